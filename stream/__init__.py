@@ -1,0 +1,1 @@
+"""How pictures move: sources, stages and sinks, joined by ZeroMQ links."""
