@@ -1,0 +1,200 @@
+"""Everything that ever travels between stages: frozen messages, validated when made.
+
+Letters: H, W are the picture's height and width, h, w the network's, K the number of classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Mode = Literal["live", "file"]
+"""`live`: the newest frame wins; `file`: every frame, in order, the source waits."""
+
+DropReason = Literal["superseded", "worker_lost", "poison", "stopped"]
+"""`superseded`: a newer frame came first; `worker_lost`: the worker died or hung with it; `poison`: it
+killed every worker that tried it; `stopped`: the run was ended before it could be delivered."""
+
+MAX_SIDE_PX = 16_384
+MAX_PIXELS = 64_000_000
+MAX_CLASSES = 256
+
+
+class MessageError(ValueError):
+    """A message is not what it claims to be; the text says what was expected and what came."""
+
+
+def _expect(fits: bool, expected: str, got: object) -> None:  # noqa: FBT001
+    if not fits:
+        raise MessageError(f"expected {expected}, got {got}")
+
+
+def _expect_picture(name: str, pixels: Pixels, channels: int) -> None:
+    shape = (pixels.shape[2] if pixels.ndim == 3 else 1) if pixels.ndim in (2, 3) else 0
+    _expect(
+        pixels.dtype == np.uint8 and shape == channels and pixels.size > 0,
+        f"{name} as uint8 (H, W{', ' + str(channels) if channels > 1 else ''})",
+        f"{pixels.dtype} {pixels.shape}",
+    )
+    height, width = pixels.shape[:2]
+    _expect(
+        max(height, width) <= MAX_SIDE_PX and height * width <= MAX_PIXELS,
+        f"{name} of at most {MAX_PIXELS} pixels, {MAX_SIDE_PX} a side",
+        f"{width}x{height}",
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """What a source yields: `pixels` (H, W, 3) uint8 BGR, shown at `pts_ns`, taken at `captured_ns`.
+
+    `pts_ns` is the source's own presentation time and always rises; `captured_ns` is the capture
+    host's monotonic clock when the packet arrived, compared on that host only.
+    """
+
+    pixels: Pixels
+    pts_ns: int
+    captured_ns: int
+
+    def __post_init__(self) -> None:
+        _expect_picture("picture", self.pixels, 3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A picture with its place in a camera's stream: `seq` 0, 1, 2 … as dispatched, over all epochs.
+
+    `epoch` rises when the source was opened anew, so that nothing is carried over from before.
+    """
+
+    camera: str
+    epoch: int
+    seq: int
+    picture: Picture
+
+    def __post_init__(self) -> None:
+        _expect(self.epoch >= 0 and self.seq >= 0, "epoch and seq of at least 0", (self.epoch, self.seq))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentedFrame:
+    """A frame and its class `probabilities` (K, h, w) uint8, 0..255, at the network's resolution."""
+
+    frame: Frame
+    classes: tuple[str, ...]
+    probabilities: Pixels
+    inference_ns: int
+
+    def __post_init__(self) -> None:
+        planes = self.probabilities
+        _expect(
+            planes.dtype == np.uint8 and planes.ndim == 3 and planes.size > 0,
+            "probabilities as uint8 (K, h, w)",
+            f"{planes.dtype} {planes.shape}",
+        )
+        _expect(planes.shape[0] == len(self.classes), f"{len(self.classes)} classes", planes.shape[0])
+        _expect(planes.shape[1] * planes.shape[2] <= MAX_PIXELS, f"at most {MAX_PIXELS} pixels", planes.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class CompositedFrame:
+    """A frame with everything an output may want of it, at full size (H, W).
+
+    `alpha` (H, W) is the matte of what is cut out, `parts` (H, W) the class index of every pixel,
+    `foreground` (H, W, 3) BGR the person's own colour, free of the old background at the edges, and
+    `composite` (H', W', 3) BGR the finished view.
+    """
+
+    frame: Frame
+    classes: tuple[str, ...]
+    probabilities: Pixels
+    alpha: Pixels
+    parts: Pixels
+    foreground: Pixels
+    composite: Pixels
+
+    def __post_init__(self) -> None:
+        _expect_picture("alpha", self.alpha, 1)
+        _expect_picture("parts", self.parts, 1)
+        _expect_picture("foreground", self.foreground, 3)
+        _expect_picture("composite", self.composite, 3)
+        size = self.frame.picture.pixels.shape[:2]
+        for name, plane in (("alpha", self.alpha), ("parts", self.parts), ("foreground", self.foreground)):
+            _expect(plane.shape[:2] == size, f"{name} of the picture's size {size}", plane.shape[:2])
+
+    @cached_property
+    def cutout(self) -> Pixels:
+        """The cut-out (H, W, 4) uint8 BGRA, straight alpha; made once, however many outputs ask."""
+        return cv2.merge((*cv2.split(self.foreground), self.alpha))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStart:
+    """A camera's picture begins, or comes back: takes effect before frame `first_seq`.
+
+    `rate_hz` is the nominal rate and `frames` the number expected, where the source knows them;
+    `source` is its address without secrets.
+    """
+
+    camera: str
+    epoch: int
+    first_seq: int
+    mode: Mode
+    source: str
+    rate_hz: float | None = None
+    frames: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A live camera's picture is lost after frame `last_seq`; it is being retried. `cause` is a sentence."""
+
+    camera: str
+    last_seq: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfStream:
+    """A camera's stream ends after frame `last_seq` (−1: there was none).
+
+    `error` is the cause as a sentence, `None` for a source that was read to its end. A stop asked
+    for by a person is `interrupted`: neither an error nor the whole stream.
+    """
+
+    camera: str
+    last_seq: int
+    error: str | None = None
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Frame `seq` of a camera will never come, for `reason`."""
+
+    camera: str
+    epoch: int
+    seq: int
+    reason: DropReason
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Frame `seq` of a camera has been taken by every sink."""
+
+    camera: str
+    epoch: int
+    seq: int
+
+
+Event = StreamStart | Outage | EndOfStream | Dropped
+"""What the dispatcher tells composite besides frames."""
+
+Output = CompositedFrame | StreamStart | Outage | EndOfStream
+"""What a sink is given."""
