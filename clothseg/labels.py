@@ -1,0 +1,68 @@
+"""The five classes, their colours, and maps from the labels of public data sets to them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+CLASSES: Final = ("background", "person", "top", "bottom", "dress")
+BACKGROUND, PERSON, TOP, BOTTOM, DRESS = range(len(CLASSES))
+GARMENTS: Final = (TOP, BOTTOM, DRESS)
+
+# Not judged and not learned from: pixels no one vouches for. The convention of Cityscapes and Pascal VOC.
+IGNORE: Final = 255
+
+# One BGR colour a class, apart in hue and in lightness so that colour-blind eyes tell them too.
+PALETTE: Final = ((0, 0, 0), (160, 160, 160), (40, 130, 250), (200, 90, 30), (170, 60, 200))
+
+
+class LabelMap(msgspec.Struct, frozen=True):
+    """Which class each label of a data set belongs to; by name, so that a reordered list cannot shift it."""
+
+    classes: dict[str, str]
+
+    def table(self, source_labels: Sequence[str]) -> npt.NDArray[np.uint8]:
+        """A look-up table: `table[index in source_labels]` is the index in `CLASSES`.
+
+        Shape (len(source_labels),), uint8. Raises ValueError where a source label is not mapped, or a mapped
+        label is not in the source: either is a map written for another data set.
+        """
+        unmapped = sorted(set(source_labels) - set(self.classes))
+        unknown = sorted(set(self.classes) - set(source_labels))
+        if unmapped:
+            raise ValueError(
+                f"every source label must be mapped on purpose; not mapped: {', '.join(unmapped)}; "
+                "add each to one class of the label map"
+            )
+        if unknown:
+            raise ValueError(
+                f"the label map names labels the data set does not have: {', '.join(unknown)}; "
+                "correct their spelling or remove them"
+            )
+        return np.array([CLASSES.index(self.classes[name]) for name in source_labels], np.uint8)
+
+
+def load_label_map(path: Path) -> LabelMap:
+    """Read a label map: a YAML mapping from each of `CLASSES` to a list of source labels.
+
+    Raises ValueError where the file is not such a mapping, or names an unknown class or a label twice.
+    """
+    try:
+        lists = msgspec.yaml.decode(path.read_bytes(), type=dict[str, list[str]])
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path}: expected a mapping from class to a list of labels: {error}") from None
+    unknown = sorted(set(lists) - set(CLASSES))
+    if unknown:
+        raise ValueError(f"{path}: unknown class {', '.join(unknown)}; expected some of {', '.join(CLASSES)}")
+    classes: dict[str, str] = {}
+    for name, labels in lists.items():
+        for label in labels:
+            if label in classes:
+                raise ValueError(
+                    f"{path}: {label!r} is mapped twice, to {classes[label]} and {name}; keep one"
+                )
+            classes[label] = name
+    return LabelMap(classes)

@@ -1,0 +1,208 @@
+"""U2Net and its residual U-blocks, built from a table of stages (Qin et al. 2020, arXiv:2005.09007).
+
+Parameter names are those of the original code, so public checkpoints load by name.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal, cast
+
+import msgspec
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """One residual U-block: its height in levels, its inner and its outer width in channels.
+
+    A pooled block halves the size at each level (RSU-L); a dilated one keeps it and widens its view (RSU-4F).
+    """
+
+    height: int
+    mid: int
+    out: int
+    kind: Literal["pooled", "dilated"] = "pooled"
+
+
+class Architecture(msgspec.Struct, frozen=True):
+    """The table a U2Net is built from: six stages down, five up (deepest first), and the stem's factor.
+
+    `stem` s folds s × s pixels into channels before the trunk and unfolds the logits after it: the same trunk
+    at 1/s² of the cost (space-to-depth; Shi et al. 2016, arXiv:1609.05158).
+    """
+
+    encoder: tuple[Stage, ...]
+    decoder: tuple[Stage, ...]
+    stem: int = 1
+
+
+def _table(encoder: Sequence[tuple[int, int]], decoder: Sequence[tuple[int, int]], stem: int) -> Architecture:
+    """An architecture from (mid, out) per stage; heights and kinds are the original's."""
+    down = [Stage(h, *w) for h, w in zip((7, 6, 5, 4), encoder[:4], strict=True)]
+    down += [Stage(4, *w, "dilated") for w in encoder[4:]]
+    up = [Stage(4, *decoder[0], "dilated")]
+    up += [Stage(h, *w) for h, w in zip((4, 5, 6, 7), decoder[1:], strict=True)]
+    return Architecture(tuple(down), tuple(up), stem)
+
+
+_U2NET: Final = (
+    ((32, 64), (32, 128), (64, 256), (128, 512), (256, 512), (256, 512)),
+    ((256, 512), (128, 256), (64, 128), (32, 64), (16, 64)),
+)
+_U2NETP: Final = (((16, 64),) * 6, ((16, 64),) * 5)
+# Deep stages see 1/64 of the pixels and less, so width there is nearly free.
+_WIDE: Final = (
+    ((16, 64), (24, 64), (32, 96), (48, 128), (64, 192), (64, 192)),
+    ((64, 128), (48, 96), (32, 64), (24, 64), (16, 64)),
+)
+_WIDER: Final = (
+    ((16, 64), (24, 64), (48, 128), (64, 192), (96, 256), (96, 256)),
+    ((96, 192), (64, 128), (48, 64), (24, 64), (16, 64)),
+)
+
+ARCHITECTURES: Final[dict[str, Architecture]] = {
+    "u2net": _table(*_U2NET, stem=1),
+    "u2netp": _table(*_U2NETP, stem=1),
+    "u2netp-stem2": _table(*_U2NETP, stem=2),
+    "wide-stem2": _table(*_WIDE, stem=2),
+    "wider-stem2": _table(*_WIDER, stem=2),
+}
+
+
+def _resize(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
+
+
+class ConvBlock(nn.Module):
+    """3×3 convolution, batch norm, ReLU: (B, in, h, w) to (B, out, h, w). REBNCONV of the original."""
+
+    def __init__(self, in_channels: int, out_channels: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.conv_s1 = nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
+        self.bn_s1 = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block."""
+        x = self.bn_s1(self.conv_s1(x))
+        return F.relu(x)
+
+
+class ResidualUBlock(nn.Module):
+    """A small U-net whose output is added to its input: (B, in, h, w) to (B, out, h, w)."""
+
+    def __init__(self, in_channels: int, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+        top, mid = stage.height, stage.mid
+        pooled = stage.kind == "pooled"
+        # rebnconv1 … rebnconvL go down, rebnconv{L-1}d … rebnconv1d come up again.
+        dilations = [1] * (top - 1) + [2] if pooled else [2**level for level in range(top)]
+        self.rebnconvin = ConvBlock(in_channels, stage.out)
+        for level in range(1, top + 1):
+            width = stage.out if level == 1 else mid
+            self.add_module(f"rebnconv{level}", ConvBlock(width, mid, dilations[level - 1]))
+        for level in range(top - 1, 0, -1):
+            width = stage.out if level == 1 else mid
+            dilation = 1 if pooled else dilations[level - 1]
+            self.add_module(f"rebnconv{level}d", ConvBlock(2 * mid, width, dilation))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block."""
+        top, pooled = self.stage.height, self.stage.kind == "pooled"
+        x = self.rebnconvin(x)
+        inner = x
+        skips: list[Tensor] = []
+        for level in range(1, top):
+            inner = self.get_submodule(f"rebnconv{level}")(inner)
+            skips.append(inner)
+            # The lowest two levels share a size: the last one looks further by dilation instead.
+            if pooled and level < top - 1:
+                inner = F.max_pool2d(inner, 2, stride=2, ceil_mode=True)
+        inner = self.get_submodule(f"rebnconv{top}")(inner)
+        for level in range(top - 1, 0, -1):
+            skip = skips[level - 1]
+            if pooled and level < top - 1:
+                inner = _resize(inner, skip)
+            inner = self.get_submodule(f"rebnconv{level}d")(torch.cat((inner, skip), 1))
+        return torch.add(inner, x)
+
+
+class U2Net(nn.Module):
+    """U2Net over any table of stages: RGB, normalised, (B, 3, h, w) to logits (B, classes, h, w)."""
+
+    def __init__(self, architecture: Architecture, classes: int) -> None:
+        super().__init__()
+        self.stem = architecture.stem
+        logits = classes * self.stem**2
+        encoder, decoder = architecture.encoder, architecture.decoder
+        width = 3 * self.stem**2
+        for number, stage in enumerate(encoder, 1):
+            self.add_module(f"stage{number}", ResidualUBlock(width, stage))
+            width = stage.out
+        for number, stage in zip(range(len(decoder), 0, -1), decoder, strict=True):
+            self.add_module(f"stage{number}d", ResidualUBlock(width + encoder[number - 1].out, stage))
+            width = stage.out
+        self.depth = len(encoder)
+        sides = [stage.out for stage in reversed(decoder)] + [encoder[-1].out]
+        for number, side in enumerate(sides, 1):
+            self.add_module(f"side{number}", nn.Conv2d(side, logits, 3, padding=1))
+        self.outconv = nn.Conv2d(len(sides) * logits, logits, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Fused logits (B, classes, h, w), then those of side outputs 1 … 6, each at its own size."""
+        if self.stem > 1:
+            x = F.pixel_unshuffle(x, self.stem)
+        skips: list[Tensor] = []
+        for number in range(1, self.depth + 1):
+            if number > 1:
+                x = F.max_pool2d(x, 2, stride=2, ceil_mode=True)
+            x = self.get_submodule(f"stage{number}")(x)
+            skips.append(x)
+        outputs = [x]
+        for number in range(self.depth - 1, 0, -1):
+            skip = skips[number - 1]
+            x = self.get_submodule(f"stage{number}d")(torch.cat((_resize(x, skip), skip), 1))
+            outputs.insert(0, x)
+        sides = [self.get_submodule(f"side{number}")(x) for number, x in enumerate(outputs, 1)]
+        fused = self.outconv(torch.cat([sides[0], *(_resize(side, sides[0]) for side in sides[1:])], 1))
+        return tuple(self._unfold(logits) for logits in (fused, *sides))
+
+    def _unfold(self, logits: Tensor) -> Tensor:
+        return F.pixel_shuffle(logits, self.stem) if self.stem > 1 else logits
+
+
+class PictureToProbabilities(nn.Module):
+    """The whole of an inference in one graph, as it is exported: transforms, network, transforms."""
+
+    def __init__(self, network: U2Net, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network
+        self.mean, self.std = tuple(mean), tuple(std)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures (B, h, w, 3) uint8 BGR to probabilities (B, K, h, w) uint8, 0..255."""
+        from clothseg.transforms import normalise, quantise
+
+        return quantise(cast(Tensor, self.network(normalise(pictures, self.mean, self.std))[0]))
+
+
+def load_original(network: nn.Module, state: dict[str, Tensor]) -> None:
+    """Load a state dict by the original's names, also one saved from DataParallel (`module.` prefix).
+
+    Raises ValueError naming the first parameters that are missing, unknown or of another shape.
+    """
+    plain = {name.removeprefix("module."): value for name, value in state.items()}
+    # Old checkpoints lack batch norm's counter of batches, and inference never reads it.
+    own = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    wrong = [
+        f"{name}: expected {tuple(own[name].shape) if name in own else 'no such parameter'}, "
+        f"got {tuple(plain[name].shape) if name in plain else 'nothing'}"
+        for name in sorted(own.keys() | {k for k in plain if not k.endswith("num_batches_tracked")})
+        if name not in own or name not in plain or own[name].shape != plain[name].shape
+    ]
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} parameters of the checkpoint do not fit this architecture "
+            f"({'; '.join(wrong[:3])}); name the architecture it was trained with"
+        )
+    network.load_state_dict(plain, strict=False)
