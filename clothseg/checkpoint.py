@@ -40,7 +40,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=False):
 
     @property
     def architecture(self) -> str:
-        """The key in `u2net.ARCHITECTURES`."""
+        """The key in `architecture.ARCHITECTURES`."""
         return self.stages if self.stem == 1 else f"{self.stages}-stem{self.stem}"
 
 

@@ -1,0 +1,63 @@
+"""The tables of stages our networks are built from, as data: whoever builds one needs no torch to read them."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """One residual U-block: its height in levels, its inner and its outer width in channels.
+
+    A pooled block halves the size at each level (RSU-L); a dilated one keeps it and widens its view (RSU-4F).
+    """
+
+    height: int
+    mid: int
+    out: int
+    kind: Literal["pooled", "dilated"] = "pooled"
+
+
+class Architecture(msgspec.Struct, frozen=True):
+    """The table a U2Net is built from: six stages down, five up (deepest first), and the stem's factor.
+
+    `stem` s folds s × s pixels into channels before the trunk and unfolds the logits after it: the same trunk
+    at 1/s² of the cost (space-to-depth; Shi et al. 2016, arXiv:1609.05158).
+    """
+
+    encoder: tuple[Stage, ...]
+    decoder: tuple[Stage, ...]
+    stem: int = 1
+
+
+def _table(encoder: Sequence[tuple[int, int]], decoder: Sequence[tuple[int, int]], stem: int) -> Architecture:
+    """An architecture from (mid, out) per stage; heights and kinds are the original's."""
+    down = [Stage(h, *w) for h, w in zip((7, 6, 5, 4), encoder[:4], strict=True)]
+    down += [Stage(4, *w, "dilated") for w in encoder[4:]]
+    up = [Stage(4, *decoder[0], "dilated")]
+    up += [Stage(h, *w) for h, w in zip((4, 5, 6, 7), decoder[1:], strict=True)]
+    return Architecture(tuple(down), tuple(up), stem)
+
+
+_U2NET: Final = (
+    ((32, 64), (32, 128), (64, 256), (128, 512), (256, 512), (256, 512)),
+    ((256, 512), (128, 256), (64, 128), (32, 64), (16, 64)),
+)
+_U2NETP: Final = (((16, 64),) * 6, ((16, 64),) * 5)
+# Deep stages see 1/64 of the pixels and less, so width there is nearly free.
+_WIDE: Final = (
+    ((16, 64), (24, 64), (32, 96), (48, 128), (64, 192), (64, 192)),
+    ((64, 128), (48, 96), (32, 64), (24, 64), (16, 64)),
+)
+_WIDER: Final = (
+    ((16, 64), (24, 64), (48, 128), (64, 192), (96, 256), (96, 256)),
+    ((96, 192), (64, 128), (48, 64), (24, 64), (16, 64)),
+)
+
+ARCHITECTURES: Final[dict[str, Architecture]] = {
+    "u2net": _table(*_U2NET, stem=1),
+    "u2netp": _table(*_U2NETP, stem=1),
+    "u2netp-stem2": _table(*_U2NETP, stem=2),
+    "wide-stem2": _table(*_WIDE, stem=2),
+    "wider-stem2": _table(*_WIDER, stem=2),
+}
