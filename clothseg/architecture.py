@@ -1,4 +1,4 @@
-"""The tables of stages our networks are built from, as data: whoever builds one needs no torch to read them."""
+"""The tables of stages our networks are built from, as data that is read without torch."""
 
 from collections.abc import Sequence
 from typing import Final, Literal

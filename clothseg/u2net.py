@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clothseg.architecture import ARCHITECTURES as ARCHITECTURES
-from clothseg.architecture import Architecture as Architecture
-from clothseg.architecture import Stage as Stage
+from clothseg.architecture import ARCHITECTURES, Architecture, Stage
+
+__all__ = ["ARCHITECTURES", "Architecture", "PictureToProbabilities", "Stage", "U2Net", "load_original"]
 
 
 def _resize(x: Tensor, like: Tensor) -> Tensor:
