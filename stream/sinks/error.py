@@ -1,0 +1,9 @@
+"""What a sink raises."""
+
+from __future__ import annotations
+
+from stream.stage import StreamError
+
+
+class SinkError(StreamError):
+    """An output cannot be opened or written; the text is one sentence naming the output."""

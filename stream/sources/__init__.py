@@ -1,0 +1,94 @@
+"""Where pictures come from: one address in, an iterable of `Picture` out.
+
+    camera:0, /dev/video0      a camera device            stream.sources.camera
+    rtsp://, http://, srt://   a network stream           stream.sources.network
+    clip.mp4                   a video file               stream.sources.file
+    photo.jpg, folder/         photos                     stream.sources.images
+    synthetic:                 a drawn, moving figure     stream.sources.synthetic
+
+A source does not retry: it ends where its stream ends and raises `SourceError` where it fails;
+whoever reads it opens it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from msgspec import structs
+
+from stream.config import Camera
+from stream.message import Mode, Picture
+from stream.sources.address import redact, scheme
+from stream.sources.error import SourceError
+
+__all__ = ["PictureSource", "SourceError", "open_source", "redact"]
+
+
+class PictureSource(Protocol):
+    """An opened input. Iterate it once; `close` may be called at any time, also from another thread.
+
+    `address` is where it comes from, without secrets; `mode` its own default; `rate_hz` the nominal
+    rate and `frames` the number expected, where known; `skipped` counts damaged frames left out.
+    """
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def mode(self) -> Mode: ...
+
+    @property
+    def rate_hz(self) -> float | None: ...
+
+    @property
+    def frames(self) -> int | None: ...
+
+    @property
+    def skipped(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Picture]: ...
+
+    def close(self) -> None: ...
+
+
+def open_source(camera: Camera) -> PictureSource:
+    """Open what `camera.source` names; raise `SourceError` saying what is wrong with which input.
+
+    A file played `live` is paced by its timestamps, and `mirror` is applied, whatever the source is.
+    """
+    from stream.sources.presentation import Presented
+
+    source = _opened(camera)
+    plain = not camera.mirror and (camera.mode in (None, source.mode) or source.mode == "live")
+    return source if plain else Presented(source, camera)
+
+
+def _opened(camera: Camera) -> PictureSource:
+    address = camera.source
+    match scheme(address):
+        case "camera":
+            from stream.sources.camera import open_camera
+
+            return open_camera(camera)
+        case "synthetic":
+            from stream.sources.synthetic import open_synthetic
+
+            return open_synthetic(camera)
+        case "file":
+            return _opened(structs.replace(camera, source=unquote(urlsplit(address).path)))
+        case "" if address.startswith("/dev/"):
+            from stream.sources.camera import open_camera
+
+            return open_camera(camera)
+        case "":
+            from stream.sources.file import open_file
+            from stream.sources.images import is_photo, open_images
+
+            return open_images(camera) if is_photo(Path(address)) else open_file(address)
+        case _:
+            from stream.sources.network import open_network
+
+            return open_network(camera)

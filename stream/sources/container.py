@@ -1,0 +1,129 @@
+"""Reads pictures out of an opened container: what files, network streams and camera devices share."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import av
+from av import VideoStream
+from av.container import InputContainer
+
+from stream.message import MAX_PIXELS, MAX_SIDE_PX, Mode, Picture
+from stream.sources.decoder import Clock, Decoder
+from stream.sources.error import SourceError
+
+log = logging.getLogger(__name__)
+
+TIMELESS = {"mpjpeg", "mjpeg", "h264", "hevc", "m4v"}
+"""Formats that carry no timestamps: live, a picture's time is that of its arrival."""
+PATIENCE_NS = 10_000_000_000
+"""A live stream that sends packets but no picture that can be decoded is given up after this."""
+
+
+def reason(error: OSError | ValueError) -> str:
+    """What FFmpeg says went wrong, without the address it says it about."""
+    return getattr(error, "strerror", None) or str(error).split("]", 1)[-1].strip() or type(error).__name__
+
+
+def video_stream(container: InputContainer, address: str) -> VideoStream:
+    """The container's video stream that can be decoded within bounds, or a `SourceError`."""
+    found = container.streams.best("video")
+    if not isinstance(found, VideoStream):
+        raise SourceError(f"{address} holds no video")
+    if found.codec_context is None:
+        raise SourceError(f"{address} is in a video format that cannot be decoded here")
+    width, height = found.codec_context.width, found.codec_context.height
+    if max(width, height) > MAX_SIDE_PX or width * height > MAX_PIXELS:
+        raise SourceError(
+            f"{address} has pictures of {width}x{height}; "
+            f"at most {MAX_PIXELS} pixels and {MAX_SIDE_PX} a side can be read"
+        )
+    return found
+
+
+class ContainerSource:
+    """The pictures of an opened container, in the order they are shown; a `PictureSource`.
+
+    `mode` says how its failures are met: a file plays as far as it goes and says so in the log, a live
+    stream that fails or falls silent raises `SourceError`, so that it can be opened anew. `close` from
+    another thread takes effect when the read under way returns: within the container's read timeout.
+    """
+
+    def __init__(self, container: InputContainer, address: str, mode: Mode) -> None:
+        self.address = address
+        self.mode: Mode = mode
+        self._container = container
+        try:
+            stream = video_stream(container, address)
+        except SourceError:
+            container.close()
+            raise
+        self.rate_hz = float(stream.average_rate) if stream.average_rate else None
+        self.frames = stream.frames or None
+        self._packets = container.demux(stream)
+        clock: Clock = "arrival" if mode == "live" and container.format.name in TIMELESS else "stream"
+        self._decoder = Decoder(stream, mode, clock, 1000 * (container.start_time or 0))
+        self._reading = threading.Lock()
+        self._closed = False
+        self._packets_read = 0
+
+    @property
+    def skipped(self) -> int:
+        """How many damaged packets and pictures were left out so far."""
+        return self._decoder.skipped
+
+    def __iter__(self) -> Iterator[Picture]:
+        count = 0
+        patient_until_ns = time.monotonic_ns() + PATIENCE_NS
+        while (pictures := self._read()) is not None:
+            yield from pictures
+            count += len(pictures)
+            now_ns = time.monotonic_ns()
+            if pictures:
+                patient_until_ns = now_ns + PATIENCE_NS
+            elif self.mode == "live" and now_ns > patient_until_ns:
+                raise SourceError(f"{self.address} sends data, but no picture that can be decoded")
+        if not self._closed:
+            self._judge_end(count)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the input; a read under way in another thread is left to finish first."""
+        self._closed = True
+        if self._reading.acquire(blocking=False):
+            try:
+                self._container.close()
+            finally:
+                self._reading.release()
+
+    def _read(self) -> list[Picture] | None:
+        """What the next packet completes; `None` at the end."""
+        with self._reading:
+            if self._closed:
+                return None
+            try:
+                packet = next(self._packets, None)
+            except av.error.ExitError:
+                silent_s = self._container.read_timeout
+                raise SourceError(f"{self.address} has sent nothing for {silent_s:g} s") from None
+            except OSError as error:
+                if self.mode == "live":
+                    raise SourceError(f"{self.address} broke off: {reason(error)}") from None
+                log.warning("%s cannot be read any further: %s", self.address, reason(error))
+                return None
+            if packet is None:
+                return None
+            self._packets_read += packet.size > 0
+            return list(self._decoder.decode(packet, time.monotonic_ns()))
+
+    def _judge_end(self, count: int) -> None:
+        if count == 0:
+            raise SourceError(f"{self.address} holds no picture that can be decoded")
+        if self.frames and self._packets_read < self.frames:
+            there = f"{self._packets_read} of {self.frames}"
+            log.warning("%s is cut short: %s pictures are there", self.address, there)
+        if self.skipped:
+            log.warning("%s: %d damaged pictures were left out", self.address, self.skipped)

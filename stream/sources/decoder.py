@@ -1,0 +1,140 @@
+"""From packets to pictures: the one place where video is decoded, whatever it came from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Literal
+
+import av
+from av import Packet, VideoFrame, VideoStream
+from av.filter import Graph
+
+from stream.message import MAX_PIXELS, Mode, Picture
+from stream.sources.pixels import Converter
+from stream.sources.timeline import JUMP_AHEAD_NS, Timeline
+
+Clock = Literal["stream", "arrival"]
+"""Whether a picture's time is what its stream says or when it came."""
+MAX_THREADS = 4
+REMEMBERED_ARRIVALS = 64
+"""How many packets back the arrival of a picture is looked for; decoders hold fewer than 20."""
+DEFAULT_RATE_HZ = 25
+
+
+class Decoder:
+    """Turns the packets of one video stream into upright BGR pictures with rising timestamps.
+
+    Live streams start with their first key frame, so that no half-grey picture is ever shown, and are
+    decoded without the one-frame-per-thread delay that makes files fast. `skipped` counts packets
+    and pictures that were damaged beyond use.
+    """
+
+    def __init__(self, stream: VideoStream, mode: Mode, clock: Clock, origin_ns: int) -> None:
+        """`origin_ns` is the container's own start, which becomes 0."""
+        context = stream.codec_context
+        context.thread_type = "AUTO" if mode == "file" else "SLICE"
+        context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
+        context.options = {"max_pixels": str(MAX_PIXELS)}
+        if mode == "live":
+            context.flags |= av.codec.context.Flags.low_delay
+        self._stream = stream
+        self._clock = clock
+        self._origin_ns = origin_ns
+        self._convert = Converter(stream.sample_aspect_ratio)
+        step_ns = round(1_000_000_000 / (stream.average_rate or DEFAULT_RATE_HZ))
+        self._timeline = Timeline(step_ns, JUMP_AHEAD_NS if mode == "live" else None)
+        self._deinterlacer: _Deinterlacer | None = None
+        self._arrivals: dict[int | None, int] = {}
+        self._awaits_key = mode == "live"
+        self.skipped = 0
+
+    def decode(self, packet: Packet[VideoStream], captured_ns: int) -> Iterator[Picture]:
+        """The pictures that `packet`, which arrived at `captured_ns`, completes; an empty one flushes."""
+        last = packet.size == 0 and packet.dts is None
+        if self._awaits_key and not (packet.is_keyframe or last):
+            return
+        self._awaits_key = False
+        self._remember(packet.pts, captured_ns)
+        for frame in self._shown(self._decoded(packet), last):
+            arrived_ns = self._arrivals.get(self._arrival_key(frame), captured_ns)
+            pts_ns = arrived_ns if self._clock == "arrival" else self._pts_ns(frame)
+            yield Picture(self._convert(frame), self._timeline.place(pts_ns), arrived_ns)
+
+    def _decoded(self, packet: Packet[VideoStream]) -> Iterable[VideoFrame]:
+        try:
+            frames = self._stream.decode(packet)
+        except av.error.EOFError:
+            return []
+        except av.FFmpegError:
+            self.skipped += 1
+            return []
+        whole = [frame for frame in frames if not frame.is_corrupt]
+        self.skipped += len(frames) - len(whole)
+        return whole
+
+    def _shown(self, frames: Iterable[VideoFrame], last: bool) -> Iterator[VideoFrame]:
+        for frame in frames:
+            if self._deinterlacer is None and frame.interlaced_frame:
+                self._deinterlacer = _Deinterlacer()
+            yield from self._deinterlacer(frame) if self._deinterlacer else (frame,)
+        if last and self._deinterlacer:
+            yield from self._deinterlacer.flush()
+
+    def _pts_ns(self, frame: VideoFrame) -> int | None:
+        if frame.pts is None or frame.time_base is None:
+            return None
+        return round(frame.pts * frame.time_base * 1_000_000_000) - self._origin_ns
+
+    def _arrival_key(self, frame: VideoFrame) -> int | None:
+        if frame.pts is None or frame.time_base is None or self._stream.time_base is None:
+            return None
+        return round(frame.pts * frame.time_base / self._stream.time_base)
+
+    def _remember(self, pts: int | None, captured_ns: int) -> None:
+        self._arrivals[pts] = captured_ns
+        while len(self._arrivals) > REMEMBERED_ARRIVALS:
+            del self._arrivals[next(iter(self._arrivals))]
+
+
+class _Deinterlacer:
+    """FFmpeg's `bwdif`, one picture per frame; frames that are progressive pass as they are."""
+
+    def __init__(self) -> None:
+        self._graph: Graph | None = None
+        self._layout: tuple[int, int, str, Fraction | None] | None = None
+
+    def __call__(self, frame: VideoFrame) -> Iterator[VideoFrame]:
+        layout = (frame.width, frame.height, frame.format.name, frame.time_base)
+        if layout != self._layout:
+            yield from self.flush()
+            self._layout = layout
+            self._graph = self._built(frame)
+        if self._graph:
+            self._graph.vpush(frame)
+            yield from self._ready()
+
+    def flush(self) -> Iterator[VideoFrame]:
+        if self._graph:
+            self._graph.vpush(None)
+            yield from self._ready()
+        self._graph = self._layout = None
+
+    def _ready(self) -> Iterator[VideoFrame]:
+        while self._graph:
+            try:
+                yield self._graph.vpull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+
+    @staticmethod
+    def _built(frame: VideoFrame) -> Graph:
+        graph = Graph()
+        source = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+        )
+        bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
+        graph.link_nodes(source, bwdif, graph.add("buffersink"))
+        graph.configure()
+        return graph

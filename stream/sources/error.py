@@ -1,0 +1,9 @@
+"""What a source raises."""
+
+from __future__ import annotations
+
+from stream.stage import StreamError
+
+
+class SourceError(StreamError):
+    """An input cannot be opened or read; the text is one sentence naming the input, without its secrets."""

@@ -1,0 +1,87 @@
+"""How a source is presented, whatever it is: mirrored, and in real time where it is played live."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import cv2
+
+from stream.config import Camera
+from stream.message import Mode, Picture
+from stream.sources import PictureSource
+
+
+def mirrored(pictures: Iterable[Picture]) -> Iterator[Picture]:
+    """The same pictures, left and right exchanged."""
+    for picture in pictures:
+        yield dataclasses.replace(picture, pixels=cv2.flip(picture.pixels, 1))
+
+
+def paced(
+    pictures: Iterable[Picture], now_ns: Callable[[], int], wait: Callable[[float], object]
+) -> Iterator[Picture]:
+    """The same pictures, each held back until its time has come, and `captured` then, as from a camera.
+
+    `wait(seconds)` may return early, on which the rest is given without delay.
+    """
+    ahead_ns: int | None = None
+    for picture in pictures:
+        if ahead_ns is None:
+            ahead_ns = now_ns() - picture.pts_ns
+        due_ns = picture.pts_ns + ahead_ns
+        if (early_ns := due_ns - now_ns()) > 0:
+            wait(early_ns / 1e9)
+        yield dataclasses.replace(picture, captured_ns=now_ns())
+
+
+class Presented:
+    """A source as its camera's settings want it shown; a `PictureSource` itself."""
+
+    def __init__(self, source: PictureSource, camera: Camera) -> None:
+        self._source = source
+        self._camera = camera
+        self._closed = threading.Event()
+
+    @property
+    def address(self) -> str:
+        """Where it comes from, without secrets."""
+        return self._source.address
+
+    @property
+    def mode(self) -> Mode:
+        """The source's own default."""
+        return self._source.mode
+
+    @property
+    def rate_hz(self) -> float | None:
+        """The nominal rate, where known."""
+        return self._source.rate_hz
+
+    @property
+    def frames(self) -> int | None:
+        """The number of pictures expected, where known."""
+        return self._source.frames
+
+    @property
+    def skipped(self) -> int:
+        """How many damaged pictures were left out so far."""
+        return self._source.skipped
+
+    def __iter__(self) -> Iterator[Picture]:
+        pictures: Iterable[Picture] = self._source
+        if self._camera.mirror:
+            pictures = mirrored(pictures)
+        if self._camera.mode == "live" and self._source.mode == "file":
+            pictures = paced(pictures, time.monotonic_ns, self._closed.wait)
+        for picture in pictures:
+            if self._closed.is_set():
+                return
+            yield picture
+
+    def close(self) -> None:
+        """Let go of the input, at once where it was only waiting for a picture's time to come."""
+        self._closed.set()
+        self._source.close()
