@@ -1,0 +1,120 @@
+"""Puts the person before another background: a colour, an image, a video, or the real one out of focus."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from clothseg.matting import Matte
+from clothseg.tryon.blend import Picture, over
+from clothseg.tryon.colour import GAMMA, Colour, to_bgr
+
+
+class BackgroundColour(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="background_colour"
+):
+    """One colour behind the person."""
+
+    colour: Colour = "#00b140"
+    """`#rrggbb`; the default is the green of a chroma key."""
+
+
+class BackgroundImage(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="background_image"
+):
+    """An image behind the person, scaled to cover the picture and cropped around its middle."""
+
+    image: Path
+    """A PNG or JPEG file."""
+
+
+class BackgroundVideo(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="background_video"
+):
+    """A video behind the person, scaled to cover the picture, started over at its end."""
+
+    video: Path
+    """A file that the stream can read."""
+
+
+class BackgroundBlur(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="background_blur"
+):
+    """The real background out of focus, the person sharp."""
+
+    strength: Annotated[float, msgspec.Meta(ge=0.002, le=0.1)] = 0.02
+    """Standard deviation of the blur as a share of the picture's height, 0.002 to 0.1."""
+
+
+Clip = Callable[[int], Picture]
+"""Presentation time in ns → the video's picture (H, W, 3) uint8 BGR of that moment, any size."""
+
+
+class Backdrop(NamedTuple):
+    """A camera's backdrop, fitted once to the size of its pictures: (H, W, 3) uint8 BGR."""
+
+    fitted: Picture
+
+
+def before_colour(picture: Picture, matte: Matte, settings: BackgroundColour) -> Picture:
+    """The person of `matte` before one colour; `picture` gives the size only."""
+    return over(matte.foreground, np.full_like(picture, to_bgr(settings.colour)), matte.alpha)
+
+
+def before_image(
+    backdrop: Backdrop | None, picture: Picture, matte: Matte, image: NDArray[np.uint8]
+) -> tuple[Backdrop, Picture]:
+    """The person of `matte` before `image` (H, W, 3) uint8 BGR of any size."""
+    if backdrop is None or backdrop.fitted.shape != picture.shape:
+        backdrop = Backdrop(cover(image, picture.shape[:2]))
+    return backdrop, over(matte.foreground, backdrop.fitted, matte.alpha)
+
+
+def before_video(picture: Picture, matte: Matte, clip: Clip, pts_ns: int) -> Picture:
+    """The person of `matte` before what `clip` shows at `pts_ns`."""
+    return over(matte.foreground, cover(clip(pts_ns), picture.shape[:2]), matte.alpha)
+
+
+def before_blur(picture: Picture, matte: Matte, settings: BackgroundBlur) -> Picture:
+    """The person of `matte` before the blurred background of `picture`.
+
+    The blur is normalised by the background's own share (Knutsson and Westin 1993), so the person leaves no
+    halo; in linear light, so that lamps stay bright. It runs at a size where its radius is a few pixels.
+    """
+    height, width = picture.shape[:2]
+    factor = max(int(settings.strength * height / _BLUR_PX), 1)
+    size = (max(width // factor, 1), max(height // factor, 1))
+    light = cv2.LUT(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), _TO_LIGHT)
+    person = cv2.dilate(
+        cv2.resize(matte.alpha, size, interpolation=cv2.INTER_AREA), np.ones((3, 3), np.uint8)
+    )
+    share = cv2.multiply(cv2.bitwise_not(person), 1 / 255, dtype=cv2.CV_32F)
+    light *= share[..., None]
+    mean = light.sum((0, 1)) / max(float(share.sum()), 1.0)
+    sigma_px = settings.strength * height / factor
+    light, share = (cv2.GaussianBlur(plane, (0, 0), sigma_px) for plane in (light, share))
+    # far inside the person no background is in reach: there its mean colour stands in
+    light = (light + _REACH * mean) / (share + _REACH)[..., None]
+    shown = cv2.convertScaleAbs(cv2.pow(light, 1 / GAMMA), alpha=255)
+    blurred = cv2.resize(shown, (width, height), interpolation=cv2.INTER_LINEAR)
+    return over(matte.foreground, blurred, matte.alpha)
+
+
+_BLUR_PX = 3.0
+_REACH = np.float32(0.002)
+_TO_LIGHT = (np.linspace(0, 1, 256) ** GAMMA).astype(np.float32)
+
+
+def cover(image: NDArray[np.uint8], size: tuple[int, ...]) -> Picture:
+    """`image` (H, W, 3) scaled to cover `size` (height, width), what sticks out cropped evenly."""
+    height, width = size
+    scale = max(height / image.shape[0], width / image.shape[1])
+    wide, high = round(width / scale), round(height / scale)
+    left, top = (image.shape[1] - wide) // 2, (image.shape[0] - high) // 2
+    crop = image[max(top, 0) : top + max(high, 1), max(left, 0) : left + max(wide, 1)]
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(crop, (width, height), interpolation=how), np.uint8)

@@ -1,0 +1,76 @@
+"""Every effect under one name: settings are opened once, then applied to each picture in turn."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from clothseg.matting import Matte
+from clothseg.tryon import background
+from clothseg.tryon.asset import EffectError, read_picture
+from clothseg.tryon.background import BackgroundBlur, BackgroundColour, BackgroundImage, BackgroundVideo, Clip
+from clothseg.tryon.blend import Picture
+from clothseg.tryon.recolour import Recolour, recolour
+
+Effect = BackgroundColour | BackgroundImage | BackgroundVideo | BackgroundBlur | Recolour
+"""Settings of one effect; in YAML and JSON the key `effect` says which."""
+
+OpenEffect = Callable[[Any, Picture, Matte, int], tuple[Any, Picture]]
+"""(state, picture, matte, pts_ns) → (state, picture); pure. The state is one camera's, None at first."""
+
+OpenClip = Callable[[BackgroundVideo], Clip]
+"""Opens the file of a background video; files of that kind are the stream's to read."""
+
+_BACKGROUNDS = BackgroundColour | BackgroundImage | BackgroundVideo | BackgroundBlur
+_LONGEST_PX = 1920
+
+
+def open_effects(settings: Sequence[Effect], open_clip: OpenClip) -> tuple[OpenEffect, ...]:
+    """Read whatever `settings` name and return the effects, the background first: garments are drawn on top
+    of it.
+
+    Raises EffectError, in one sentence, for a picture that cannot be used or for more than one background.
+    """
+    behind = [effect for effect in settings if isinstance(effect, _BACKGROUNDS)]
+    if len(behind) > 1:
+        raise EffectError(f"{len(behind)} backgrounds are asked for, expected at most one: remove the others")
+    worn = [effect for effect in settings if not isinstance(effect, _BACKGROUNDS)]
+    return tuple(_open(effect, open_clip) for effect in [*behind, *worn])
+
+
+def apply_effects(
+    effects: Sequence[OpenEffect], states: Sequence[Any] | None, picture: Picture, matte: Matte, pts_ns: int
+) -> tuple[tuple[Any, ...], Picture]:
+    """Apply `effects` to `picture` in turn; `states` are those returned for this camera's last picture.
+
+    None begins anew: at a camera's first picture, after a reconnect, and when the effects were changed.
+    """
+    after = []
+    for effect, state in zip(effects, states or [None] * len(effects), strict=True):
+        now, picture = effect(state, picture, matte, pts_ns)
+        after.append(now)
+    return tuple(after), picture
+
+
+def _open(settings: Effect, open_clip: OpenClip) -> OpenEffect:
+    """One effect with what it shows in memory."""
+    match settings:
+        case BackgroundColour():
+            return lambda state, picture, matte, pts_ns: (
+                state,
+                background.before_colour(picture, matte, settings),
+            )
+        case BackgroundBlur():
+            return lambda state, picture, matte, pts_ns: (
+                state,
+                background.before_blur(picture, matte, settings),
+            )
+        case BackgroundImage():
+            image = read_picture(settings.image, _LONGEST_PX)[:, :, :3].copy()
+            return lambda state, picture, matte, pts_ns: background.before_image(state, picture, matte, image)
+        case BackgroundVideo():
+            clip = open_clip(settings)
+            return lambda state, picture, matte, pts_ns: (
+                state,
+                background.before_video(picture, matte, clip, pts_ns),
+            )
+        case Recolour():
+            return lambda state, picture, matte, pts_ns: recolour(state, picture, matte, settings, pts_ns)

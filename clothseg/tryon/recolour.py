@@ -1,0 +1,55 @@
+"""Gives a worn garment another colour and keeps its folds, shading and highlights."""
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from clothseg.matting import Matte
+from clothseg.tryon.blend import Picture, paint
+from clothseg.tryon.colour import GAMMA, Colour, to_bgr
+from clothseg.tryon.part import Part, part_alpha, part_box
+from clothseg.tryon.shading import Light, folds, follow_light
+
+_REFLECTS = (
+    0.012,
+    0.80,
+)  # linear light: what the blackest and the whitest cloth send back; paper is no whiter
+
+
+class Recolour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="recolour"):
+    """A worn garment in another colour."""
+
+    part: Part
+    """`top`, `bottom` or `dress`."""
+    colour: Colour
+    """`#rrggbb` of the cloth in full light."""
+
+
+def recolour(
+    light: Light | None, picture: Picture, matte: Matte, settings: Recolour, pts_ns: int
+) -> tuple[Light | None, Picture]:
+    """`picture` with the garment `settings.part` of `matte` in another colour; `picture` itself where it is
+    not worn.
+
+    `light` is what earlier pictures of this camera showed, None at first.
+    """
+    box = part_box(matte.parts, settings.part)
+    if box is None:
+        return light, picture
+    worn, alpha = matte.foreground[box], part_alpha(matte, settings.part, box)
+    light = follow_light(light, matte.foreground, worn, alpha, pts_ns)
+    if light is None:
+        return None, picture
+    cloth = cloth_in(light, to_bgr(settings.colour))
+    shade = folds(worn, light, float(cloth.max()))
+    dyed = cv2.merge([cv2.convertScaleAbs(shade, alpha=float(channel)) for channel in cloth])
+    return light, paint(picture, box, dyed, alpha)
+
+
+def cloth_in(light: Light, colour: tuple[int, int, int]) -> NDArray[np.float64]:
+    """`colour` (blue, green, red, 0 to 255) as cloth shows it here: never blacker or whiter than cloth is,
+    and dimmed half as much as the room is, so that white does not glow in the dark."""
+    black, white = _REFLECTS
+    reflected = black + (white - black) * (np.array(colour) / 255) ** GAMMA
+    return 255 * reflected ** (1 / GAMMA) * (1 + light.exposure) / 2

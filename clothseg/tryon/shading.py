@@ -1,0 +1,82 @@
+"""The light on a worn garment: how its folds darken and lighten it, apart from its colour."""
+
+import math
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from clothseg.tryon.blend import Picture
+
+_SAMPLES = (
+    4096  # pixels looked at to measure the light: enough for percentiles, few enough for half a millisecond
+)
+_TIME_CONSTANT_MS = 400.0  # a hand passing before the garment must not change its colour
+_FLOOR = 4.0  # grey levels added before the logarithm: below, there is noise, not light
+_SPREAD = (0.30, 0.09)  # what a black and a white garment show of folds, as `Light.spread`
+_GAIN = (0.2, 1.6)  # how far folds are flattened or deepened: more would show camera noise as folds
+_SHADE = 1.4  # deepest fold, in logarithms of 8-bit values
+
+
+class Light(NamedTuple):
+    """A garment's own colour and the light on it.
+
+    cloth: (3,) blue, green, red, 0 to 255, the median. spread: half the way from the 10th to the 90th
+    percentile of the logarithm of brightness relative to it. exposure: how bright white is in this picture,
+    0 to 1.
+    """
+
+    cloth: NDArray[np.float64]
+    spread: float
+    exposure: float
+    pts_ns: int
+
+
+def follow_light(
+    light: Light | None, picture: Picture, foreground: Picture, alpha: NDArray[np.uint8], pts_ns: int
+) -> Light | None:
+    """Measure the light on the garment that `alpha` (H, W) marks in `foreground` (H, W, 3) and average it
+    over time.
+
+    `picture` is the whole camera picture: its brightest parts say how bright white is. What was known stays,
+    None to begin with, while too little of the garment is seen.
+    """
+    step = max(round(math.sqrt(alpha.size / _SAMPLES)), 1)
+    seen = foreground[::step, ::step][alpha[::step, ::step] > 250]
+    if len(seen) < 16:
+        return light
+    cloth = np.median(seen, axis=0) + _FLOOR
+    low, middle, high = np.percentile(np.log((seen + _FLOOR) @ (cloth / (cloth @ cloth))), (10, 50, 90))
+    white = np.percentile(picture[:: 4 * step, :: 4 * step].max(axis=2), 98)
+    spread, exposure = min(float(high - middle), float(middle - low)), min(float(white) / 235, 1.0)
+    if light is None:
+        return Light(cloth, spread, exposure, pts_ns)
+    weight = 1 - math.exp(-max(pts_ns - light.pts_ns, 0) / 1e6 / _TIME_CONSTANT_MS)
+    return Light(
+        light.cloth + weight * (cloth - light.cloth),
+        light.spread + weight * (spread - light.spread),
+        light.exposure + weight * (exposure - light.exposure),
+        pts_ns,
+    )
+
+
+def folds(foreground: Picture, light: Light, brightness: float) -> NDArray[np.float32]:
+    """What to multiply a new cloth's 8-bit values by so that it shows the worn folds: (H, W) float32 around
+    1.
+
+    `brightness`, 1 to 255, is the new cloth's brightest channel. Dark cloth shows more contrast than light
+    cloth, which scatters light into its own folds and has no room above: the worn garment's spread is
+    turned into the spread typical of the new one, and what is brighter than the median is bent to stay
+    below white. In powers of 8-bit values, which is linear light as `colour.GAMMA` has it.
+    """
+    weights = light.cloth / (light.cloth @ light.cloth)
+    smooth = cv2.blur(foreground, (3, 3)).astype(np.float32)
+    fold = cv2.log(cv2.transform(smooth, np.append(weights, _FLOOR * weights.sum())[None].astype(np.float32)))
+    dark, bright = _SPREAD
+    wanted = dark + (bright - dark) * brightness / 255
+    fold *= np.clip(wanted / max(light.spread, 0.01), *_GAIN)
+    room = max(math.log(255 / brightness), 0.02) if brightness > 0 else _SHADE
+    up = room * (1 - cv2.exp(cv2.max(fold, 0) * (-1 / room)))
+    down = _SHADE * (cv2.exp(cv2.min(fold, 0) * (1 / _SHADE)) - 1)
+    return np.asarray(cv2.exp(up + down), np.float32)
