@@ -96,6 +96,15 @@ class U2Net(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Fused logits (B, classes, h, w), then those of side outputs 1 … 6, each at its own size."""
+        sides = self._sides(x, 1)
+        fused = self.outconv(torch.cat([sides[0], *(_resize(side, sides[0]) for side in sides[1:])], 1))
+        return tuple(self._unfold(logits) for logits in (fused, *sides))
+
+    def coarse(self, x: Tensor, finest: int) -> tuple[Tensor, ...]:
+        """Logits of side outputs `finest` … 6 alone, without the work of the finer ones: for training."""
+        return tuple(self._unfold(side) for side in self._sides(x, finest))
+
+    def _sides(self, x: Tensor, finest: int) -> list[Tensor]:
         if self.stem > 1:
             x = F.pixel_unshuffle(x, self.stem)
         skips: list[Tensor] = []
@@ -105,13 +114,11 @@ class U2Net(nn.Module):
             x = self.get_submodule(f"stage{number}")(x)
             skips.append(x)
         outputs = [x]
-        for number in range(self.depth - 1, 0, -1):
+        for number in range(self.depth - 1, finest - 1, -1):
             skip = skips[number - 1]
             x = self.get_submodule(f"stage{number}d")(torch.cat((_resize(x, skip), skip), 1))
             outputs.insert(0, x)
-        sides = [self.get_submodule(f"side{number}")(x) for number, x in enumerate(outputs, 1)]
-        fused = self.outconv(torch.cat([sides[0], *(_resize(side, sides[0]) for side in sides[1:])], 1))
-        return tuple(self._unfold(logits) for logits in (fused, *sides))
+        return [self.get_submodule(f"side{number}")(x) for number, x in enumerate(outputs, finest)]
 
     def _unfold(self, logits: Tensor) -> Tensor:
         return F.pixel_shuffle(logits, self.stem) if self.stem > 1 else logits
@@ -129,7 +136,9 @@ class PictureToProbabilities(nn.Module):
         """Pictures (B, h, w, 3) uint8 BGR to probabilities (B, K, h, w) uint8, 0..255."""
         from clothseg.transforms import normalise, quantise
 
-        return quantise(cast(Tensor, self.network(normalise(pictures, self.mean, self.std))[0]))
+        dtype = next(self.network.parameters()).dtype
+        logits = cast(Tensor, self.network(normalise(pictures, self.mean, self.std).to(dtype))[0])
+        return quantise(logits.float())
 
 
 def load_original(network: nn.Module, state: dict[str, Tensor]) -> None:

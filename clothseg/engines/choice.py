@@ -1,0 +1,95 @@
+"""Which engine, at which precision: one rule over what was asked and what the host has."""
+
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+EngineName = Literal["auto", "openvino", "onnxruntime", "torch"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+
+# Device nodes that are there wherever CUDA can be (driver, WSL): asked first, as torch is slow to import.
+_CUDA_NODES: Final = ("/dev/nvidiactl", "/dev/dxg")
+
+
+class Host(NamedTuple):
+    """What the rule needs to know of a machine: its CPU's flags as Linux spells them, and a usable CUDA."""
+
+    cpu_flags: frozenset[str]
+    cuda: bool
+
+    @property
+    def fast_bf16(self) -> bool:
+        """Multiplies bf16 in hardware (AMX)."""
+        return "amx_bf16" in self.cpu_flags
+
+    @property
+    def fast_int8(self) -> bool:
+        """Multiplies int8 in hardware (VNNI)."""
+        return bool(self.cpu_flags & {"avx512_vnni", "avx_vnni"})
+
+
+class Choice(NamedTuple):
+    """An engine and a precision, never `auto`, and the reason in a few words."""
+
+    engine: str
+    precision: str
+    reason: str
+
+
+def choose(engine: EngineName, precision: Precision, host: Host) -> Choice:
+    """The engine and precision to use: what was asked, and where `auto` was, the fastest the host can do.
+
+    Raises ValueError where the engine cannot do that precision, here or at all.
+    """
+    offers = _offers(host)
+    fitting = [
+        offer
+        for offer in offers
+        if engine in ("auto", offer.engine) and precision in ("auto", offer.precision)
+    ]
+    if not fitting:
+        known = ", ".join(f"{offer.engine} {offer.precision}" for offer in offers)
+        raise ValueError(f"{engine} at {precision} cannot run on this host; expected one of: {known}")
+    best = fitting[0]
+    asked = engine == best.engine and precision == best.precision
+    return best._replace(reason="as asked") if asked else best
+
+
+def _offers(host: Host) -> list[Choice]:
+    """All that can run on the host, the fastest first."""
+    cuda = [
+        Choice("torch", "fp16", "CUDA is here"),
+        Choice("torch", "fp32", "CUDA is here"),
+    ]
+    bf16 = [Choice("openvino", "bf16", "the CPU has AMX")]
+    int8 = Choice("openvino", "int8", "the CPU has VNNI" if host.fast_int8 else "the CPU has no VNNI")
+    fp32 = Choice("openvino", "fp32", "the CPU has neither AMX nor VNNI")
+    return [
+        *(cuda if host.cuda else []),
+        *(bf16 if host.fast_bf16 else []),
+        *([int8, fp32] if host.fast_int8 else [fp32, int8]),
+        Choice("onnxruntime", "fp32", "its only precision"),
+        *([] if host.cuda else [Choice("torch", "fp32", "without CUDA its only precision")]),
+    ]
+
+
+def this_host() -> Host:
+    """What this machine has. Imports torch only where a CUDA device node is."""
+    return Host(_cpu_flags(), _has_cuda())
+
+
+def _cpu_flags() -> frozenset[str]:
+    """The CPU's flags, none where the system does not list them (then only fp32 is fast for sure)."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    flags = next((line.partition(":")[2] for line in lines if line.startswith("flags")), "")
+    return frozenset(flags.split())
+
+
+def _has_cuda() -> bool:
+    if not any(Path(node).exists() for node in _CUDA_NODES):
+        return False
+    import torch
+
+    return torch.cuda.is_available()

@@ -1,0 +1,205 @@
+"""U2Net as a short list of operators over plain arrays: what a runtime without torch builds its network from.
+
+Identities of linear algebra make it cheaper than the network that was trained, and change nothing else:
+batch norm and the input's scale go into the convolution they touch, the order of colours into the weights of
+the first layer, the fusing convolution into the side outputs it sums (it commutes with bilinear upsampling).
+"""
+
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from clothseg.architecture import ARCHITECTURES, Architecture, Stage
+from clothseg.checkpoint import Metadata, read_metadata
+
+T = TypeVar("T")
+Array = NDArray[np.float32]
+
+# Of torch.nn.BatchNorm2d, with which every U2Net was trained.
+_EPSILON = 1e-5
+
+
+class Convolution(NamedTuple):
+    """A convolution that keeps the size: weight (out, in, k, k) and bias (out,) float32, then ReLU or not."""
+
+    name: str
+    weight: Array
+    bias: Array
+    dilation: int = 1
+    relu: bool = True
+
+
+class Operators(Protocol[T]):
+    """What a runtime must know to run a U2Net; T is its own kind of value, here (B, C, h, w) float32."""
+
+    def enter(self, mean: Array, stem: int) -> T:
+        """The pictures (B, h, w, 3) uint8 BGR minus `mean` (3,), stem × stem pixels folded into channels."""
+
+    def convolve(self, x: T, layer: Convolution) -> T:
+        """The convolution, padded with zeros to keep the size."""
+
+    def pool(self, x: T) -> T:
+        """The strongest of each 2 × 2, a last odd row or column kept."""
+
+    def resize(self, x: T, like: T) -> T:
+        """Bilinear, pixel centres at halves, to the height and width of `like`."""
+
+    def join(self, x: T, y: T) -> T:
+        """The channels of x, then those of y."""
+
+    def add(self, x: T, y: T) -> T:
+        """The sum, element by element."""
+
+    def leave(self, logits: T, stem: int) -> T:
+        """Probabilities (B, K, h, w) uint8 of logits (B, K·stem², h/stem, w/stem): `transforms.quantise`."""
+
+
+class Weights(NamedTuple):
+    """The content of a checkpoint: what it says of itself, and its tensors by their names."""
+
+    path: Path
+    metadata: Metadata
+    tensors: dict[str, Array]
+
+    @property
+    def architecture(self) -> Architecture:
+        """The table of stages it was trained with."""
+        return ARCHITECTURES[self.metadata.architecture]
+
+    def tensor(self, name: str, *shape: int) -> Array:
+        """One tensor, float32. Raises ValueError where it is missing, of another shape, or not finite."""
+        found = self.tensors.get(name)
+        if found is None or found.shape != shape or not np.isfinite(found).all():
+            got = (
+                "nothing"
+                if found is None
+                else f"{found.shape}"
+                if found.shape != shape
+                else "NaN or infinity"
+            )
+            raise ValueError(
+                f"{self.path}: expected {name} of shape {shape}, got {got}; "
+                f"these are not the weights of a {self.metadata.architecture} with "
+                f"{len(self.metadata.classes)} classes: train or import them again"
+            )
+        return found.astype(np.float32)
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a checkpoint with numpy alone; nothing in it is executed.
+
+    Raises FileNotFoundError, or ValueError where it is not safetensors or of an architecture we do not have.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such weights; give a .safetensors file, or none for those that ship"
+        )
+    metadata = read_metadata(path)
+    if metadata.architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise ValueError(f"{path}: unknown architecture {metadata.architecture!r}; expected one of {known}")
+    try:
+        return Weights(path, metadata, load_file(path))
+    except (SafetensorError, TypeError) as error:
+        raise ValueError(f"{path}: damaged safetensors file ({error}); get or export it again") from None
+
+
+def build(ops: Operators[T], weights: Weights) -> T:
+    """The whole inference, pictures to probabilities, in the operators of one runtime; returns its output."""
+    metadata, architecture = weights.metadata, weights.architecture
+    stem = architecture.stem
+    logits = len(metadata.classes) * stem**2
+    mean = 255 * np.array(metadata.mean[::-1], np.float32)
+    x, width = ops.enter(mean, stem), 3 * stem**2
+    skips: list[tuple[T, int]] = []
+    for number, stage in enumerate(architecture.encoder, 1):
+        x = _block(ops, weights, (f"stage{number}", width), stage, ops.pool(x) if skips else x)
+        width = stage.out
+        skips.append((x, width))
+    outputs = [skips.pop()]
+    for stage in architecture.decoder:
+        skip, skip_width = skips.pop()
+        at = f"stage{len(skips) + 1}d", width + skip_width
+        x = _block(ops, weights, at, stage, ops.join(ops.resize(x, skip), skip))
+        width = stage.out
+        outputs.insert(0, (x, width))
+    sides = _sides(weights, [width for _, width in outputs], logits)
+    fused = ops.convolve(outputs[0][0], sides[0])
+    for (x, _), side in zip(outputs[1:], sides[1:], strict=True):
+        fused = ops.add(fused, ops.resize(ops.convolve(x, side), fused))
+    return ops.leave(fused, stem)
+
+
+def _block(ops: Operators[T], weights: Weights, at: tuple[str, int], stage: Stage, x: T) -> T:
+    """A residual U-block (RSU-L, or RSU-4F where dilated) `at` a name and an input width."""
+    name, width = at
+    top, pooled = stage.height, stage.kind == "pooled"
+    dilations = [1] * (top - 1) + [2] if pooled else [2**level for level in range(top)]
+
+    def step(x: T, part: str, inputs: int, outputs: int, dilation: int) -> T:
+        return ops.convolve(x, _folded(weights, f"{name}.{part}", inputs, outputs, dilation))
+
+    x = step(x, "rebnconvin", width, stage.out, 1)
+    inner, skips = x, []
+    for level in range(1, top + 1):
+        if pooled and 1 < level < top:
+            inner = ops.pool(inner)
+        inner = step(
+            inner, f"rebnconv{level}", stage.out if level == 1 else stage.mid, stage.mid, dilations[level - 1]
+        )
+        skips.append(inner)
+    skips.pop()
+    for level in range(top - 1, 0, -1):
+        skip = skips.pop()
+        if pooled and level < top - 1:
+            inner = ops.resize(inner, skip)
+        outputs = stage.out if level == 1 else stage.mid
+        dilation = 1 if pooled else dilations[level - 1]
+        inner = step(ops.join(inner, skip), f"rebnconv{level}d", 2 * stage.mid, outputs, dilation)
+    return ops.add(inner, x)
+
+
+def _folded(weights: Weights, name: str, inputs: int, outputs: int, dilation: int) -> Convolution:
+    """Convolution and batch norm as one; of the first layer also the input's scale and BGR order."""
+    weight = weights.tensor(f"{name}.conv_s1.weight", outputs, inputs, 3, 3).astype(np.float64)
+    bias = weights.tensor(f"{name}.conv_s1.bias", outputs)
+    gain, shift, mean, variance = (
+        weights.tensor(f"{name}.bn_s1.{part}", outputs)
+        for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    if (variance < 0).any():
+        raise ValueError(f"{weights.path}: {name} has a negative variance; train or import the weights again")
+    if name == "stage1.rebnconvin":
+        colours = weight.reshape(outputs, 3, -1, 3, 3)
+        colours /= 255 * np.array(weights.metadata.std)[:, None, None, None]
+        weight = colours[:, ::-1].reshape(weight.shape)
+    factor = gain / np.sqrt(variance.astype(np.float64) + _EPSILON)
+    return Convolution(
+        name,
+        (weight * factor[:, None, None, None]).astype(np.float32),
+        ((bias - mean) * factor + shift).astype(np.float32),
+        dilation,
+    )
+
+
+def _sides(weights: Weights, widths: list[int], logits: int) -> list[Convolution]:
+    """The side outputs, each already multiplied by its share of the convolution that fuses them."""
+    shares = weights.tensor("outconv.weight", logits, len(widths) * logits, 1, 1)[:, :, 0, 0].astype(
+        np.float64
+    )
+    bias: NDArray[np.float64] = weights.tensor("outconv.bias", logits).astype(np.float64)
+    sides = []
+    for number, (width, share) in enumerate(zip(widths, np.split(shares, len(widths), 1), strict=True), 1):
+        weight = weights.tensor(f"side{number}.weight", logits, width, 3, 3)
+        bias = bias + share @ weights.tensor(f"side{number}.bias", logits)
+        sides.append(np.einsum("oi,icyx->ocyx", share, weight).astype(np.float32))
+    nothing = np.zeros(logits, np.float32)
+    biases = [bias.astype(np.float32)] + [nothing] * (len(sides) - 1)
+    return [
+        Convolution(f"side{number}", weight, bias, relu=False)
+        for number, (weight, bias) in enumerate(zip(sides, biases, strict=True), 1)
+    ]

@@ -1,0 +1,129 @@
+"""U2Net on OpenVINO: the default on CPUs, built from the weights without torch, or read where it is int8."""
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+from openvino import opset13 as op
+
+from clothseg.engines.graph import Array, Convolution, Weights, build
+
+# Compiled sizes kept: one a camera shape is usual, and each costs some 30 MB.
+_LARGEST_SIZES: Final = 4
+# Where an int8 model says which weights it was made from.
+FINGERPRINT: Final = ["clothseg", "weights_sha256"]
+
+_HINTS: Final = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+
+
+class OpenvinoEngine:
+    """Runs a model at whatever size comes, compiled at the first of each size. One caller at a time."""
+
+    name: Final = "openvino"
+
+    def __init__(self, model: ov.Model, precision: str, threads: int, description: str) -> None:
+        self.precision, self.description = precision, description
+        self._model = model
+        self._options = {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            # Several stages share the cores: the system, not each worker for itself, places the threads.
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._request = functools.lru_cache(maxsize=_LARGEST_SIZES)(self._compile)
+
+    def __call__(self, batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Pictures (B, h, w, 3) uint8 BGR to class probabilities (B, K, h, w) uint8, 0..255."""
+        request = self._request(batch.shape)
+        probabilities: NDArray[np.uint8] = request.infer(np.ascontiguousarray(batch), share_inputs=True)[0]
+        return probabilities
+
+    def _compile(self, shape: tuple[int, ...]) -> Any:
+        model = self._model.clone()
+        model.reshape(list(shape))
+        return ov.Core().compile_model(model, "CPU", self._options).create_infer_request()
+
+
+def model_of(weights: Weights) -> ov.Model:
+    """The network in float32, from (B, h, w, 3) uint8 BGR to (B, K, h, w) uint8, B, h and w open."""
+    operators = _Openvino()
+    output = build(operators, weights)
+    output.node.set_friendly_name("probabilities")
+    return ov.Model([output], [operators.pictures], weights.metadata.architecture)
+
+
+class _Openvino:
+    """The operators in OpenVINO's opset."""
+
+    def __init__(self) -> None:
+        self.pictures = op.parameter([-1, -1, -1, 3], np.uint8, "pictures")
+
+    def enter(self, mean: Array, stem: int) -> Any:
+        planes = op.transpose(self.pictures, np.array([0, 3, 1, 2]))
+        if stem > 1:
+            planes = op.space_to_depth(planes, "depth_first", stem)
+        means = np.repeat(mean, stem**2).reshape(1, -1, 1, 1)
+        return op.subtract(op.convert(planes, "f32"), means).output(0)
+
+    def convolve(self, x: Any, layer: Convolution) -> Any:
+        pad = [layer.dilation * (layer.weight.shape[-1] // 2)] * 2
+        sums = op.convolution(x, layer.weight, [1, 1], pad, pad, [layer.dilation] * 2)
+        sums.set_friendly_name(layer.name)
+        if layer.bias.any():
+            sums = op.add(sums, layer.bias.reshape(1, -1, 1, 1))
+        return (op.relu(sums) if layer.relu else sums).output(0)
+
+    def pool(self, x: Any) -> Any:
+        return op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2], "ceil").output(0)
+
+    def resize(self, x: Any, like: Any) -> Any:
+        size = op.gather(op.shape_of(like), np.array([2, 3]), np.array(0))
+        return op.interpolate(x, size, "linear_onnx", "sizes", axes=np.array([2, 3])).output(0)
+
+    def join(self, x: Any, y: Any) -> Any:
+        return op.concat([x, y], 1).output(0)
+
+    def add(self, x: Any, y: Any) -> Any:
+        return op.add(x, y).output(0)
+
+    def leave(self, logits: Any, stem: int) -> Any:
+        if stem > 1:
+            logits = op.depth_to_space(logits, "depth_first", stem)
+        scaled = op.multiply(op.softmax(logits, 1), np.float32(255))
+        return op.convert(op.floor(op.add(scaled, np.float32(0.5))), "u8").output(0)
+
+
+def int8_path(weights: Path) -> Path:
+    """Where the int8 model of these weights lies: beside them."""
+    return weights.with_suffix(".int8.xml")
+
+
+def fingerprint(weights: Path) -> str:
+    """What ties an int8 model to the weights it was made from: their SHA-256."""
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_int8(weights: Path) -> ov.Model:
+    """The int8 model that lies beside the weights.
+
+    Raises FileNotFoundError where none does, ValueError where it is damaged or was made from other weights.
+    """
+    path = int8_path(weights)
+    remedy = f"make it with tools/export.py int8 {weights.name}"
+    if not path.is_file() or not path.with_suffix(".bin").is_file():
+        raise FileNotFoundError(f"{path.name} or its .bin is not beside the weights; {remedy}")
+    try:
+        model = ov.Core().read_model(path)
+    except RuntimeError:
+        raise ValueError(f"{path.name} is not a readable OpenVINO model; {remedy}") from None
+    made_from = model.get_rt_info(FINGERPRINT).astype(str) if model.has_rt_info(FINGERPRINT) else ""
+    if made_from != fingerprint(weights):
+        raise ValueError(f"{path.name} was made from other weights; {remedy}")
+    return model
