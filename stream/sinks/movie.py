@@ -7,27 +7,25 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from av import VideoFrame, VideoStream
+from av import VideoStream
 from av.video.frame import PictureType
 from av.video.reformatter import (
     ColorPrimaries,
     ColorRange,
     Colorspace,
     ColorTrc,
-    Interpolation,
     VideoReformatter,
 )
 
 from stream.message import Pixels
 from stream.sinks.error import SinkError
 from stream.sinks.formats import Format
+from stream.sinks.planes import frame_of
 
 KEY_FRAME_NS = 1_000_000_000
 """A key frame at least this often: what a killed process loses, and how finely a player can seek."""
 MAX_THREADS = 4
 DEFAULT_STEP_NS = 40_000_000
-
-_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 
 class Movie:
@@ -58,7 +56,8 @@ class Movie:
 
     def write(self, pixels: Pixels, pts_ns: int) -> None:
         """Append a picture, (H, W, 3) BGR or (H, W, 4) BGRA with straight alpha, shown from `pts_ns` on."""
-        frame = self._encodable(fitted(pixels, *self._shape))
+        fit = np.ascontiguousarray(fitted(pixels, *self._shape))
+        frame = frame_of(fit, self._form.pixel_format, self._scaler)
         if self._start_ns is None:
             self._start_ns = self._key_ns = self._last_ns = pts_ns
             frame.pict_type = PictureType.I
@@ -110,20 +109,6 @@ class Movie:
         context.color_trc = ColorTrc.BT709
         stream.time_base = form.time_base
         return stream
-
-    def _encodable(self, pixels: Pixels) -> VideoFrame:
-        frame = VideoFrame.from_ndarray(
-            np.ascontiguousarray(pixels), format="bgra" if pixels.shape[2] == 4 else "bgr24"
-        )
-        return self._scaler.reformat(
-            frame,
-            format=self._form.pixel_format,
-            src_color_range=ColorRange.JPEG,
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=_EXACT,
-            threads=1,
-        )
 
 
 def fitted(pixels: Pixels, height: int, width: int) -> Pixels:

@@ -24,14 +24,15 @@ from stream.message import Mode, Picture
 from stream.sources.address import redact, scheme
 from stream.sources.error import SourceError
 
-__all__ = ["PictureSource", "SourceError", "open_source", "redact"]
+__all__ = ["PictureSource", "SourceError", "mode_of", "open_source", "redact"]
 
 
 class PictureSource(Protocol):
     """An opened input. Iterate it once; `close` may be called at any time, also from another thread.
 
-    `address` is where it comes from, without secrets; `mode` its own default; `rate_hz` the nominal
-    rate and `frames` the number expected, where known; `skipped` counts damaged frames left out.
+    `address` is where it comes from, without secrets; `mode` its own default; `realtime` whether its
+    pictures come at the pace they were taken; `rate_hz` the nominal rate and `frames` the number
+    expected, where known; `skipped` counts damaged pictures left out.
     """
 
     @property
@@ -39,6 +40,9 @@ class PictureSource(Protocol):
 
     @property
     def mode(self) -> Mode: ...
+
+    @property
+    def realtime(self) -> bool: ...
 
     @property
     def rate_hz(self) -> float | None: ...
@@ -54,16 +58,26 @@ class PictureSource(Protocol):
     def close(self) -> None: ...
 
 
+def mode_of(camera: Camera) -> Mode:
+    """How a camera runs, known before it is opened: what its settings say, else `live` unless it has an end."""
+    if camera.mode is not None:
+        return camera.mode
+    kind = scheme(camera.source)
+    ends = kind in ("file", "synthetic") or (kind == "" and not camera.source.startswith("/dev/"))
+    return "file" if ends else "live"
+
+
 def open_source(camera: Camera) -> PictureSource:
     """Open what `camera.source` names; raise `SourceError` saying what is wrong with which input.
 
-    A file played `live` is paced by its timestamps, and `mirror` is applied, whatever the source is.
+    What is played `live` without coming in real time is paced by its timestamps, and `mirror` is
+    applied, whatever the source is.
     """
     from stream.sources.presentation import Presented
 
     source = _opened(camera)
-    plain = not camera.mirror and (camera.mode in (None, source.mode) or source.mode == "live")
-    return source if plain else Presented(source, camera)
+    in_time = (camera.mode or source.mode) == "file" or source.realtime
+    return source if in_time and not camera.mirror else Presented(source, camera)
 
 
 def _opened(camera: Camera) -> PictureSource:

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 TIMELESS = {"mpjpeg", "mjpeg", "h264", "hevc", "m4v"}
 """Formats that carry no timestamps: live, a picture's time is that of its arrival."""
+POLL_S = 0.005
 PATIENCE_NS = 10_000_000_000
 """A live stream that sends packets but no picture that can be decoded is given up after this."""
 
@@ -52,9 +53,10 @@ class ContainerSource:
     another thread takes effect when the read under way returns: within the container's read timeout.
     """
 
-    def __init__(self, container: InputContainer, address: str, mode: Mode) -> None:
+    def __init__(self, container: InputContainer, address: str, mode: Mode, realtime: bool) -> None:
         self.address = address
         self.mode: Mode = mode
+        self.realtime = realtime
         self._container = container
         try:
             stream = video_stream(container, address)
@@ -63,6 +65,7 @@ class ContainerSource:
             raise
         self.rate_hz = float(stream.average_rate) if stream.average_rate else None
         self.frames = stream.frames or None
+        self._stream = stream
         self._packets = container.demux(stream)
         clock: Clock = "arrival" if mode == "live" and container.format.name in TIMELESS else "stream"
         self._decoder = Decoder(stream, mode, clock, 1000 * (container.start_time or 0))
@@ -109,8 +112,12 @@ class ContainerSource:
             except av.error.ExitError:
                 silent_s = self._container.read_timeout
                 raise SourceError(f"{self.address} has sent nothing for {silent_s:g} s") from None
-            except OSError as error:
-                if self.mode == "live":
+            except av.error.BlockingIOError:  # AVFoundation has no picture yet
+                self._packets = self._container.demux(self._stream)
+                time.sleep(POLL_S)
+                return []
+            except (OSError, ValueError) as error:
+                if self.mode == "live" or not isinstance(error, av.error.InvalidDataError):
                     raise SourceError(f"{self.address} broke off: {reason(error)}") from None
                 log.warning("%s cannot be read any further: %s", self.address, reason(error))
                 return None

@@ -12,11 +12,13 @@ from av import Packet, VideoFrame, VideoStream
 from av.filter import Graph
 
 from stream.message import MAX_PIXELS, Mode, Picture
-from stream.sources.pixels import Converter
+from stream.sources.pixels import FAST, Converter
 from stream.sources.timeline import JUMP_AHEAD_NS, Timeline
 
 Clock = Literal["stream", "arrival"]
 """Whether a picture's time is what its stream says or when it came."""
+BOUNDS = {"max_pixels": str(MAX_PIXELS)}
+"""Given to whatever opens or decodes: FFmpeg then refuses a larger picture before it takes memory for it."""
 MAX_THREADS = 4
 REMEMBERED_ARRIVALS = 64
 """How many packets back the arrival of a picture is looked for; decoders hold fewer than 20."""
@@ -36,13 +38,13 @@ class Decoder:
         context = stream.codec_context
         context.thread_type = "AUTO" if mode == "file" else "SLICE"
         context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
-        context.options = {"max_pixels": str(MAX_PIXELS)}
+        context.options = BOUNDS
         if mode == "live":
             context.flags |= av.codec.context.Flags.low_delay
         self._stream = stream
         self._clock = clock
         self._origin_ns = origin_ns
-        self._convert = Converter(stream.sample_aspect_ratio)
+        self._convert = Converter(stream.sample_aspect_ratio, FAST)
         step_ns = round(1_000_000_000 / (stream.average_rate or DEFAULT_RATE_HZ))
         self._timeline = Timeline(step_ns, JUMP_AHEAD_NS if mode == "live" else None)
         self._deinterlacer: _Deinterlacer | None = None

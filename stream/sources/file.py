@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 
 from stream.sources.container import ContainerSource, reason
+from stream.sources.decoder import BOUNDS
 from stream.sources.error import SourceError
 
 
@@ -18,7 +19,7 @@ def open_file(address: str) -> ContainerSource:
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"{address} is empty")
     try:
-        container = av.open(address, "r", metadata_errors="replace")
+        container = av.open(address, "r", options=BOUNDS, metadata_errors="replace")
     except (OSError, ValueError) as error:
         raise SourceError(f"{address} cannot be read as a video: {reason(error)}") from None
-    return ContainerSource(container, address, "file")
+    return ContainerSource(container, address, mode="file", realtime=False)

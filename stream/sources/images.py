@@ -10,10 +10,11 @@ from pathlib import Path
 import av
 
 from stream.config import Camera
-from stream.message import MAX_PIXELS, Mode, Picture, Pixels
+from stream.message import Mode, Picture, Pixels
 from stream.sources.container import reason, video_stream
+from stream.sources.decoder import BOUNDS
 from stream.sources.error import SourceError
-from stream.sources.pixels import Converter
+from stream.sources.pixels import EXACT, Converter
 
 PHOTO_SUFFIXES = frozenset(
     f".{name}"
@@ -51,11 +52,11 @@ def open_images(camera: Camera) -> ImageSource:
 def read_image(path: Path) -> Pixels:
     """One photo as (H, W, 3) uint8 BGR, turned as its EXIF orientation asks."""
     try:
-        with av.open(str(path), "r", metadata_errors="replace") as container:
+        with av.open(str(path), "r", options=BOUNDS, metadata_errors="replace") as container:
             stream = video_stream(container, str(path))
-            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            stream.codec_context.options = {**BOUNDS, "err_detect": "explode"}
             for frame in container.decode(stream):
-                return Converter(None)(frame)
+                return Converter(stream.sample_aspect_ratio, EXACT)(frame)
     except (OSError, ValueError) as error:
         raise SourceError(f"{path} cannot be read as a photo: {reason(error)}") from None
     raise SourceError(f"{path} holds no picture that can be decoded")
@@ -65,6 +66,7 @@ class ImageSource:
     """Photos as a film of `rate_hz` pictures a second; they may differ in size."""
 
     mode: Mode = "file"
+    realtime = False
     skipped = 0
 
     def __init__(self, address: str, paths: list[Path], rate_hz: float) -> None:

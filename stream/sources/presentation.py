@@ -56,6 +56,11 @@ class Presented:
         return self._source.mode
 
     @property
+    def realtime(self) -> bool:
+        """Whether the source's own pictures come at the pace they were taken."""
+        return self._source.realtime
+
+    @property
     def rate_hz(self) -> float | None:
         """The nominal rate, where known."""
         return self._source.rate_hz
@@ -74,7 +79,7 @@ class Presented:
         pictures: Iterable[Picture] = self._source
         if self._camera.mirror:
             pictures = mirrored(pictures)
-        if self._camera.mode == "live" and self._source.mode == "file":
+        if (self._camera.mode or self.mode) == "live" and not self.realtime:
             pictures = paced(pictures, time.monotonic_ns, self._closed.wait)
         for picture in pictures:
             if self._closed.is_set():
