@@ -30,7 +30,7 @@ class MessageError(ValueError):
     """A message is not what it claims to be; the text says what was expected and what came."""
 
 
-def _expect(fits: bool, expected: str, got: object) -> None:  # noqa: FBT001
+def _expect(fits: bool, expected: str, got: object) -> None:
     if not fits:
         raise MessageError(f"expected {expected}, got {got}")
 
@@ -131,7 +131,7 @@ class CompositedFrame:
     @cached_property
     def cutout(self) -> Pixels:
         """The cut-out (H, W, 4) uint8 BGRA, straight alpha; made once, however many outputs ask."""
-        return cv2.merge((*cv2.split(self.foreground), self.alpha))  # type: ignore[return-value]
+        return np.asarray(cv2.merge((*cv2.split(self.foreground), self.alpha)), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,65 @@ class Done:
     seq: int
 
 
-Event = StreamStart | Outage | EndOfStream | Dropped
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """No camera will say anything any more: whoever reads this may end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A reader has opened its source: the dispatcher makes a `StreamStart` of it."""
+
+    camera: str
+    mode: Mode
+    source: str
+    rate_hz: float | None = None
+    frames: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """A reader's newest picture; `superseded` pictures before it were overwritten unread."""
+
+    camera: str
+    picture: Picture
+    superseded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A reader has lost its live source and is trying again; `cause` is a sentence."""
+
+    camera: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A reader has read its source to the end (`error` None) or cannot go on."""
+
+    camera: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The dispatcher wants one more picture of a camera."""
+
+    camera: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A worker is free for a frame, having been given `received` so far: an older word is overtaken."""
+
+    received: int
+
+
+FromReader = Opened | Offer | Lost | Ended
+"""What a camera's reader tells the dispatcher."""
+
+Event = StreamStart | Outage | EndOfStream | Dropped | Finished
 """What the dispatcher tells composite besides frames."""
 
 Output = CompositedFrame | StreamStart | Outage | EndOfStream

@@ -1,4 +1,4 @@
-"""A source is something you iterate, a step a plain function, a sink something you write to; one loop joins them.
+"""A source is something you iterate, a step a function, a sink something you write to; one loop joins them.
 
 A link is a sink in one process and a source in the next, so the same program runs in one process or
 in many, and every step can be tested with two lists (`ListSource`, `ListSink`).

@@ -1,0 +1,100 @@
+"""The dispatch stage: hears readers, workers and composite on one socket, and sends what the dispatcher orders."""
+
+from __future__ import annotations
+
+import time
+
+from stream.config import Run
+from stream.dispatcher import Dispatcher, Order
+from stream.lifeline import BEAT_S, Command, Failed, Lifeline, Notice, ReaderLost, Status, Stop, WorkerLost
+from stream.link import Hub, Outbox
+from stream.message import Done, Ended, Lost, Offer, Opened, Outage, Ready
+
+
+def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
+    """Dispatch until every camera has ended and every frame is accounted for."""
+    transport = settings.transport
+    assert transport.dispatch is not None
+    assert transport.results is not None
+    hub = Hub(transport.dispatch, transport.keys)
+    outbox = Outbox(transport.results, transport.keys)
+    try:
+        _Exchange(settings, hub, outbox, lifeline).run()
+    finally:
+        outbox.close()
+        hub.close()
+
+
+class _Exchange:
+    """The dispatcher between its sockets: which peer speaks for which camera, and what each was sent."""
+
+    def __init__(self, settings: Run, hub: Hub, outbox: Outbox, lifeline: Lifeline) -> None:
+        deadline_ns = int(settings.model.frame_deadline_ms * 1e6)
+        self._dispatcher = Dispatcher(list(settings.cameras), deadline_ns)
+        self._pictures = settings.transport.frames
+        self._hub = hub
+        self._outbox = outbox
+        self._lifeline = lifeline
+        self._readers: dict[str, bytes] = {}
+        self._sent: dict[str, int] = {}
+        self._told_s = 0.0
+
+    def run(self) -> None:
+        while not self._dispatcher.finished:
+            for command in self._lifeline.heard():
+                self._carry_out(self._obey(command, time.monotonic_ns()))
+            received = self._hub.receive(int(BEAT_S * 200))
+            now_ns = time.monotonic_ns()
+            if received is not None:
+                self._carry_out(self._hear(*received, now_ns))
+            for worker in self._dispatcher.overdue(now_ns):
+                self._lifeline.report(Notice(f"{worker}: no result in time, its frame goes on without it"))
+                self._carry_out(self._dispatcher.lost(worker, now_ns))
+            self._tell()
+        self._told_s = 0.0
+        self._tell()
+        if self._dispatcher.failure is not None:
+            self._lifeline.report(Failed(self._dispatcher.failure))
+
+    def _hear(self, peer: bytes, item: object, now_ns: int) -> list[Order]:
+        if isinstance(item, Opened | Offer | Lost | Ended):
+            self._readers[item.camera] = peer
+            return self._dispatcher.hear(item, now_ns)
+        if isinstance(item, Ready):
+            worker = peer.decode(errors="replace")
+            if item.received < self._sent.setdefault(worker, item.received):
+                return []  # said before the frame that is on its way reached it
+            return self._dispatcher.ready(worker, now_ns)
+        if isinstance(item, Done):
+            return self._dispatcher.done(item, now_ns)
+        self._hub.refused += 1
+        return []
+
+    def _obey(self, command: Command, now_ns: int) -> list[Order]:
+        match command:
+            case Stop():
+                return self._dispatcher.stop()
+            case WorkerLost(worker):
+                return self._dispatcher.lost(worker, now_ns)
+            case ReaderLost(camera, cause, retried):
+                news = Lost(camera, cause) if retried else Ended(camera, cause)
+                return self._dispatcher.hear(news, now_ns)
+
+    def _carry_out(self, orders: list[Order]) -> None:
+        for to, name, item in orders:
+            if to == "composite":
+                self._outbox.write(item)
+                if isinstance(item, Outage):
+                    self._lifeline.report(Notice(f"no signal: {item.cause}"))
+            elif to == "worker":
+                self._sent[name] += 1
+                self._hub.send(name.encode(), item, self._pictures)
+            elif name in self._readers:
+                self._hub.send(self._readers[name], item)
+
+    def _tell(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._told_s >= BEAT_S:
+            self._told_s = now_s
+            cameras = self._dispatcher.status(time.monotonic_ns())
+            self._lifeline.report(Status(cameras, self._hub.refused))

@@ -1,0 +1,70 @@
+"""The inference stage: reads frames from the dispatcher, segments them, writes them to composite; stateless."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+from clothseg.segmenter import Segmenter
+from stream.config import Model, Run
+from stream.lifeline import BEAT_S, Lifeline, Notice
+from stream.link import Outbox, Peer
+from stream.message import Frame, Ready, SegmentedFrame
+from stream.stage import Step, run
+
+
+def cores() -> int:
+    """Cores this process may use: fewer than the machine has in a container or under taskset."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load(model: Model) -> Segmenter:
+    """The segmenter of a worker, with its share of the cores."""
+    threads = model.threads or max(cores() // model.workers, 1)
+    return Segmenter.load(model.weights, model.engine, model.precision, threads)
+
+
+def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame]:
+    """Frame → SegmentedFrame."""
+
+    def segment(frame: Frame) -> Iterator[SegmentedFrame]:
+        started_ns = time.perf_counter_ns()
+        probabilities = segmenter.probabilities(frame.picture.pixels)
+        yield SegmentedFrame(frame, segmenter.classes, probabilities, time.perf_counter_ns() - started_ns)
+
+    return segment
+
+
+class Work:
+    """The frames a worker is handed: says it is ready, and waits, until it is to stop."""
+
+    def __init__(self, peer: Peer, lifeline: Lifeline) -> None:
+        self._peer = peer
+        self._lifeline = lifeline
+
+    def __iter__(self) -> Iterator[Frame]:
+        received = 0
+        while not self._lifeline.stopping:
+            self._peer.send(Ready(received))
+            item = self._peer.receive(int(BEAT_S * 1000))
+            if isinstance(item, Frame):
+                received += 1
+                yield item
+            self._lifeline.beat()
+            for _ in self._lifeline.heard():
+                pass
+
+    def close(self) -> None:
+        self._peer.close()
+
+
+def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
+    """A worker process: loads the network, then works until it is told to stop."""
+    transport = settings.transport
+    assert transport.dispatch is not None
+    assert transport.results is not None
+    segmenter = load(settings.model)
+    lifeline.report(Notice(f"{name}: {segmenter.engine.description}"))
+    peer = Peer(transport.dispatch, f"{name}.{os.getpid()}", transport.keys)
+    run(Work(peer, lifeline), step(segmenter), Outbox(transport.results, transport.keys))

@@ -1,0 +1,77 @@
+"""Puts what arrives from many workers back into each camera's order; pure, no clock, no socket.
+
+Frames come in any order and perhaps twice; events of the dispatcher (`StreamStart`, `Outage`,
+`EndOfStream`, `Dropped`) take effect at their place in the sequence.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from stream.message import Dropped, EndOfStream, Finished, Outage, SegmentedFrame, StreamStart
+
+
+class Resequencer:
+    """The waiting room of every camera: `push` what came, get what is due."""
+
+    def __init__(self) -> None:
+        self._cameras: dict[str, _Camera] = {}
+
+    def push(
+        self, item: SegmentedFrame | StreamStart | Outage | EndOfStream | Dropped | Finished
+    ) -> Iterator[SegmentedFrame | StreamStart | Outage | EndOfStream]:
+        """Take one message and yield, in order, all that is now due of its camera."""
+        if isinstance(item, Finished):
+            return
+        name = item.frame.camera if isinstance(item, SegmentedFrame) else item.camera
+        camera = self._cameras.setdefault(name, _Camera())
+        if isinstance(item, SegmentedFrame):
+            camera.take(item.frame.seq, item)
+        elif isinstance(item, Dropped):
+            camera.take(item.seq, item)
+        else:
+            camera.events.append(item)
+        for due in camera.due():
+            yield due
+            if isinstance(due, EndOfStream):
+                del self._cameras[name]
+
+
+class _Camera:
+    """One camera's next number, the frames that are early, and the events still to take effect."""
+
+    def __init__(self) -> None:
+        self.next_seq = 0
+        self.epoch = -1
+        self.early: dict[int, SegmentedFrame | Dropped] = {}
+        self.events: deque[StreamStart | Outage | EndOfStream] = deque()
+
+    def take(self, seq: int, item: SegmentedFrame | Dropped) -> None:
+        if seq >= self.next_seq:  # else a duplicate of one that went out
+            self.early.setdefault(seq, item)
+
+    def due(self) -> Iterator[SegmentedFrame | StreamStart | Outage | EndOfStream]:
+        while True:
+            if self.events and _place(self.events[0]) <= self.next_seq:
+                event = self.events.popleft()
+                if isinstance(event, StreamStart):
+                    self.epoch = event.epoch
+                yield event
+                continue
+            item = self.early.get(self.next_seq)
+            if item is None or _epoch(item) > self.epoch:  # its StreamStart is still on the way
+                return
+            del self.early[self.next_seq]
+            self.next_seq += 1
+            if isinstance(item, SegmentedFrame):
+                yield item
+
+
+def _place(event: StreamStart | Outage | EndOfStream) -> int:
+    """The number of the frame before which the event takes effect."""
+    return event.first_seq if isinstance(event, StreamStart) else event.last_seq + 1
+
+
+def _epoch(item: SegmentedFrame | Dropped) -> int:
+    return item.frame.epoch if isinstance(item, SegmentedFrame) else item.epoch
