@@ -12,7 +12,7 @@ import av
 from av.device import enumerate_input_devices
 
 from stream.config import Camera
-from stream.sources.container import ContainerSource, reason
+from stream.sources.container import FAILURES, ContainerSource, reason
 from stream.sources.error import SourceError
 
 COMPRESSED = frozenset({"mjpeg", "h264", "hevc"})
@@ -33,7 +33,7 @@ def open_camera(camera: Camera) -> ContainerSource:
     device = device_of(camera, sys.platform)
     try:
         container = av.open(device.file, "r", format=device.format, options=device.options)
-    except (OSError, ValueError) as error:
+    except FAILURES as error:
         asked = ", ".join(f"{key} {value}" for key, value in device.options.items())
         wish = f" with {asked}" if asked else ""
         raise SourceError(f"the camera {camera.source} cannot be opened{wish}: {reason(error)}") from None
@@ -60,9 +60,7 @@ def device_of(camera: Camera, platform: str) -> Device:
         if camera.pixel_format:
             options["vcodec" if camera.pixel_format in COMPRESSED else "pixel_format"] = camera.pixel_format
         return Device(f"video={_directshow_name(_number(camera))}", "dshow", options)
-    raise SourceError(
-        f"cameras cannot be read on {platform}: give a file or a URL instead of {camera.source}"
-    )
+    raise SourceError(f"cameras cannot be read on {platform}: give a file or a URL instead of {camera.source}")
 
 
 def _number(camera: Camera) -> int:

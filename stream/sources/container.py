@@ -24,9 +24,13 @@ PATIENCE_NS = 10_000_000_000
 """A live stream that sends packets but no picture that can be decoded is given up after this."""
 
 
-def reason(error: OSError | ValueError) -> str:
+FAILURES = (av.FFmpegError, OSError, ValueError)
+"""What PyAV raises when an input is not what it should be; its own errors are not all `OSError`."""
+
+
+def reason(error: Exception) -> str:
     """What FFmpeg says went wrong, without the address it says it about."""
-    return getattr(error, "strerror", None) or str(error).split("]", 1)[-1].strip() or type(error).__name__
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def video_stream(container: InputContainer, address: str) -> VideoStream:
@@ -107,24 +111,29 @@ class ContainerSource:
         with self._reading:
             if self._closed:
                 return None
+            started_ns = time.monotonic_ns()
             try:
                 packet = next(self._packets, None)
             except av.error.ExitError:
-                silent_s = self._container.read_timeout
-                raise SourceError(f"{self.address} has sent nothing for {silent_s:g} s") from None
+                raise self._silence() from None
             except av.error.BlockingIOError:  # AVFoundation has no picture yet
                 self._packets = self._container.demux(self._stream)
                 time.sleep(POLL_S)
                 return []
-            except (OSError, ValueError) as error:
+            except FAILURES as error:
                 if self.mode == "live" or not isinstance(error, av.error.InvalidDataError):
                     raise SourceError(f"{self.address} broke off: {reason(error)}") from None
                 log.warning("%s cannot be read any further: %s", self.address, reason(error))
                 return None
             if packet is None:
                 return None
+            if (patience_s := self._container.read_timeout) and time.monotonic_ns() - started_ns > patience_s * 1e9:
+                raise self._silence()  # FFmpeg gives out what its parser still held before it fails
             self._packets_read += packet.size > 0
             return list(self._decoder.decode(packet, time.monotonic_ns()))
+
+    def _silence(self) -> SourceError:
+        return SourceError(f"{self.address} has sent nothing for {self._container.read_timeout:g} s")
 
     def _judge_end(self, count: int) -> None:
         if count == 0:
@@ -133,4 +142,4 @@ class ContainerSource:
             there = f"{self._packets_read} of {self.frames}"
             log.warning("%s is cut short: %s pictures are there", self.address, there)
         if self.skipped:
-            log.warning("%s: %d damaged pictures were left out", self.address, self.skipped)
+            log.warning("%s: damaged pictures were left out: %d", self.address, self.skipped)

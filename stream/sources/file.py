@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 
-from stream.sources.container import ContainerSource, reason
+from stream.sources.container import FAILURES, ContainerSource, reason
 from stream.sources.decoder import BOUNDS
 from stream.sources.error import SourceError
 
@@ -20,6 +20,6 @@ def open_file(address: str) -> ContainerSource:
         raise SourceError(f"{address} is empty")
     try:
         container = av.open(address, "r", options=BOUNDS, metadata_errors="replace")
-    except (OSError, ValueError) as error:
+    except FAILURES as error:
         raise SourceError(f"{address} cannot be read as a video: {reason(error)}") from None
     return ContainerSource(container, address, mode="file", realtime=False)

@@ -11,7 +11,7 @@ import av
 
 from stream.config import Camera
 from stream.message import Mode, Picture, Pixels
-from stream.sources.container import reason, video_stream
+from stream.sources.container import FAILURES, reason, video_stream
 from stream.sources.decoder import BOUNDS
 from stream.sources.error import SourceError
 from stream.sources.pixels import EXACT, Converter
@@ -57,7 +57,7 @@ def read_image(path: Path) -> Pixels:
             stream.codec_context.options = {**BOUNDS, "err_detect": "explode"}
             for frame in container.decode(stream):
                 return Converter(stream.sample_aspect_ratio, EXACT)(frame)
-    except (OSError, ValueError) as error:
+    except FAILURES as error:
         raise SourceError(f"{path} cannot be read as a photo: {reason(error)}") from None
     raise SourceError(f"{path} holds no picture that can be decoded")
 

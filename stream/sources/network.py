@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import urlsplit
 
 import av
 
 from stream.config import Camera
 from stream.sources.address import redact, scheme
-from stream.sources.container import ContainerSource, reason
+from stream.sources.container import FAILURES, ContainerSource, reason
 from stream.sources.decoder import BOUNDS
 from stream.sources.error import SourceError
 
 HLS_STALL_MS = 15_000.0
 """HLS comes in segments of several seconds, so its silence means something only after longer."""
-ANALYSE_US = 1_000_000
-"""How much of a stream FFmpeg may look at before the first picture, where its header does not say enough."""
 
 
 def open_network(camera: Camera) -> ContainerSource:
@@ -26,6 +25,7 @@ def open_network(camera: Camera) -> ContainerSource:
     address = redact(camera.source)
     segmented = is_hls(camera.source)
     silence_s = (max(camera.stall_ms, HLS_STALL_MS) if segmented else camera.stall_ms) / 1000
+    asked_s = time.monotonic()
     try:
         container = av.open(
             camera.source,
@@ -34,9 +34,9 @@ def open_network(camera: Camera) -> ContainerSource:
             timeout=(silence_s, silence_s),
             metadata_errors="replace",
         )
-    except av.error.ExitError:
-        raise SourceError(f"{address} did not answer within {silence_s:g} s") from None
-    except (OSError, ValueError) as error:
+    except FAILURES as error:
+        if time.monotonic() - asked_s >= silence_s:
+            raise SourceError(f"{address} did not answer within {silence_s:g} s") from None
         raise SourceError(f"{address} cannot be opened: {reason(error)}") from None
     recorded = scheme(camera.source) in ("http", "https", "ftp", "sftp") and bool(container.duration)
     return ContainerSource(container, address, camera.mode or "live", realtime=not (recorded or segmented))
@@ -48,13 +48,17 @@ def is_hls(address: str) -> bool:
 
 
 def protocol_options(camera: Camera, silence_s: float) -> dict[str, str]:
-    """What FFmpeg is told, so that pictures come at once and a server that hangs is noticed."""
+    """What FFmpeg is told, so that pictures come at once and a server that hangs is noticed.
+
+    Not `nobuffer`: it throws away what was read while the stream was analysed, the first key frame with it.
+    """
     silence_us = str(round(silence_s * 1_000_000))
     options = BOUNDS | {"rw_timeout": silence_us}
     if not is_hls(camera.source):
-        options |= {"fflags": "nobuffer", "analyzeduration": str(ANALYSE_US), "fpsprobesize": "0"}
+        options |= {"analyzeduration": "1000000", "fpsprobesize": "0"}
     if scheme(camera.source) in ("rtsp", "rtsps"):
         options |= {
+            "analyzeduration": "200000",  # the session's description has said it all
             "rtsp_transport": camera.rtsp_transport,
             "allowed_media_types": "video",
             "timeout": silence_us,

@@ -20,9 +20,7 @@ def mirrored(pictures: Iterable[Picture]) -> Iterator[Picture]:
         yield dataclasses.replace(picture, pixels=cv2.flip(picture.pixels, 1))
 
 
-def paced(
-    pictures: Iterable[Picture], now_ns: Callable[[], int], wait: Callable[[float], object]
-) -> Iterator[Picture]:
+def paced(pictures: Iterable[Picture], now_ns: Callable[[], int], wait: Callable[[float], object]) -> Iterator[Picture]:
     """The same pictures, each held back until its time has come, and `captured` then, as from a camera.
 
     `wait(seconds)` may return early, on which the rest is given without delay.

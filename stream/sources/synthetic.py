@@ -40,9 +40,9 @@ def figure(pts_ns: int, size_px: tuple[int, int]) -> tuple[Pixels, Pixels]:
         sway = 0.05 * math.sin(phase + shift)
         swing = math.sin(1.7 * phase + shift)
         for shape, colour, label in _person(gown, swing):
-            points = np.rint(
-                (np.array(shape) + np.array((sway, 0))) * height + np.array((middle * width, 0))
-            ).astype(np.int32)
+            points = np.rint((np.array(shape) + np.array((sway, 0))) * height + np.array((middle * width, 0))).astype(
+                np.int32
+            )
             cv2.fillPoly(picture, [points], colour)
             cv2.fillPoly(parts, [points], label)
     return picture, parts
@@ -97,9 +97,7 @@ def open_synthetic(camera: Camera) -> SyntheticSource:
     if unknown := set(options) - {"frames", "size", "rate"}:
         raise SourceError(f"synthetic: knows frames, size and rate, not {', '.join(sorted(unknown))}")
     frames = _option(options, "frames", r"([1-9]\d{0,8})", "a number of at least 1")
-    size = _option(
-        options, "size", r"([1-9]\d{0,3})x([1-9]\d{0,3})", "width x height as 640x360, each under 10000"
-    )
+    size = _option(options, "size", r"([1-9]\d{0,3})x([1-9]\d{0,3})", "width x height as 640x360, each under 10000")
     rate = _option(options, "rate", r"([1-9]\d{0,2}(?:\.\d+)?)", "frames a second from 1 to 999")
     endless = DEFAULT_FRAMES if camera.mode != "live" else None
     return SyntheticSource(
