@@ -14,7 +14,7 @@ from clothseg.smoothing import SmoothingState, smooth
 from clothseg.tryon import apply_effects, open_effects
 from stream.clip import open_clip
 from stream.config import OutputSettings, Publisher, Recording, Run
-from stream.lifeline import BEAT_S, Lifeline, Reporter, SinkFailed, StopWanted
+from stream.lifeline import BEAT_S, STOP_S, Lifeline, Patience, Reporter, SinkFailed, StopWanted
 from stream.link import Inbox, Peer
 from stream.message import (
     CompositedFrame,
@@ -97,7 +97,7 @@ class Arrivals:
         self._lifeline = lifeline
 
     def __iter__(self) -> Iterator[Arrival]:
-        resequencer = Resequencer()
+        resequencer, patience = Resequencer(), Patience(STOP_S)
         while True:
             item = self._inbox.receive(int(BEAT_S * 1000))
             if isinstance(item, Finished):
@@ -107,7 +107,7 @@ class Arrivals:
             self._lifeline.beat()
             for _ in self._lifeline.heard():
                 pass
-            if self._lifeline.orphaned:
+            if self._lifeline.stopping and patience.over():
                 return
 
     def close(self) -> None:

@@ -72,8 +72,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     workers: PositiveInt = 1
     threads: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Threads of each worker; 0 shares the cores among the workers."""
-    frame_deadline_ms: Milliseconds = 3000
-    """A worker that holds a frame for longer is taken for hung and replaced."""
+    frame_deadline_ms: Milliseconds = 10_000
+    """A worker silent over a frame for longer is taken for hung and replaced; its first frame compiles the network."""
 
 
 class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -58,20 +58,28 @@ class Console:
 
     def ledger(self, status: Status) -> None:
         """What became of every captured frame."""
-        table = Table("camera", "captured", "delivered", "dropped", "reconnects", "fps", "age p50/p95 ms")
-        for camera in status.cameras:
-            table.add_row(
-                camera.camera,
-                str(camera.captured),
-                str(camera.delivered),
-                _dropped(camera),
-                str(camera.reconnects),
-                f"{camera.out_hz:.1f}",
-                f"{camera.age_p50_ms:.0f} / {camera.age_p95_ms:.0f}",
-            )
-        self._terminal.print(table)
+        if not self._terminal.is_terminal:
+            for camera in status.cameras:
+                self._terminal.print(summary(camera), soft_wrap=True)
+        else:
+            self._terminal.print(_table(status))
         if status.refused:
             self._terminal.print(f"{status.refused} messages that were not ours were refused")
+
+
+def _table(status: Status) -> Table:
+    table = Table("camera", "captured", "delivered", "dropped", "reconnects", "fps", "age p50/p95 ms")
+    for camera in status.cameras:
+        table.add_row(
+            camera.camera,
+            str(camera.captured),
+            str(camera.delivered),
+            _dropped(camera),
+            str(camera.reconnects),
+            f"{camera.out_hz:.1f}",
+            f"{camera.age_p50_ms:.0f} / {camera.age_p95_ms:.0f}",
+        )
+    return table
 
 
 def summary(camera: CameraStatus) -> str:

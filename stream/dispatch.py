@@ -6,7 +6,19 @@ import time
 
 from stream.config import Run
 from stream.dispatcher import Dispatcher, Order
-from stream.lifeline import BEAT_S, Command, Failed, Lifeline, Notice, ReaderLost, Status, Stop, WorkerLost
+from stream.lifeline import (
+    BEAT_S,
+    STOP_S,
+    Command,
+    Failed,
+    Lifeline,
+    Notice,
+    Patience,
+    ReaderLost,
+    Status,
+    Stop,
+    WorkerLost,
+)
 from stream.link import Hub, Outbox
 from stream.message import Done, Ended, Lost, Offer, Opened, Outage, Ready
 
@@ -38,11 +50,14 @@ class _Exchange:
         self._readers: dict[str, bytes] = {}
         self._sent: dict[str, int] = {}
         self._told_s = 0.0
+        self._patience = Patience(STOP_S)
 
     def run(self) -> None:
         while not self._dispatcher.finished:
             for command in self._lifeline.heard():
                 self._carry_out(self._obey(command, time.monotonic_ns()))
+            if self._lifeline.stopping and self._patience.over():
+                self._carry_out(self._dispatcher.abandon())
             received = self._hub.receive(int(BEAT_S * 200))
             now_ns = time.monotonic_ns()
             if received is not None:

@@ -247,6 +247,14 @@ class Dispatcher:
             orders += self._settle(camera)
         return orders
 
+    def abandon(self) -> list[Order]:
+        """Wait for nothing any more: after `stop`, give up the frames that are still under way."""
+        orders: list[Order] = []
+        for camera in list(self._cameras.values()):
+            for held in list(camera.held.values()):
+                orders += self._give_up(camera, held, "stopped")
+        return orders
+
     def _settle(self, camera: _Camera) -> list[Order]:
         """Say the end of a camera once nothing of it is under way, and of the run after the last one."""
         if camera.ended is None or camera.state == "ended":

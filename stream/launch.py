@@ -39,8 +39,8 @@ STAGES = ("capture", "inference", "composite")
 _START_S = 120.0  # a first start compiles the network
 _DEATHS_AT_START = 3
 _START_WINDOW_S = 10.0
-_STOP_S = 1.8  # a clean stop takes no longer; then it is not asked any more
-_FAIL_S = 4.0  # after a failure what was recorded is still to be closed
+_END_S = 0.8  # what a stage is given to close its files in, once it waits for nothing any more
+_FAIL_S = 3.0  # the same after a failure, when nobody waits
 _LOOK_S = 0.1
 
 
@@ -171,7 +171,7 @@ class _Launcher:
                 self._kill(process)
         if self._signal is not None and self._outcome.stopped_by is None:
             self._outcome.stopped_by = self._signal
-            self._stop(_STOP_S)
+            self._stop(lifeline.STOP_S + _END_S)
 
     def _listen(self, process: _Process) -> None:
         try:
@@ -195,7 +195,7 @@ class _Launcher:
             case Failed(cause):
                 process.cause = cause
             case StopWanted():
-                self._stop(_STOP_S)
+                self._stop(lifeline.STOP_S + _END_S)
 
     def _silent(self, process: _Process) -> bool:
         now_s = time.monotonic()
@@ -248,7 +248,7 @@ class _Launcher:
         if self._stop_by_s is None:
             self._stop_by_s = time.monotonic() + patience_s
             self._command("stream.dispatch", Stop())
-            for room in ("stream.capture", "stream.inference"):
+            for room in ("stream.capture", "stream.inference", "stream.composite"):
                 self._command(room, Stop())
 
     def _command(self, room: str, command: lifeline.Command) -> None:

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Protocol
 
 import msgspec
+from setproctitle import setproctitle
 
 from stream.config import parse
 from stream.ledger import CameraStatus
@@ -22,6 +23,10 @@ from stream.stage import StreamError
 
 BEAT_S = 0.25
 """How often a stage gives a sign of life, and so how soon it hears a command."""
+
+
+STOP_S = 0.7
+"""How long frames under way are waited for after `Stop`; then what is open is closed without them."""
 
 
 class Beat(msgspec.Struct, frozen=True, tag=True):
@@ -79,6 +84,20 @@ Report = Beat | Status | Notice | SinkFailed | Failed | StopWanted
 Command = Stop | WorkerLost | ReaderLost
 
 
+class Patience:
+    """A time that begins to run when it is first asked whether it is over."""
+
+    def __init__(self, length_s: float) -> None:
+        self._length_s = length_s
+        self._until_s: float | None = None
+
+    def over(self) -> bool:
+        """Whether the time has passed since the first call."""
+        now_s = time.monotonic()
+        self._until_s = self._until_s or now_s + self._length_s
+        return now_s >= self._until_s
+
+
 class Reporter(Protocol):
     """Whoever can be told what happens in a stage."""
 
@@ -123,6 +142,7 @@ class Lifeline:
 def serve(room: str, name: str, document: bytes, pipe: Connection) -> None:
     """The main function of every stage's process: run `serve` of its room, and tell why it failed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the launcher, which stops all in order
+    setproctitle(f"run_stream {name}")
     line = Lifeline(pipe)
     try:
         importlib.import_module(room).serve(parse(msgspec.json.decode(document)), name, line)

@@ -1,0 +1,40 @@
+# demo: the main job on a real clip · test: the tests · check: style and types · bench: timings · docs: the pages that are measured
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+SETUP := $(VENV)/.set-up
+
+.PHONY: setup demo test check bench docs
+
+setup: $(SETUP)
+
+$(SETUP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv is missing: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[test,web,train,export]'
+	@$(RUN) -c 'import cv2' || \
+	  { echo "OpenCV lacks a library of the system: sudo apt install libgl1 libglib2.0-0"; exit 1; }
+	@touch $(SETUP)
+
+demo: setup
+	@$(RUN) run_stream.py configs/demo.yaml
+	@echo "made out/demo.mp4 and out/demo_cutout.webm"
+	@echo "in the browser: $(RUN) run_stream.py configs/web.yaml, then open http://127.0.0.1:8000"
+
+test: setup
+	$(RUN) -m pytest
+
+check: setup
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+bench: setup
+	$(RUN) tools/bench.py --json out/bench.json --markdown docs/performance.md
+
+docs: setup
+	$(RUN) tools/evaluate.py --json out/evaluation.json
+	$(RUN) tools/bench.py --json out/bench.json --markdown docs/performance.md

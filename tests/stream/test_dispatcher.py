@@ -1,0 +1,318 @@
+"""The dispatcher hands frames out and accounts for every one of them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream.dispatcher import FILE_FRAMES_UNDER_WAY, Dispatcher, Order
+from stream.message import (
+    Done,
+    Dropped,
+    Ended,
+    EndOfStream,
+    Finished,
+    Frame,
+    Lost,
+    Mode,
+    Next,
+    Offer,
+    Opened,
+    Outage,
+    StreamStart,
+)
+from tests.stream.pictures import picture
+
+SECOND_NS = 1_000_000_000
+
+
+def dispatcher(mode: Mode, *cameras: str, deadline_ns: int = SECOND_NS) -> Dispatcher:
+    made = Dispatcher([*cameras] or ["front"], deadline_ns)
+    for camera in cameras or ("front",):
+        made.hear(Opened(camera, mode, "a source"), 0)
+    return made
+
+
+def offer(number: int, camera: str = "front", superseded: int = 0) -> Offer:
+    return Offer(camera, picture(number), superseded)
+
+
+def handed(orders: list[Order]) -> list[tuple[str, int]]:
+    """Which worker was handed which frame."""
+    return [(order.name, order.message.seq) for order in orders if isinstance(order.message, Frame)]
+
+
+def told(orders: list[Order]) -> list[object]:
+    """What composite was told."""
+    return [order.message for order in orders if order.to == "composite"]
+
+
+def asked(orders: list[Order]) -> int:
+    """How many pictures readers were asked for."""
+    return sum(isinstance(order.message, Next) for order in orders)
+
+
+class TestHandingOut:
+    def test_a_frame_waits_until_a_worker_is_ready(self) -> None:
+        machine = dispatcher("file")
+        assert handed(machine.hear(offer(0), 0)) == []
+        assert handed(machine.ready("w.1", 0)) == [("w.1", 0)]
+
+    def test_numbers_rise_by_one_over_the_workers(self) -> None:
+        machine = dispatcher("file")
+        machine.ready("a.1", 0)
+        machine.ready("b.2", 0)
+        assert handed(machine.hear(offer(0), 0)) == [("a.1", 0)]
+        assert handed(machine.hear(offer(1), 0)) == [("b.2", 1)]
+
+    def test_cameras_take_turns(self) -> None:
+        machine = dispatcher("file", "left", "right")
+        machine.hear(offer(0, "left"), 0)
+        machine.hear(offer(0, "right"), 0)
+        first = [o.message for o in machine.ready("w.1", 0) if isinstance(o.message, Frame)]
+        machine.hear(offer(1, "left"), 0)
+        second = [o.message for o in machine.ready("w.1", 0) if isinstance(o.message, Frame)]
+        assert [first[0].camera, second[0].camera] == ["left", "right"]
+
+    def test_an_idle_worker_that_says_ready_again_is_handed_one_frame_only(self) -> None:
+        machine = dispatcher("file")
+        machine.ready("w.1", 0)
+        machine.ready("w.1", 0)
+        assert handed(machine.hear(offer(0), 0)) == [("w.1", 0)]
+        assert handed(machine.hear(offer(1), 0)) == []
+
+
+class TestFile:
+    def test_the_reader_is_asked_only_when_its_picture_was_handed_out(self) -> None:
+        machine = dispatcher("file")
+        assert asked(machine.hear(offer(0), 0)) == 0
+        assert asked(machine.ready("w.1", 0)) == 1
+
+    def test_unacknowledged_frames_are_bounded(self) -> None:
+        machine = dispatcher("file")
+        count = 0
+        for number in range(20):
+            count += len(handed(machine.ready("w.1", 0)))
+            count += len(handed(machine.hear(offer(number), 0))) if number == count else 0
+        assert count == FILE_FRAMES_UNDER_WAY
+        machine.ready("w.1", 0)
+        assert len(handed(machine.done(Done("front", 0, 0), 0))) == 1
+
+    def test_a_lost_worker_costs_no_frame(self) -> None:
+        machine = dispatcher("file")
+        machine.ready("a.1", 0)
+        machine.hear(offer(0), 0)
+        assert told(machine.lost("a.1", 0)) == []
+        assert handed(machine.ready("b.2", 0)) == [("b.2", 0)]
+
+    def test_a_result_that_was_on_its_way_when_its_worker_died_is_made_again(self) -> None:
+        machine = dispatcher("file")
+        machine.ready("a.1", 0)
+        machine.hear(offer(0), 0)
+        machine.ready("a.1", 0)  # it has sent frame 0 on, and was killed before it had left
+        machine.lost("a.1", 0)
+        assert handed(machine.ready("a.2", 0)) == [("a.2", 0)]
+
+    def test_a_new_worker_in_a_slot_tells_that_the_old_one_is_dead(self) -> None:
+        machine = dispatcher("file")
+        machine.ready("host-worker-0.100", 0)
+        machine.hear(offer(0), 0)
+        assert handed(machine.ready("host-worker-0.200", 0)) == [("host-worker-0.200", 0)]
+
+    def test_a_frame_that_ends_two_workers_fails_the_run_and_is_named(self) -> None:
+        machine = dispatcher("file")
+        for worker in ("a.1", "a.2"):
+            machine.ready(worker, 0)
+            machine.hear(offer(7), 0)
+            orders = machine.lost(worker, 0)
+        assert "frame 0 of front" in (machine.failure or "")
+        assert Dropped("front", 0, 0, "poison") in told(orders)
+        assert machine.finished
+
+    def test_frames_delivered_before_a_death_are_not_blamed(self) -> None:
+        machine = dispatcher("file")
+        machine.ready("a.1", 0)
+        machine.hear(offer(0), 0)
+        for death in range(2, 5):
+            machine.ready(f"a.{death}", 0)  # frame 0's result is sent on each time
+            machine.ready(f"a.{death}", 0)
+            machine.lost(f"a.{death}", 0)
+        assert machine.failure is None
+
+    def test_the_end_waits_for_the_last_frame(self) -> None:
+        machine = dispatcher("file")
+        machine.ready("w.1", 0)
+        machine.hear(offer(0), 0)
+        assert told(machine.hear(Ended("front"), 0)) == []
+        assert told(machine.done(Done("front", 0, 0), 0)) == [EndOfStream("front", 0), Finished()]
+
+    def test_an_end_with_an_error_fails_the_run(self) -> None:
+        machine = dispatcher("file")
+        assert told(machine.hear(Ended("front", "front: not a video"), 0))[0] == EndOfStream(
+            "front", -1, "front: not a video"
+        )
+        assert machine.failure == "front: not a video"
+
+
+class TestLive:
+    def test_the_newest_picture_wins_and_the_older_gets_no_number(self) -> None:
+        machine = dispatcher("live")
+        machine.hear(offer(0), 0)
+        machine.hear(offer(1), 0)
+        [order] = [o for o in machine.ready("w.1", 0) if isinstance(o.message, Frame)]
+        assert isinstance(order.message, Frame)
+        assert order.message.seq == 0
+        assert order.message.picture.pts_ns == picture(1).pts_ns
+        [status] = machine.status(0)
+        assert status.dropped == {"superseded": 1}
+
+    def test_the_reader_is_asked_again_at_once(self) -> None:
+        machine = dispatcher("live")
+        assert asked(machine.hear(offer(0), 0)) == 1
+
+    def test_what_the_reader_overwrote_is_counted(self) -> None:
+        machine = dispatcher("live")
+        machine.hear(offer(9, superseded=4), 0)
+        [status] = machine.status(0)
+        assert (status.captured, status.dropped) == (5, {"superseded": 4})
+
+    def test_at_most_one_frame_more_than_workers_is_under_way(self) -> None:
+        machine = dispatcher("live")
+        for number in range(5):
+            machine.ready("w.1", 0)
+            machine.hear(offer(number), 0)
+        [status] = machine.status(0)
+        assert status.under_way - 1 == 2  # one waits, two are unacknowledged
+
+    def test_a_lost_worker_costs_the_frame_it_held_by_reason(self) -> None:
+        machine = dispatcher("live")
+        machine.ready("w.1", 0)
+        machine.hear(offer(0), 0)
+        assert told(machine.lost("w.1", 0)) == [Dropped("front", 0, 0, "worker_lost")]
+
+    def test_a_frame_that_ends_every_worker_is_dropped_as_poison(self) -> None:
+        machine = dispatcher("live")
+        machine.ready("a.1", 0)
+        machine.ready("b.2", 0)
+        machine.hear(offer(0), 0)
+        assert handed(machine.lost("a.1", 0)) == [("b.2", 0)]
+        assert told(machine.lost("b.2", 0)) == [Dropped("front", 0, 0, "poison")]
+        assert machine.failure is None
+
+    def test_a_worker_that_works_past_the_deadline_is_named(self) -> None:
+        machine = dispatcher("live", deadline_ns=SECOND_NS)
+        machine.ready("w.1", 0)
+        machine.hear(offer(0), 0)
+        assert machine.overdue(SECOND_NS) == []
+        assert machine.overdue(SECOND_NS + 1) == ["w.1"]
+
+    def test_a_result_that_waits_for_a_slow_output_is_no_hang(self) -> None:
+        machine = dispatcher("live")
+        machine.ready("w.1", 0)
+        machine.hear(offer(0), 0)
+        machine.ready("w.1", 0)
+        assert machine.overdue(10 * SECOND_NS) == []
+
+
+class TestReconnect:
+    def test_an_outage_is_told_and_the_return_begins_a_new_epoch(self) -> None:
+        machine = dispatcher("live")
+        machine.ready("w.1", 0)
+        machine.hear(offer(0), 0)
+        assert told(machine.hear(Lost("front", "gone"), 0)) == [Outage("front", 0, "gone")]
+        [start] = told(machine.hear(Opened("front", "live", "a source"), 0))
+        assert isinstance(start, StreamStart)
+        assert (start.epoch, start.first_seq) == (1, 1)
+
+    def test_timestamps_keep_rising_when_the_source_starts_at_zero_again(self) -> None:
+        machine = dispatcher("live")
+        machine.ready("w.1", 0)
+        machine.hear(offer(50), 0)
+        machine.ready("w.1", 0)
+        machine.hear(Lost("front", "gone"), 0)
+        machine.hear(Opened("front", "live", "a source"), 0)
+        [order] = [o for o in machine.hear(offer(0), 0) if isinstance(o.message, Frame)]
+        assert isinstance(order.message, Frame)
+        assert order.message.picture.pts_ns > picture(50).pts_ns
+
+    def test_a_reader_replaced_without_a_word_is_an_outage_too(self) -> None:
+        machine = dispatcher("live")
+        kinds = [type(item) for item in told(machine.hear(Opened("front", "live", "a source"), 0))]
+        assert kinds == [Outage, StreamStart]
+
+
+class TestStop:
+    def test_frames_under_way_are_still_delivered(self) -> None:
+        machine = dispatcher("file")
+        machine.ready("w.1", 0)
+        machine.hear(offer(0), 0)
+        machine.hear(offer(1), 0)
+        assert told(machine.stop()) == []
+        [end, finished] = told(machine.done(Done("front", 0, 0), 0))
+        assert end == EndOfStream("front", 0, interrupted=True)
+        assert finished == Finished()
+        [status] = machine.status(0)
+        assert (status.delivered, status.dropped, status.interrupted) == (1, {"stopped": 1}, True)
+
+    def test_a_source_that_had_ended_is_not_interrupted(self) -> None:
+        machine = dispatcher("file", "a", "b")
+        machine.hear(Ended("a"), 0)
+        machine.stop()
+        assert [status.interrupted for status in machine.status(0)] == [False, True]
+
+
+class TestStrangers:
+    @pytest.mark.parametrize("item", [offer(0, "nobody"), Ended("nobody"), Opened("nobody", "live", "x")])
+    def test_an_unknown_camera_is_not_listened_to(self, item: Offer | Ended | Opened) -> None:
+        assert dispatcher("live").hear(item, 0) == []
+
+    def test_an_acknowledgement_of_nothing_changes_nothing(self) -> None:
+        machine = dispatcher("live")
+        assert machine.done(Done("front", 0, 77), 0) == []
+
+
+ACTIONS = st.lists(
+    st.sampled_from(
+        ["offer-a", "offer-b", "ready-x", "ready-y", "lost-x", "lost-y", "done-a", "done-b", "lose-a", "open-a"]
+    ),
+    max_size=80,
+)
+
+
+@pytest.mark.parametrize("mode", ["live", "file"])
+@given(actions=ACTIONS)
+@settings(max_examples=150, deadline=None)
+def test_the_ledger_balances_whatever_happens(mode: Mode, actions: list[str]) -> None:  # noqa: PLR0912 (one arm an action)
+    machine = dispatcher(mode, "a", "b")
+    incarnation = {"x": 0, "y": 0}
+    under_way: dict[str, list[Frame]] = {"a": [], "b": []}
+    for number, action in enumerate(actions):
+        kind, _, who = action.partition("-")
+        orders: list[Order] = []
+        if kind == "offer":
+            orders = machine.hear(offer(number, who), number)
+        elif kind == "ready":
+            orders = machine.ready(f"{who}.{incarnation[who]}", number)
+        elif kind == "lost":
+            orders = machine.lost(f"{who}.{incarnation[who]}", number)
+            incarnation[who] += 1
+        elif kind == "done" and under_way[who]:
+            frame = under_way[who].pop(0)
+            orders = machine.done(Done(who, frame.epoch, frame.seq), number)
+        elif kind == "lose":
+            orders = machine.hear(Lost(who, "gone"), number)
+        elif kind == "open":
+            orders = machine.hear(Opened(who, mode, "a source"), number)
+        for order in orders:
+            if isinstance(order.message, Frame):
+                under_way[order.message.camera].append(order.message)
+        if mode == "file" and machine.failure is None:
+            assert all(set(status.dropped) <= {"superseded"} for status in machine.status(number))
+        assert all(status.balances for status in machine.status(number))
+    machine.stop()
+    for camera, frames in under_way.items():
+        for frame in frames:
+            machine.done(Done(camera, frame.epoch, frame.seq), len(actions))
+    if all(status.under_way == 0 for status in machine.status(0)):
+        assert machine.finished
