@@ -41,11 +41,7 @@ def choose(engine: EngineName, precision: Precision, host: Host) -> Choice:
     Raises ValueError where the engine cannot do that precision, here or at all.
     """
     offers = _offers(host)
-    fitting = [
-        offer
-        for offer in offers
-        if engine in ("auto", offer.engine) and precision in ("auto", offer.precision)
-    ]
+    fitting = [offer for offer in offers if engine in ("auto", offer.engine) and precision in ("auto", offer.precision)]
     if not fitting:
         known = ", ".join(f"{offer.engine} {offer.precision}" for offer in offers)
         raise ValueError(f"{engine} at {precision} cannot run on this host; expected one of: {known}")

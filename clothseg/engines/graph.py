@@ -71,18 +71,11 @@ class Weights(NamedTuple):
         return ARCHITECTURES[self.metadata.architecture]
 
     def tensor(self, name: str, *shape: int) -> Array:
-        """One tensor, float32. Raises ValueError where it is missing, of another shape, or not finite."""
+        """One tensor, float32. Raises ValueError where it is missing or of another shape."""
         found = self.tensors.get(name)
-        if found is None or found.shape != shape or not np.isfinite(found).all():
-            got = (
-                "nothing"
-                if found is None
-                else f"{found.shape}"
-                if found.shape != shape
-                else "NaN or infinity"
-            )
+        if found is None or found.shape != shape:
             raise ValueError(
-                f"{self.path}: expected {name} of shape {shape}, got {got}; "
+                f"{self.path}: expected {name} of shape {shape}, got {found.shape if found is not None else 'none'}; "
                 f"these are not the weights of a {self.metadata.architecture} with "
                 f"{len(self.metadata.classes)} classes: train or import them again"
             )
@@ -92,20 +85,23 @@ class Weights(NamedTuple):
 def read_weights(path: Path) -> Weights:
     """Read a checkpoint with numpy alone; nothing in it is executed.
 
-    Raises FileNotFoundError, or ValueError where it is not safetensors or of an architecture we do not have.
+    Raises FileNotFoundError, or ValueError where it is not safetensors, holds a number that is none, or is of an
+    architecture we do not have.
     """
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no such weights; give a .safetensors file, or none for those that ship"
-        )
+        raise FileNotFoundError(f"{path}: no such weights; give a .safetensors file, or none for those that ship")
     metadata = read_metadata(path)
     if metadata.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ValueError(f"{path}: unknown architecture {metadata.architecture!r}; expected one of {known}")
     try:
-        return Weights(path, metadata, load_file(path))
+        tensors = load_file(path)
     except (SafetensorError, TypeError) as error:
         raise ValueError(f"{path}: damaged safetensors file ({error}); get or export it again") from None
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"{path}: {name} holds NaN or infinity; take a checkpoint from before the loss broke")
+    return Weights(path, metadata, tensors)
 
 
 def build(ops: Operators[T], weights: Weights) -> T:
@@ -148,9 +144,7 @@ def _block(ops: Operators[T], weights: Weights, at: tuple[str, int], stage: Stag
     for level in range(1, top + 1):
         if pooled and 1 < level < top:
             inner = ops.pool(inner)
-        inner = step(
-            inner, f"rebnconv{level}", stage.out if level == 1 else stage.mid, stage.mid, dilations[level - 1]
-        )
+        inner = step(inner, f"rebnconv{level}", stage.out if level == 1 else stage.mid, stage.mid, dilations[level - 1])
         skips.append(inner)
     skips.pop()
     for level in range(top - 1, 0, -1):
@@ -168,8 +162,7 @@ def _folded(weights: Weights, name: str, inputs: int, outputs: int, dilation: in
     weight = weights.tensor(f"{name}.conv_s1.weight", outputs, inputs, 3, 3).astype(np.float64)
     bias = weights.tensor(f"{name}.conv_s1.bias", outputs)
     gain, shift, mean, variance = (
-        weights.tensor(f"{name}.bn_s1.{part}", outputs)
-        for part in ("weight", "bias", "running_mean", "running_var")
+        weights.tensor(f"{name}.bn_s1.{part}", outputs) for part in ("weight", "bias", "running_mean", "running_var")
     )
     if (variance < 0).any():
         raise ValueError(f"{weights.path}: {name} has a negative variance; train or import the weights again")
@@ -188,9 +181,7 @@ def _folded(weights: Weights, name: str, inputs: int, outputs: int, dilation: in
 
 def _sides(weights: Weights, widths: list[int], logits: int) -> list[Convolution]:
     """The side outputs, each already multiplied by its share of the convolution that fuses them."""
-    shares = weights.tensor("outconv.weight", logits, len(widths) * logits, 1, 1)[:, :, 0, 0].astype(
-        np.float64
-    )
+    shares = weights.tensor("outconv.weight", logits, len(widths) * logits, 1, 1)[:, :, 0, 0].astype(np.float64)
     bias: NDArray[np.float64] = weights.tensor("outconv.bias", logits).astype(np.float64)
     sides = []
     for number, (width, share) in enumerate(zip(widths, np.split(shares, len(widths), 1), strict=True), 1):

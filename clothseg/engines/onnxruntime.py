@@ -46,16 +46,15 @@ class OnnxruntimeEngine:
         return probabilities
 
 
-def model_of(weights: Weights) -> onnx.ModelProto:
-    """The network in float32, from (B, h, w, 3) uint8 BGR to (B, K, h, w) uint8, B, h and w open."""
+def model_of(weights: Weights, size: tuple[int, int] | None = None) -> onnx.ModelProto:
+    """The network in float32, from (B, h, w, 3) uint8 BGR to (B, K, h, w) uint8; h and w open without `size`."""
+    h, w = size or ("h", "w")
     operators = _Onnx()
     build(operators, weights)
     classes = len(weights.metadata.classes)
-    pictures = helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["B", "h", "w", 3])
-    output = helper.make_tensor_value_info("probabilities", TensorProto.UINT8, ["B", classes, "h", "w"])
-    graph = helper.make_graph(
-        operators.nodes, weights.metadata.architecture, [pictures], [output], operators.constants
-    )
+    pictures = helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["B", h, w, 3])
+    output = helper.make_tensor_value_info("probabilities", TensorProto.UINT8, ["B", classes, h, w])
+    graph = helper.make_graph(operators.nodes, weights.metadata.architecture, [pictures], [output], operators.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
     helper.set_model_props(model, {"classes": ",".join(weights.metadata.classes)})
     onnx.checker.check_model(model)

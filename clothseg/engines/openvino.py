@@ -80,7 +80,8 @@ class _Openvino:
         return (op.relu(sums) if layer.relu else sums).output(0)
 
     def pool(self, x: Any) -> Any:
-        return op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2], "ceil").output(0)
+        # One row and column of padding, rounded down, is "ceil" that also takes a side of one pixel.
+        return op.max_pool(x, [2, 2], [1, 1], [0, 0], [1, 1], [2, 2], "floor").output(0)
 
     def resize(self, x: Any, like: Any) -> Any:
         size = op.gather(op.shape_of(like), np.array([2, 3]), np.array(0))
