@@ -67,7 +67,8 @@ class ContainerSource:
         except SourceError:
             container.close()
             raise
-        self.rate_hz = float(stream.average_rate) if stream.average_rate else None
+        rate = stream.guessed_rate or stream.average_rate
+        self.rate_hz = float(rate) if rate else None
         self.frames = stream.frames or None
         self._stream = stream
         self._packets = container.demux(stream)

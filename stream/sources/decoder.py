@@ -45,7 +45,7 @@ class Decoder:
         self._clock = clock
         self._origin_ns = origin_ns
         self._convert = Converter(stream.sample_aspect_ratio, FAST)
-        step_ns = round(1_000_000_000 / (stream.average_rate or DEFAULT_RATE_HZ))
+        step_ns = round(1_000_000_000 / (stream.guessed_rate or DEFAULT_RATE_HZ))
         self._timeline = Timeline(step_ns, JUMP_AHEAD_NS if mode == "live" else None)
         self._deinterlacer: _Deinterlacer | None = None
         self._arrivals: dict[int | None, int] = {}

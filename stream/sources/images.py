@@ -21,6 +21,8 @@ PHOTO_SUFFIXES = frozenset(
     for names in ("jpg jpeg jfif jp2 jxl png webp avif heic", "bmp tif tiff tga qoi ppm pgm pbm exr")
     for name in names.split()
 )
+LENIENT = frozenset({"mjpeg", "png"})
+"""Decoders that fill with grey what a file cut short lacks, unless they are told not to."""
 DEFAULT_RATE_HZ = 25.0
 
 
@@ -54,7 +56,8 @@ def read_image(path: Path) -> Pixels:
     try:
         with av.open(str(path), "r", options=BOUNDS, metadata_errors="replace") as container:
             stream = video_stream(container, str(path))
-            stream.codec_context.options = {**BOUNDS, "err_detect": "explode"}
+            strict = {"err_detect": "explode"} if stream.codec_context.name in LENIENT else {}
+            stream.codec_context.options = BOUNDS | strict
             for frame in container.decode(stream):
                 return Converter(stream.sample_aspect_ratio, EXACT)(frame)
     except FAILURES as error:

@@ -1,0 +1,216 @@
+"""Network streams against real servers: one that is gone, frozen, silent, back, or wants a password."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from stream.config import Camera
+from stream.sources import SourceError, open_source
+
+NOTICED_S = 3.0
+
+
+def seconds(action: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    action()
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_an_rtsp_stream_starts_with_its_key_frame_and_keeps_its_time(start_rtsp: Any, transport: Any) -> None:
+    source = open_source(Camera(source=start_rtsp().url, rtsp_transport=transport))
+    assert (source.mode, source.realtime, source.frames, source.rate_hz) == ("live", True, None, 25)
+    pictures = iter(source)
+    times_ms = []
+    for _ in range(20):
+        picture = next(pictures)
+        times_ms.append(picture.pts_ns // 1_000_000)
+        assert picture.pixels.shape == (240, 320, 3)
+        assert picture.pixels.max() > 200  # the ball
+        assert picture.pixels[0, 0].max() < 20  # on black, no grey of a missing key frame
+    assert times_ms == list(range(0, 800, 40))
+    source.close()
+
+
+def test_pictures_given_to_a_server_arrive_in_their_colours(start_rtsp: Any, tmp_path: Path) -> None:
+    scene = np.full((240, 320, 3), (40, 60, 200), np.uint8)
+    scene[:, 160:] = (200, 60, 40)
+    for index in range(5):
+        cv2.imwrite(str(tmp_path / f"{index:05}.jpg"), scene)
+    server = start_rtsp("--pictures", str(tmp_path / "%05d.jpg"))
+    source = open_source(Camera(source=server.url))
+    pixels = next(iter(source)).pixels
+    source.close()
+    for half, colour in ((pixels[:, :150], (40, 60, 200)), (pixels[:, 170:], (200, 60, 40))):
+        assert np.abs(half.reshape(-1, 3).mean(axis=0) - colour).max() < 8
+
+
+def test_a_frozen_server_is_noticed_and_found_frozen_when_asked_again(start_rtsp: Any) -> None:
+    server = start_rtsp()
+    source = open_source(Camera(source=server.url))
+    pictures = iter(source)
+    next(pictures)
+    server.freeze()
+
+    def drain() -> None:
+        with pytest.raises(SourceError, match=r"has sent nothing for 2\.5 s"):
+            for _ in pictures:
+                pass
+
+    assert seconds(drain) < NOTICED_S
+    assert seconds(source.close) < 0.5
+
+    def ask_again() -> None:
+        with pytest.raises(SourceError, match=r"did not answer within 2\.5 s"):
+            open_source(Camera(source=server.url))
+
+    assert seconds(ask_again) < NOTICED_S
+    server.thaw()
+
+
+def test_a_killed_server_is_noticed_and_its_return_is_seen_within_two_seconds(start_rtsp: Any) -> None:
+    server = start_rtsp()
+    pictures = iter(open_source(Camera(source=server.url)))
+    next(pictures)
+    server.kill()
+
+    def drain() -> None:
+        try:
+            for _ in pictures:
+                pass
+        except SourceError:
+            pass
+
+    assert seconds(drain) < NOTICED_S
+    with pytest.raises(SourceError, match="Connection refused"):
+        open_source(Camera(source=server.url))
+    server.start()
+    source = open_source(Camera(source=server.url))
+    assert seconds(lambda: next(iter(source))) < 2
+    source.close()
+
+
+def test_a_password_opens_and_is_never_told(start_rtsp: Any) -> None:
+    server = start_rtsp("--user", "anna:geheim")
+    with_password = server.url.replace("rtsp://", "rtsp://anna:geheim@")
+    source = open_source(Camera(source=with_password))
+    next(iter(source))
+    source.close()
+    assert "geheim" not in source.address
+    for address in (with_password.replace("geheim", "falsch"), server.url):
+        with pytest.raises(SourceError, match="401 Unauthorized") as raised:
+            open_source(Camera(source=address))
+        assert "falsch" not in str(raised.value)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http", "rtmp"])
+def test_a_server_that_never_answers_is_given_up_in_time(silent_port: int, scheme: str) -> None:
+    def ask() -> None:
+        with pytest.raises(SourceError, match=r"did not answer within 0\.5 s") as raised:
+            open_source(Camera(source=f"{scheme}://u:geheim@127.0.0.1:{silent_port}/live?token=geheim", stall_ms=500))
+        assert "geheim" not in str(raised.value)
+
+    assert seconds(ask) < 1.5
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Mjpeg(QuietHandler):
+    """What a network camera's MJPEG address does: pictures without timestamps, one every 20 ms."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace;boundary=picture")
+        self.end_headers()
+        picture = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+        head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n".encode()
+        pace = threading.Event()
+        try:
+            while not pace.wait(0.02):
+                self.wfile.write(head + picture + b"\r\n")
+        except OSError:
+            pass
+
+
+@pytest.fixture
+def serve_http() -> Iterator[Callable[[Any], str]]:
+    servers: list[http.server.ThreadingHTTPServer] = []
+
+    def serve(handler: Any) -> str:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_camera_that_sends_mjpeg_without_times_is_timed_by_arrival(serve_http: Callable[[Any], str]) -> None:
+    source = open_source(Camera(source=f"{serve_http(Mjpeg)}/video.mjpg"))
+    assert (source.mode, source.realtime) == ("live", True)
+    pictures = iter(source)
+    taken = [next(pictures) for _ in range(30)]
+    source.close()
+    for earlier, later in pairwise(taken[10:]):
+        assert later.pts_ns - earlier.pts_ns == max(later.captured_ns - earlier.captured_ns, 1_000_000)
+
+
+def test_a_recording_on_a_web_server_is_live_unless_it_is_asked_for_as_a_file(
+    serve_http: Callable[[Any], str], make_clip: Any
+) -> None:
+    path = make_clip("clip.mp4", times_ms=range(0, 200, 20), container_options={"movflags": "faststart"})
+    address = f"{serve_http(functools.partial(QuietHandler, directory=path.parent))}/clip.mp4"
+    for mode in ("live", "file"):
+        source = open_source(Camera(source=address, mode=mode))
+        assert (source.mode, source.realtime, source.frames) == (mode, False, 10)
+        begun = time.monotonic()
+        pictures = list(source)
+        assert [p.pts_ns // 1_000_000 for p in pictures] == list(range(0, 200, 20))
+        assert (time.monotonic() - begun > 0.17) == (mode == "live")
+
+
+def test_hls_is_paced_because_it_comes_in_bursts(serve_http: Callable[[Any], str], make_clip: Any) -> None:
+    path = make_clip("clip.m3u8", times_ms=range(0, 400, 40), container_options={"hls_time": "1"})
+    address = f"{serve_http(functools.partial(QuietHandler, directory=path.parent))}/clip.m3u8"
+    source = open_source(Camera(source=address))
+    assert source.realtime is False
+    pictures = list(source)
+    assert len(pictures) == 10
+    assert pictures[-1].captured_ns - pictures[0].captured_ns > 300_000_000
+    source.close()
+
+
+def test_a_missing_page_is_a_sentence(serve_http: Callable[[Any], str], tmp_path: Path) -> None:
+    address = serve_http(functools.partial(QuietHandler, directory=tmp_path))
+    with pytest.raises(SourceError, match="404 Not Found"):
+        open_source(Camera(source=f"{address}/none.mp4"))
+
+
+def test_an_unknown_scheme_is_a_sentence() -> None:
+    with pytest.raises(SourceError, match="gopherx://host cannot be opened: Protocol not found"):
+        open_source(Camera(source="gopherx://host"))
