@@ -1,0 +1,98 @@
+"""The library: a picture in, its garments out, with the weights that ship."""
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from clothseg.checkpoint import DEFAULT_WEIGHTS, load, save
+from clothseg.labels import BACKGROUND, CLASSES
+from clothseg.segmenter import Segmenter
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    return Segmenter.load(engine="openvino", precision="fp32", threads=1)
+
+
+def scene(height: int, width: int) -> NDArray[np.uint8]:
+    """A picture of this size with light, colour and an edge."""
+    row = np.linspace(30, 220, width).astype(np.uint8)
+    picture = np.stack([np.tile(row, (height, 1))] * 3, -1)
+    picture[height // 3 :, width // 3 : 2 * width // 3 + 1] = (40, 60, 160)
+    return picture
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (33, 17), (480, 640), (2160, 3840), (40, 2000), (2000, 40)])
+def test_masks_are_of_the_size_of_the_picture(segmenter: Segmenter, size: tuple[int, int]) -> None:
+    picture = scene(*size)
+    alpha, parts, probabilities = segmenter(picture)
+    assert alpha.shape == parts.shape == size
+    assert alpha.dtype == parts.dtype == np.uint8
+    assert parts.max() < len(CLASSES)
+    assert (parts[alpha < 128] == BACKGROUND).all()
+    assert probabilities.dtype == np.float32
+    assert np.abs(probabilities.sum(0) - 1).max() <= 5 / 255
+    assert np.array_equal(picture, scene(*size))
+
+
+@pytest.mark.parametrize(
+    ("size", "network"), [((480, 640), (240, 320)), ((640, 480), (320, 240)), ((720, 1280), (208, 368))]
+)
+def test_the_aspect_is_kept_at_the_area_the_weights_ask_for(
+    segmenter: Segmenter, size: tuple[int, int], network: tuple[int, int]
+) -> None:
+    assert segmenter.probabilities(scene(*size)).shape == (len(CLASSES), *network)
+
+
+def test_a_view_and_a_contiguous_picture_give_the_same(segmenter: Segmenter) -> None:
+    wide = scene(120, 320)
+    view = wide[:, ::2]
+    assert np.array_equal(segmenter.probabilities(view), segmenter.probabilities(np.ascontiguousarray(view)))
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (np.zeros((48, 64), np.uint8), "got (48, 64) uint8; convert it with cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)"),
+        (np.zeros((48, 64, 4), np.uint8), "cv2.COLOR_BGRA2BGR"),
+        (np.zeros((48, 64, 3), np.float32), "got (48, 64, 3) float32"),
+        (np.zeros((48, 64, 3), np.uint16), "got (48, 64, 3) uint16"),
+        (np.zeros((0, 64, 3), np.uint8), "got (0, 64, 3) uint8"),
+        (np.zeros((1, 48, 64, 3), np.uint8), "got (1, 48, 64, 3) uint8"),
+        (cv2.imread("there/is/no/such.png"), "got NoneType; was the file read?"),
+    ],
+)
+def test_other_arrays_are_refused_with_what_to_do(
+    segmenter: Segmenter, image: NDArray[np.uint8], expected: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        segmenter(image)
+
+
+def test_classes_and_size_come_from_the_weights(tmp_path: Path) -> None:
+    metadata, state = load(DEFAULT_WEIGHTS)
+    save(tmp_path / "small.safetensors", type(metadata)(CLASSES, "u2netp", 2, area_px=48 * 64), state)
+    segmenter = Segmenter.load(tmp_path / "small.safetensors", engine="openvino", precision="fp32", threads=1)
+    assert segmenter.classes == CLASSES
+    assert segmenter.probabilities(scene(480, 640)).shape == (5, 48, 64)
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.safetensors: no such weights"):
+        Segmenter.load(tmp_path / "none.safetensors")
+
+
+def test_the_shipped_weights_find_the_person_and_the_top() -> None:
+    """On a real frame, by whatever the rule picks here."""
+    clip = Path(__file__).parents[2] / "../shared/data/intel-asl/book.mkv"
+    if not clip.exists():
+        pytest.skip("the webcam clips are not here")
+    frame = np.asarray(cv2.VideoCapture(str(clip)).read()[1], np.uint8)
+    alpha, parts, _ = Segmenter.load()(frame)
+    assert alpha[:40, :40].max() < 64, "the room's corner is background"
+    assert 0.15 < (alpha > 128).mean() < 0.8
+    assert (parts == CLASSES.index("top")).sum() > 0.3 * (parts > 0).sum()
