@@ -26,6 +26,7 @@ KEY_FRAME_NS = 1_000_000_000
 """A key frame at least this often: what a killed process loses, and how finely a player can seek."""
 MAX_THREADS = 4
 DEFAULT_STEP_NS = 40_000_000
+FAILURES = (av.FFmpegError, OSError, ValueError)
 
 
 class Movie:
@@ -51,7 +52,7 @@ class Movie:
             self._container = av.open(str(path), "w", format=form.container, container_options=options)
             self._stream = self._add_stream()
             self._container.start_encoding()
-        except (OSError, ValueError) as error:
+        except FAILURES as error:
             raise SinkError(f"cannot record to {path}: {_reason(error)}") from None
 
     def write(self, pixels: Pixels, pts_ns: int) -> None:
@@ -74,7 +75,7 @@ class Movie:
         frame.time_base = self._form.time_base
         try:
             self._container.mux(self._stream.encode(frame))
-        except (OSError, ValueError) as error:
+        except FAILURES as error:
             self._fail(error)
 
     def close(self) -> None:
@@ -85,10 +86,10 @@ class Movie:
         try:
             self._container.mux(self._stream.encode(None))
             self._container.close()
-        except (OSError, ValueError) as error:
+        except FAILURES as error:
             self._fail(error)
 
-    def _fail(self, error: OSError | ValueError) -> None:
+    def _fail(self, error: Exception) -> None:
         self._failed = True
         raise SinkError(f"the recording {self.path} ends here: {_reason(error)}") from None
 
@@ -102,6 +103,7 @@ class Movie:
         context = stream.codec_context
         context.time_base = form.time_base
         context.thread_count = MAX_THREADS
+        context.flags |= int(av.codec.context.Flags.frame_duration)
         context.gop_size = 10_000  # key frames are asked for by time, which a varying rate needs
         context.color_range = ColorRange.MPEG
         context.colorspace = Colorspace.ITU709
@@ -128,5 +130,5 @@ def fitted(pixels: Pixels, height: int, width: int) -> Pixels:
     return framed
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

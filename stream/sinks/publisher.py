@@ -1,0 +1,122 @@
+"""Publishes every camera over ZeroMQ, encoding only what somebody has asked for (docs/protocol.md)."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from msgspec import structs
+
+from stream import protocol
+from stream.config import Publisher
+from stream.link import LinkError, Publication
+from stream.message import CompositedFrame, EndOfStream, Outage, Output, StreamStart
+from stream.protocol import FrameEncoder, Roster, Stream, Topic
+from stream.sinks.error import SinkError
+from stream.sinks.newest import Newest
+
+ROSTER_S = 1.0
+"""How often the roster is said where nothing changes: a sign of life."""
+_POLL_S = 0.05
+_MAX_ENDED = 32  # cameras that have ended and are still named
+
+
+class PublisherSink:
+    """Takes what it is given at once; a thread of its own encodes and sends the newest."""
+
+    def __init__(self, settings: Publisher) -> None:
+        try:
+            self._publication = Publication(settings.bind, settings.keys)
+        except LinkError as error:
+            raise SinkError(str(error)) from None
+        self.endpoint = self._publication.endpoint
+        self._waiting = Newest()
+        self._failure: Exception | None = None
+        self._announcer = _Announcer(self._publication, settings)
+        self._thread = threading.Thread(target=self._serve, name="publisher", daemon=True)
+        self._thread.start()
+
+    def write(self, item: Output) -> None:
+        """Hand over a frame or news; a frame that still waits is replaced."""
+        if self._failure is not None:
+            raise SinkError(f"the publisher {self.endpoint} has failed: {self._failure}") from self._failure
+        self._waiting.put(item)
+
+    def close(self) -> None:
+        """Say what still waits, and that it is over."""
+        self._waiting.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        try:
+            while not self._waiting.over:
+                item = self._waiting.take(_POLL_S)
+                self._announcer.hear(time.monotonic())
+                if item is not None:
+                    self._announcer.tell(item)
+            self._announcer.end()
+        except Exception as error:  # noqa: BLE001 (raised in the pipeline at the next write)
+            self._failure = error
+        finally:
+            self._publication.close()
+
+
+class _Announcer:
+    """Who wants what, and which streams there are."""
+
+    def __init__(self, publication: Publication, settings: Publisher) -> None:
+        self._publication = publication
+        self._default = settings.encoding
+        self._wanted: dict[bytes, Topic] = {}
+        self._streams: dict[str, Stream] = {}
+        self._said_s = 0.0
+
+    def hear(self, now_s: float) -> None:
+        """Note what is asked for; greet newcomers, and give a sign of life when it is due."""
+        newcomers = False
+        for subscription, wanted in self._publication.heard():
+            topic = protocol.parse_subscription(subscription, self._default)
+            if not wanted:
+                self._wanted.pop(subscription, None)
+            elif topic is not None:
+                self._wanted[subscription] = topic
+            newcomers = newcomers or wanted
+        if newcomers or now_s - self._said_s >= ROSTER_S:
+            self._said_s = now_s
+            self._say_roster()
+
+    def tell(self, item: Output) -> None:
+        """Send a frame to those who want of it, or what has changed to all."""
+        if isinstance(item, CompositedFrame):
+            encoder = FrameEncoder(item)
+            for topic in {topic for topic in self._wanted.values() if topic.camera == item.frame.camera}:
+                self._publication.publish(encoder.encode(topic))
+            return
+        self._streams[item.camera] = followed(self._streams.get(item.camera), item)
+        ended = [name for name, stream in self._streams.items() if stream.state == "ended"]
+        for name in ended[:-_MAX_ENDED]:
+            del self._streams[name]
+        self._say_roster()
+
+    def end(self) -> None:
+        self._publication.say_last(protocol.encode_roster(self._roster(over=True)))
+
+    def _say_roster(self) -> None:
+        self._publication.publish(protocol.encode_roster(self._roster(over=False)))
+
+    def _roster(self, *, over: bool) -> Roster:
+        return Roster(protocol.VERSION, over, tuple(self._streams.values()))
+
+
+def followed(stream: Stream | None, news: StreamStart | Outage | EndOfStream) -> Stream:
+    """What the roster says of a camera after a piece of news."""
+    known = stream or Stream(news.camera, "running")
+    match news:
+        case StreamStart():
+            return Stream(news.camera, "running", news.mode, news.epoch, news.rate_hz, news.frames)
+        case Outage():
+            return structs.replace(known, state="no_signal", last_seq=news.last_seq, cause=news.cause)
+        case EndOfStream():
+            return structs.replace(
+                known, state="ended", last_seq=news.last_seq, cause=news.error, interrupted=news.interrupted
+            )
