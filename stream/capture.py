@@ -9,7 +9,7 @@ import time
 from contextlib import closing
 
 from stream.config import Camera, Run
-from stream.lifeline import BEAT_S, Lifeline
+from stream.lifeline import BEAT_S, Lifeline, sentence
 from stream.link import Peer
 from stream.mailbox import Mailbox
 from stream.message import Ended, Lost, Next, Offer, Opened
@@ -26,6 +26,13 @@ def read(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) 
     Pauses between attempts double up to `camera.retry_ms`, each shortened at random so that many
     cameras of one server do not all come back at the same moment.
     """
+    try:
+        _read_again(name, camera, mailbox, stopped)
+    except Exception as error:  # noqa: BLE001 (a mistake ends this camera, and is told as its end)
+        mailbox.tell(Ended(name, f"{name}: {sentence(error)}"))
+
+
+def _read_again(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) -> None:
     pause_ms = _FIRST_RETRY_MS
     while not stopped.is_set():
         cause, pictures = _read_once(name, camera, mailbox, stopped)

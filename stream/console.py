@@ -16,17 +16,18 @@ from rich.table import Table
 from stream.ledger import CameraStatus
 from stream.lifeline import Status
 
-_QUIET_S = 10.0  # how often a log that is no terminal is told how things stand
+_QUIET_S = 5.0  # how often a log that is no terminal is told how things stand
 
 
 class Console:
-    """The terminal of a run; where there is none, a line every ten seconds."""
+    """The terminal of a run; where there is none, a line at each change and every five seconds."""
 
     def __init__(self) -> None:
         self._terminal = Terminal(file=sys.stderr, highlight=False)
         self._live: Live | None = None
         self._told_s = time.monotonic()
         self._started_s = time.monotonic()
+        self._stood: dict[str, tuple[str, bool]] = {}
 
     def __enter__(self) -> Console:
         if self._terminal.is_terminal:
@@ -51,10 +52,14 @@ class Console:
         if self._live is not None:
             elapsed_s = now_s - self._started_s
             self._live.update(Group(*(_line(camera, elapsed_s) for camera in status.cameras)))
-        elif now_s - self._told_s >= _QUIET_S:
-            self._told_s = now_s
-            for camera in status.cameras:
+            return
+        due = now_s - self._told_s >= _QUIET_S
+        self._told_s = now_s if due else self._told_s
+        for camera in status.cameras:
+            stands = (camera.state, camera.delivered > 0)
+            if due or self._stood.get(camera.camera, stands) != stands:
                 self._terminal.print(summary(camera), soft_wrap=True)
+            self._stood[camera.camera] = stands
 
     def ledger(self, status: Status) -> None:
         """What became of every captured frame."""

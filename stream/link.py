@@ -1,27 +1,34 @@
 """Where messages leave one process and enter another: the only room that imports ZeroMQ.
 
-Four ends make two roads. The dispatcher binds a `Hub`, to which readers, workers and composite connect
-a `Peer`. Composite binds an `Inbox`, into which workers and the dispatcher write through an `Outbox`.
+Between the stages four ends make two roads. The dispatcher binds a `Hub`, to which readers, workers and
+composite connect a `Peer`. Composite binds an `Inbox`, into which workers and the dispatcher write through an
+`Outbox`. To the outside there are two more: a `Publication` with many `Subscription`s, and a `Desk` that
+answers each `Caller`.
 Every end owns its context and terminates it; every receive has a timeout; bytes that are no message of
 ours are counted in `refused` and thrown away.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import zmq
+import zmq.asyncio
 import zmq.auth
 from zmq.auth.thread import ThreadAuthenticator
 
-from stream import wire
+from stream import message, wire
 from stream.stage import StreamError
 
 _LINGER_MS = 1000
 _HEARTBEAT_MS = 1000
+_MAX_SUBSCRIPTION_BYTES = 1024
+MAX_REQUEST_BYTES = 1_048_576
 _SERVER_KEY = "server"
 _CLIENT_KEY = "client"
 
@@ -33,7 +40,15 @@ class LinkError(StreamError):
 class _End:
     """One socket with a context of its own, closed together."""
 
-    def __init__(self, kind: int, endpoints: Sequence[str], *, bind: bool, keys: Path | None) -> None:
+    def __init__(
+        self,
+        kind: int,
+        endpoints: Sequence[str],
+        *,
+        bind: bool,
+        keys: Path | None,
+        options: Mapping[int, int | bytes] = MappingProxyType({}),
+    ) -> None:
         self.refused = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(kind)
@@ -44,6 +59,8 @@ class _End:
         self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * _HEARTBEAT_MS)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 50)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+        for option, value in options.items():
+            self._socket.setsockopt(option, value)
         try:
             if keys is not None:
                 self._secure(keys, bind=bind)
@@ -57,6 +74,8 @@ class _End:
     def _secure(self, keys: Path, *, bind: bool) -> None:
         """CURVE with the key files in `keys`: only holders of the client's secret key may connect."""
         own = _SERVER_KEY if bind else _CLIENT_KEY
+        if not (keys / f"{own}.key_secret").is_file():
+            raise ValueError(f"no {own}.key_secret in {keys}: make the keys with tools/make_keys.py {keys}")
         public, secret = zmq.auth.load_certificate(keys / f"{own}.key_secret")
         self._socket.curve_publickey, self._socket.curve_secretkey = public, secret or b""
         if bind:
@@ -115,9 +134,7 @@ class Peer(_End):
     """The end of a reader, a worker or composite that faces the dispatcher."""
 
     def __init__(self, endpoint: str, identity: str, keys: Path | None = None) -> None:
-        super().__init__(zmq.DEALER, [], bind=False, keys=keys)
-        self._socket.setsockopt_string(zmq.IDENTITY, identity)
-        self._socket.connect(endpoint)
+        super().__init__(zmq.DEALER, [endpoint], bind=False, keys=keys, options={zmq.IDENTITY: identity.encode()})
 
     def receive(self, timeout_ms: int) -> object | None:
         """The next message; None when none came in time."""
@@ -158,6 +175,96 @@ class Outbox(_End):
     def write(self, item: object) -> None:
         """Send to composite; waits only while it is not there."""
         self._send(wire.encode(item))
+
+
+class Publication(_End):
+    """The publisher's end: says things under topics, and hears which topics anybody wants.
+
+    A subscriber that does not keep up loses messages after `waiting` of them; nobody waits for it.
+    """
+
+    def __init__(self, endpoint: str, keys: Path | None = None, waiting: int = 3) -> None:
+        options: dict[int, int] = {
+            zmq.SNDHWM: waiting,
+            zmq.LINGER: _LINGER_MS // 2,
+            zmq.MAXMSGSIZE: _MAX_SUBSCRIPTION_BYTES,
+            zmq.XPUB_VERBOSE: 1,  # a second subscriber of a topic is a newcomer too
+        }
+        super().__init__(zmq.XPUB, [endpoint], bind=True, keys=keys, options=options)
+
+    def heard(self) -> Iterator[tuple[bytes, bool]]:
+        """The topics that were asked for (True), and those that nobody wants any more (False), since."""
+        while (parts := self._receive(0)) is not None:
+            word = bytes(parts[0])
+            if word[:1] in (b"\0", b"\1"):
+                yield word[1:], word[0] == 1
+
+    def publish(self, parts: Sequence[wire.Buffer]) -> None:
+        """Say something to all who want it, `parts[0]` being its topic; never waits."""
+        self._send(parts)
+
+    def say_last(self, parts: Sequence[wire.Buffer]) -> None:
+        """Say the last word, which also those who are behind are to hear: waits for them half a second."""
+        self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+        self._socket.setsockopt(zmq.SNDTIMEO, _LINGER_MS // 2)
+        with contextlib.suppress(zmq.Again):
+            self._send(parts)
+
+
+class Subscription(_End):
+    """A subscriber's end: hears what is said under its topics; connects again by itself."""
+
+    def __init__(self, endpoint: str, keys: Path | None = None, waiting: int = 2) -> None:
+        options: dict[int, int] = {zmq.RCVHWM: waiting, zmq.MAXMSGSIZE: 4 * message.MAX_PIXELS, zmq.LINGER: 0}
+        super().__init__(zmq.SUB, [endpoint], bind=False, keys=keys, options=options)
+
+    def subscribe(self, topic: bytes) -> None:
+        """Ask for all that is said under topics that begin so."""
+        self._socket.setsockopt(zmq.SUBSCRIBE, topic)
+
+    def unsubscribe(self, topic: bytes) -> None:
+        """Ask for it no more."""
+        self._socket.setsockopt(zmq.UNSUBSCRIBE, topic)
+
+    def receive(self, timeout_ms: int) -> list[wire.Buffer] | None:
+        """The parts of the next message; None when none came in time."""
+        return self._receive(timeout_ms)
+
+    async def arrival(self, timeout_ms: int) -> None:
+        """Wait until a message is there, at most so long."""
+        with zmq.asyncio.Socket(self._socket) as socket:
+            await socket.poll(timeout_ms)
+
+
+class Desk(_End):
+    """Where requests are heard and answered one by one."""
+
+    def __init__(self, endpoint: str, keys: Path | None = None) -> None:
+        options: dict[int, int] = {zmq.MAXMSGSIZE: MAX_REQUEST_BYTES}
+        super().__init__(zmq.REP, [endpoint], bind=True, keys=keys, options=options)
+
+    def receive(self, timeout_ms: int) -> bytes | None:
+        """The next request; None when none came in time. It must be answered before another is heard."""
+        parts = self._receive(timeout_ms)
+        return b"".join(bytes(part) for part in parts) if parts is not None else None
+
+    def answer(self, reply: bytes) -> None:
+        """Answer the request heard last."""
+        self._send([reply])
+
+
+class Caller(_End):
+    """The end that asks a `Desk`."""
+
+    def __init__(self, endpoint: str, keys: Path | None = None) -> None:
+        options: dict[int, int] = {zmq.LINGER: 0, zmq.REQ_RELAXED: 1, zmq.REQ_CORRELATE: 1}
+        super().__init__(zmq.REQ, [endpoint], bind=False, keys=keys, options=options)
+
+    def ask(self, request: bytes, timeout_ms: int) -> bytes | None:
+        """The reply to a request; None when none came in time."""
+        self._send([request])
+        parts = self._receive(timeout_ms)
+        return bytes(parts[0]) if parts is not None else None
 
 
 def private_endpoints(names: Sequence[str]) -> tuple[dict[str, str], Path | None]:

@@ -22,6 +22,7 @@ class Running:
 
     def __init__(self, *arguments: str, prepare: Callable[[], None] | None = None) -> None:
         self._words: list[str] = []
+        self._silent = False
         self._news = threading.Condition()
         self._process = subprocess.Popen(
             [sys.executable, str(ROOT / "run_stream.py"), *arguments],
@@ -42,7 +43,7 @@ class Running:
                 self._words.append(line.rstrip())
                 self._news.notify_all()
         with self._news:
-            self._words.append("")
+            self._silent = True
             self._news.notify_all()
 
     @property
@@ -51,11 +52,19 @@ class Running:
         with self._news:
             return "\n".join(self._words)
 
+    def says(self, text: str, times: int = 1) -> bool:
+        """Wait until `text` was said so many times, or nothing more can be said."""
+
+        def count() -> int:
+            return "\n".join(self._words).count(text)
+
+        with self._news:
+            self._news.wait_for(lambda: self._silent or count() >= times, PATIENCE_S)
+            return count() >= times
+
     def wait_for(self, text: str, times: int = 1) -> None:
         """Until `text` was said so many times."""
-        with self._news:
-            said = self._news.wait_for(lambda: "\n".join(self._words).count(text) >= times, PATIENCE_S)
-        assert said, f"{text!r} was not said {times} times:\n{self.words}"
+        assert self.says(text, times), f"{text!r} was not said {times} times:\n{self.words}"
 
     def stage(self, name: str) -> psutil.Process:
         """The process of the stage whose name ends like this, the newest of them."""
