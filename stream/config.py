@@ -19,6 +19,7 @@ import yaml
 from clothseg.matting import Matting
 from clothseg.smoothing import Smoothing
 from clothseg.tryon import BackgroundColour, Effect
+from stream.codec import Encoding
 from stream.message import Mode
 from stream.stage import StreamError
 
@@ -85,18 +86,32 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 class Recording(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="recording"
 ):
-    """A file to record into. The ending says what goes in: `.mp4` the composite, `.webm` the cut-out."""
+    """A file to record into: `.mp4` and `.mov` for players, `.webm` for the web, `.mkv` or `.png` without loss."""
 
     path: Path
     """`{camera}` stands for the camera's name; needed where there are several."""
+    shows: Literal["composite", "cutout", "stacked", "parts"] | None = None
+    """By default the cut-out where the codec knows transparency, else the composite. `stacked` is the
+    cut-out over its mask, for players that know no transparency; `parts` the class index of every pixel."""
+    codec: Literal["h264", "h265", "vp9", "prores", "ffv1", "png"] | None = None
+    """By default the first its ending knows: `.mp4` h264, `.mov` prores, `.webm` vp9, `.mkv` ffv1, `.png` png."""
+    sound: Literal["source", "none"] = "source"
+    """`source` carries over the sound of a file."""
+    segment_s: Annotated[float, msgspec.Meta(ge=1)] | None = None
+    """Begin a new file (`name-2.mp4` …) after so many seconds."""
 
 
 class Publisher(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="publisher"
 ):
-    """A ZeroMQ publisher for `stream.client.Subscriber`."""
+    """A ZeroMQ publisher for `stream.client.Subscriber`, see docs/protocol.md."""
 
     bind: str = "tcp://127.0.0.1:5556"
+    """Endpoint; the default is for this host only, `tcp://*:5556` is for every network it is in."""
+    encoding: Encoding = "raw"
+    """How what is asked for without naming an encoding travels: `raw`, `jpeg`, `png` or `lz4`."""
+    keys: Path | None = None
+    """Folder with CURVE keys (`tools/make_keys.py`): encrypts, and lets only holders of a key subscribe."""
 
 
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="window"):

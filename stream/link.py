@@ -10,6 +10,7 @@ ours are counted in `refused` and thrown away.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 import tempfile
@@ -18,7 +19,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 import zmq
-import zmq.asyncio
 import zmq.auth
 from zmq.auth.thread import ThreadAuthenticator
 
@@ -29,6 +29,15 @@ _LINGER_MS = 1000
 _HEARTBEAT_MS = 1000
 _MAX_SUBSCRIPTION_BYTES = 1024
 MAX_REQUEST_BYTES = 1_048_576
+# Where a high-water mark may hold up what comes in, ZMTP's heartbeats take that for death, and libzmq aborts as it
+# connects again (its issue 3937, "Assertion failed: _input_stopped"): there the kernel looks after the connection.
+_KEEPALIVE: dict[int, int] = {
+    zmq.HEARTBEAT_IVL: 0,
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 5,
+    zmq.TCP_KEEPALIVE_INTVL: 1,
+    zmq.TCP_KEEPALIVE_CNT: 3,
+}
 _SERVER_KEY = "server"
 _CLIENT_KEY = "client"
 
@@ -189,6 +198,7 @@ class Publication(_End):
             zmq.LINGER: _LINGER_MS // 2,
             zmq.MAXMSGSIZE: _MAX_SUBSCRIPTION_BYTES,
             zmq.XPUB_VERBOSE: 1,  # a second subscriber of a topic is a newcomer too
+            **_KEEPALIVE,
         }
         super().__init__(zmq.XPUB, [endpoint], bind=True, keys=keys, options=options)
 
@@ -215,7 +225,12 @@ class Subscription(_End):
     """A subscriber's end: hears what is said under its topics; connects again by itself."""
 
     def __init__(self, endpoint: str, keys: Path | None = None, waiting: int = 2) -> None:
-        options: dict[int, int] = {zmq.RCVHWM: waiting, zmq.MAXMSGSIZE: 4 * message.MAX_PIXELS, zmq.LINGER: 0}
+        options: dict[int, int] = {
+            zmq.RCVHWM: waiting,
+            zmq.MAXMSGSIZE: 4 * message.MAX_PIXELS,
+            zmq.LINGER: 0,
+            **_KEEPALIVE,
+        }
         super().__init__(zmq.SUB, [endpoint], bind=False, keys=keys, options=options)
 
     def subscribe(self, topic: bytes) -> None:
@@ -231,9 +246,18 @@ class Subscription(_End):
         return self._receive(timeout_ms)
 
     async def arrival(self, timeout_ms: int) -> None:
-        """Wait until a message is there, at most so long."""
-        with zmq.asyncio.Socket(self._socket) as socket:
-            await socket.poll(timeout_ms)
+        """Wait until a message may be there, at most so long, while the event loop goes on."""
+        if self._socket.poll(0):
+            return  # the descriptor tells of changes only
+        loop, rung = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._socket.fileno(), rung.set)
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                await rung.wait()
+        except TimeoutError:
+            return
+        finally:
+            loop.remove_reader(self._socket.fileno())
 
 
 class Desk(_End):

@@ -1,0 +1,162 @@
+"""What a try-on app imports: `Subscriber` hands out every frame's cut-out and masks as they are published."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from stream import protocol
+from stream.codec import Encoding
+from stream.link import Subscription
+from stream.protocol import Kind, ProtocolError, PublishedFrame, Roster, Stream, VersionError
+from stream.stage import StreamError
+
+__all__ = ["PublishedFrame", "Stream", "Subscriber", "SubscriberError"]
+
+_WAIT_MS = 100
+
+
+class SubscriberError(StreamError):
+    """The publisher is silent, or a stream has ended with an error; the text is one sentence."""
+
+
+class Subscriber:
+    """Iterate it, with `for` or `async for`, to get each `PublishedFrame` as it comes.
+
+        for frame in Subscriber("tcp://127.0.0.1:5556"):
+            show(frame.cutout, frame.parts, frame.alpha, frame.seq, frame.pts_ns, frame.camera)
+
+    `cameras`: whose frames; none named, of every camera, also of those that come later. `kinds`: what of
+    each frame (`cutout`, `composite`, `parts`, `alpha`, `probabilities`); only what is asked for is made.
+    `encoding`: how it travels: `raw` on this host, `lz4` or `jpeg` (colours only, masks stay exact) over a
+    network, `png` for those who can read nothing else.
+
+    Iteration ends when the publisher closes, or when all the named cameras have ended. It raises
+    SubscriberError where a stream has ended with an error, or where nothing was heard from the publisher
+    for `patience_s` (also before the first word; `math.inf` waits for ever), and VersionError where the
+    publisher is of another release.
+
+    Whoever is too slow loses frames: `lost` counts them, by the gaps in `seq`. `streams` says at any time
+    how each camera stands, so that a view can show "no signal". Not for use by several threads at once.
+    """
+
+    def __init__(
+        self,
+        endpoint: str = "tcp://127.0.0.1:5556",
+        *,
+        cameras: Sequence[str] = (),
+        kinds: Sequence[Kind] = ("cutout", "parts"),
+        encoding: Encoding = "raw",
+        patience_s: float = 10.0,
+        keys: Path | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._cameras = tuple(cameras)
+        self._kinds = protocol.topic_of("camera", kinds, encoding).kinds
+        self._encoding = encoding
+        self._patience_s = patience_s
+        self._followed: set[str] = set()
+        self._last_seq: dict[str, int] = {}
+        self._failures: list[str] = []
+        self._over = False
+        self.streams: dict[str, Stream] = {}
+        self.lost = 0
+        self.refused = 0
+        self._link = Subscription(endpoint, keys)
+        self._link.subscribe(protocol.ROSTER_TOPIC.encode())
+        self._heard_s = time.monotonic()
+        for camera in self._cameras:
+            self._follow(camera)
+
+    def receive(self, timeout_ms: int) -> PublishedFrame | None:
+        """The next frame; None when none came in time, or when it is over."""
+        until_s = time.monotonic() + timeout_ms / 1000
+        while not self._over:
+            left_ms = max(round((until_s - time.monotonic()) * 1000), 0)
+            if (frame := self._take(min(left_ms, _WAIT_MS))) is not None or left_ms == 0:
+                return frame
+        return None
+
+    @property
+    def over(self) -> bool:
+        """Whether no frame will come any more."""
+        return self._over
+
+    def __iter__(self) -> Iterator[PublishedFrame]:
+        while not self._over:
+            if (frame := self._take(_WAIT_MS)) is not None:
+                yield frame
+        self._end()
+
+    async def __aiter__(self) -> AsyncIterator[PublishedFrame]:
+        while not self._over:
+            await self._link.arrival(_WAIT_MS)
+            if (frame := self._take(0)) is not None:
+                yield frame
+        self._end()
+
+    def close(self) -> None:
+        """Hear nothing any more; may be called more than once."""
+        self._over = True
+        self._link.close()
+
+    def __enter__(self) -> Subscriber:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take(self, timeout_ms: int) -> PublishedFrame | None:
+        """Hear one message: a frame, or what the roster says."""
+        parts = self._link.receive(timeout_ms)
+        if parts is None:
+            if time.monotonic() - self._heard_s > self._patience_s:
+                raise SubscriberError(
+                    f"nothing was heard from {self._endpoint} for {self._patience_s:g} s: is a publisher running there?"
+                )
+            return None
+        try:
+            said = protocol.decode(parts)
+        except VersionError:
+            raise
+        except ProtocolError:
+            self.refused += 1
+            return None
+        self._heard_s = time.monotonic()
+        if isinstance(said, Roster):
+            self._read(said)
+            return None
+        self.lost += max(said.seq - self._last_seq.get(said.camera, said.seq) - 1, 0)
+        self._last_seq[said.camera] = said.seq
+        return said
+
+    def _read(self, roster: Roster) -> None:
+        """Follow the cameras that have come and leave those that have ended."""
+        self.streams = {stream.camera: stream for stream in roster.streams}
+        ended = {stream.camera: stream.cause for stream in roster.streams if stream.state == "ended"}
+        self._failures += [cause for camera, cause in ended.items() if cause and camera in self._followed]
+        wanted = set(self._cameras or self.streams) - ended.keys()
+        for camera in wanted - self._followed:
+            self._follow(camera)
+        for camera in self._followed - wanted:
+            self._followed.remove(camera)
+            self._link.unsubscribe(self._topic(camera))
+            self._last_seq.pop(camera, None)
+        self._over = roster.over or (bool(self._cameras) and not wanted)
+
+    def _follow(self, camera: str) -> None:
+        self._followed.add(camera)
+        self._link.subscribe(self._topic(camera))
+
+    def _topic(self, camera: str) -> bytes:
+        return str(protocol.topic_of(camera, self._kinds, self._encoding)).encode()
+
+    def _end(self) -> None:
+        """Raise where a stream that was followed has ended with an error: a crash is no short video."""
+        self.close()
+        if self._failures:
+            raise SubscriberError(f"the stream has ended early: {'; '.join(self._failures)}")

@@ -1,0 +1,97 @@
+"""Pixels ⇄ bytes for subscribers: raw, JPEG, PNG or LZ4; sizes are checked before anything is unpacked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import cv2
+import lz4.block
+import numpy as np
+
+from stream.message import Pixels
+
+Buffer = bytes | memoryview
+Encoding = Literal["raw", "jpeg", "png", "lz4"]
+"""`raw`: rows of pixels as they lie in memory; `lz4`: the same as one LZ4 block; `jpeg`, `png`: such a file."""
+
+_JPEG_QUALITY = 90
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+class CodecError(ValueError):
+    """Bytes that are not the pixels they are said to be."""
+
+
+def encode(pixels: Pixels, encoding: Encoding) -> Buffer:
+    """The bytes of `pixels` (H, W), (H, W, 3) or (H, W, 4) uint8; raw shares their memory."""
+    match encoding:
+        case "raw":
+            return np.ascontiguousarray(pixels).reshape(-1).data
+        case "lz4":
+            return bytes(lz4.block.compress(np.ascontiguousarray(pixels).reshape(-1).data, store_size=False))
+        case "jpeg":
+            return _imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
+        case "png":
+            return _imencode(".png", pixels, ())
+
+
+def decode(buffer: Buffer, encoding: Encoding, shape: Sequence[int]) -> Pixels:
+    """The pixels in `buffer`, which must be of `shape`; CodecError where they are not.
+
+    The caller has bounded `shape`; no more memory is taken than it needs.
+    """
+    size = math.prod(shape)
+    match encoding:
+        case "raw":
+            data = buffer
+        case "lz4":
+            try:
+                data = lz4.block.decompress(buffer, uncompressed_size=size)
+            except (lz4.block.LZ4BlockError, ValueError, OverflowError) as error:
+                raise CodecError(f"expected an LZ4 block of {size} bytes") from error
+        case "jpeg" | "png":
+            return _imdecode(buffer, encoding, tuple(shape))
+    if memoryview(data).nbytes != size:
+        raise CodecError(f"expected {size} bytes for {tuple(shape)}, got {memoryview(data).nbytes}")
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _imencode(ending: str, pixels: Pixels, options: Sequence[int]) -> bytes:
+    written, coded = cv2.imencode(ending, pixels, options)
+    if not written:
+        raise CodecError(f"expected a picture that {ending} can hold, got {pixels.shape}")
+    return bytes(coded.tobytes())
+
+
+def _imdecode(buffer: Buffer, encoding: Encoding, shape: tuple[int, ...]) -> Pixels:
+    """The picture in a file whose own size is looked at before it is decoded."""
+    view = memoryview(buffer)
+    size = _jpeg_size(view) if encoding == "jpeg" else _png_size(view)
+    if size != shape[:2]:
+        raise CodecError(f"expected a {encoding} of {shape}, got {size}")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(view, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise CodecError(f"expected a whole {encoding} ({error.err})") from error
+    if pixels is None or pixels.dtype != np.uint8 or pixels.shape != shape:
+        raise CodecError(f"expected a whole {encoding} of {shape}, 8 bits a channel")
+    return np.asarray(pixels, np.uint8)
+
+
+def _png_size(data: memoryview) -> tuple[int, int] | None:
+    """(H, W) from the first chunk (PNG specification, 11.2.2), None where it is no PNG."""
+    if data.nbytes < 24 or bytes(data[:8]) != _PNG_SIGNATURE:
+        return None
+    return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
+
+
+def _jpeg_size(data: memoryview) -> tuple[int, int] | None:
+    """(H, W) from the first start-of-frame segment, None where there is none (ITU-T T.81, annex B)."""
+    at = 2
+    while at + 9 < len(data) and data[at] == 0xFF:
+        if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):
+            return int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
