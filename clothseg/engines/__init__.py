@@ -62,16 +62,23 @@ def open_engine(weights: Path, name: EngineName, precision: Precision, threads: 
 
 
 def _open_openvino(content: Weights, choice: Choice, asked: Precision, threads: int) -> Engine:
-    from clothseg.engines.openvino import OpenvinoEngine, model_of, read_int8
+    from clothseg.engines.openvino import OpenvinoEngine, cache_folder, model_of, read_int8
 
+    model = None
     if choice.precision == "int8":
         try:
-            return OpenvinoEngine(read_int8(content.path), "int8", threads, _describe(choice, threads))
+            model = read_int8(content.path)
         except (FileNotFoundError, ValueError) as refusal:
             if asked == "int8":
                 raise
             choice = Choice("openvino", "fp32", f"{choice.reason}, but {refusal}")
-    return OpenvinoEngine(model_of(content), choice.precision, threads, _describe(choice, threads))
+    description, cache = _describe(choice, threads), None
+    try:
+        cache = cache_folder()
+    except OSError as refusal:
+        description += f"; every start compiles anew, for the cache failed: {refusal}"
+    model = model_of(content) if model is None else model
+    return OpenvinoEngine(model, choice.precision, threads, description, cache)
 
 
 def _describe(choice: Choice, threads: int) -> str:

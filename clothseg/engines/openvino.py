@@ -2,11 +2,13 @@
 
 import functools
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import openvino as ov
+import platformdirs
 from numpy.typing import NDArray
 from openvino import opset13 as op
 
@@ -14,6 +16,8 @@ from clothseg.engines.graph import Array, Convolution, Weights, build
 
 # Compiled sizes kept: one a camera shape is usual, and each costs some 30 MB.
 _LARGEST_SIZES: Final = 4
+# Compiled models kept on disk, 3 to 10 MB each.
+_LARGEST_CACHE: Final = 16
 # Where an int8 model says which weights it was made from.
 FINGERPRINT: Final = ["clothseg", "weights_sha256"]
 
@@ -25,10 +29,14 @@ class OpenvinoEngine:
 
     name: Final = "openvino"
 
-    def __init__(self, model: ov.Model, precision: str, threads: int, description: str) -> None:
+    def __init__(
+        self, model: ov.Model, precision: str, threads: int, description: str, cache: Path | None = None
+    ) -> None:
+        """`cache`: a folder where compiled models outlive the process; OpenVINO checks what it finds there."""
         self.precision, self.description = precision, description
         self._model = model
         self._options = {
+            **({} if cache is None else {"CACHE_DIR": str(cache)}),
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
@@ -44,10 +52,27 @@ class OpenvinoEngine:
         probabilities: NDArray[np.uint8] = request.infer(np.ascontiguousarray(batch), share_inputs=True)[0]
         return probabilities
 
+    @property
+    def sizes_held(self) -> int:
+        """How many input shapes are compiled at present."""
+        return self._request.cache_info().currsize
+
     def _compile(self, shape: tuple[int, ...]) -> Any:
         model = self._model.clone()
         model.reshape(list(shape))
         return ov.Core().compile_model(model, "CPU", self._options).create_infer_request()
+
+
+def cache_folder() -> Path:
+    """The user's own folder of compiled models, the oldest beyond a bound removed. Raises OSError if unwritable."""
+    folder = platformdirs.user_cache_path("clothseg") / "openvino"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{folder} is not writable")
+    blobs = sorted(folder.glob("*.blob"), key=lambda blob: blob.stat().st_mtime)
+    for blob in blobs[:-_LARGEST_CACHE]:
+        blob.unlink(missing_ok=True)
+    return folder
 
 
 def model_of(weights: Weights) -> ov.Model:

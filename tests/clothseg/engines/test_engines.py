@@ -147,3 +147,49 @@ def test_wrong_weights_are_refused_in_one_sentence(weights: Path, tmp_path: Path
     refused(r"outconv\.weight|side1\.weight|2 classes")
     save(path, type(metadata)(metadata.classes, "resnet", 2), state)
     refused("unknown architecture 'resnet-stem2'")
+
+
+def test_the_second_start_takes_the_compiled_model_from_the_cache_and_gives_the_same(
+    weights: Path, make_pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
+    pictures = make_pictures(1, 48, 64)
+    first = open_engine(weights, "openvino", "fp32", 1)(pictures)
+    (blob,) = (tmp_path / "clothseg" / "openvino").glob("*.blob")
+    written = blob.stat().st_mtime_ns
+    assert np.array_equal(open_engine(weights, "openvino", "fp32", 1)(pictures), first)
+    assert blob.stat().st_mtime_ns == written
+
+    blob.chmod(0o600)
+    blob.write_bytes(blob.read_bytes()[:-5000])
+    assert np.array_equal(open_engine(weights, "openvino", "fp32", 1)(pictures), first), "damage is noticed"
+
+
+def test_the_cache_on_disk_is_bounded(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
+    folder = tmp_path / "clothseg" / "openvino"
+    folder.mkdir(parents=True)
+    for number in range(20):
+        (folder / f"{number}.blob").touch()
+    open_engine(weights, "openvino", "fp32", 1)
+    assert len(list(folder.iterdir())) == 16
+
+
+def test_without_a_cache_it_runs_and_says_so(
+    weights: Path, make_pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clothseg").touch()
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
+    engine = open_engine(weights, "openvino", "fp32", 1)
+    assert "every start compiles anew, for the cache failed" in engine.description
+    assert engine(make_pictures(1, 16, 16)).shape == (1, 5, 16, 16)
+
+
+def test_sizes_held_compiled_are_bounded(weights: Path, make_pictures: Pictures) -> None:
+    from clothseg.engines.openvino import OpenvinoEngine
+
+    engine = open_engine(weights, "openvino", "fp32", 1)
+    assert isinstance(engine, OpenvinoEngine)
+    for width in range(16, 112, 16):
+        engine(make_pictures(1, 16, width))
+    assert engine.sizes_held == 4
