@@ -1,0 +1,115 @@
+"""Composite turns segmented frames into everything an output may want, one small past per camera."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from clothseg.labels import PALETTE
+from stream.composite import Acknowledged, paint_parts, step
+from stream.config import Run, parse
+from stream.message import CompositedFrame, Done, Outage, SegmentedFrame, StreamStart
+from stream.sources.synthetic import figure
+from stream.stage import ListSink
+from tests.stream.pictures import CLASSES, composited, frame
+
+START = StreamStart("front", 0, 0, "file", "a source")
+SIZE_PX = (160, 96)
+
+
+def settings(**groups: Any) -> Run:
+    return parse({"cameras": {"front": {"source": "synthetic:"}}, **groups})
+
+
+def segmented(seq: int, camera: str = "front") -> SegmentedFrame:
+    """A frame of the drawn scene with its own truth as probabilities."""
+    pts_ns = seq * 33_333_333
+    pixels, parts = figure(pts_ns, SIZE_PX)
+    planes = np.stack([(parts == index).astype(np.uint8) * 255 for index in range(len(CLASSES))])
+    made = frame(seq, camera)
+    picture = dataclasses.replace(made.picture, pixels=pixels, pts_ns=pts_ns)
+    return SegmentedFrame(dataclasses.replace(made, picture=picture), CLASSES, planes, 1)
+
+
+def frames(items: list[Any], run: Run) -> list[CompositedFrame]:
+    composite = step(run)
+    return [out for item in items for out in composite(item) if isinstance(out, CompositedFrame)]
+
+
+def test_masks_come_out_at_full_size_and_true() -> None:
+    [made] = frames([segmented(0)], settings())
+    _, parts = figure(0, SIZE_PX)
+    assert made.parts.shape == parts.shape
+    assert (made.parts == parts).mean() > 0.97
+    assert ((made.alpha > 127) == (parts > 0)).mean() > 0.98
+
+
+def test_news_passes_through_in_its_place() -> None:
+    composite = step(settings())
+    assert list(composite(START)) == [START]
+    outage = Outage("front", 3, "gone")
+    assert list(composite(outage)) == [outage]
+
+
+def test_a_new_epoch_forgets_the_past() -> None:
+    fresh = frames([segmented(9)], settings())[0]
+    after_past = frames([START, segmented(0), segmented(9)], settings())[-1]
+    after_news = frames([START, segmented(0), START, segmented(9)], settings())[-1]
+    assert np.array_equal(after_news.probabilities, fresh.probabilities)
+    assert not np.array_equal(after_past.probabilities, fresh.probabilities)
+
+
+def test_cameras_do_not_share_a_past() -> None:
+    alone = frames([segmented(0), segmented(9)], settings())[-1]
+    mixed = frames([segmented(0), segmented(0, "side"), segmented(5, "side"), segmented(9)], settings())[-1]
+    assert np.array_equal(alone.probabilities, mixed.probabilities)
+    assert np.array_equal(alone.alpha, mixed.alpha)
+
+
+def test_smoothing_and_matting_can_be_off() -> None:
+    made = frames([segmented(0), segmented(9)], settings(smoothing="off", matting="off"))[-1]
+    assert np.array_equal(made.probabilities, segmented(9).probabilities)
+
+
+def test_panels_stand_side_by_side() -> None:
+    view = {"panels": ["raw", "composite", "parts"]}
+    [made] = frames([segmented(0)], settings(view=view))
+    assert made.composite.shape == (SIZE_PX[1], 3 * SIZE_PX[0], 3)
+    assert np.array_equal(made.composite[:, : SIZE_PX[0]], made.frame.picture.pixels)
+
+
+def test_effects_change_the_composite_and_nothing_else() -> None:
+    colour = {"effect": "background_colour", "colour": "#0000ff"}
+    [plain] = frames([segmented(0)], settings(effects=[]))
+    [made] = frames([segmented(0)], settings(effects=[colour]))
+    behind = made.alpha == 0
+    assert (made.composite[behind] == (255, 0, 0)).all()
+    assert np.array_equal(plain.composite, plain.frame.picture.pixels)
+    assert np.array_equal(made.foreground, plain.foreground)
+
+
+def test_every_class_is_painted_in_its_colour() -> None:
+    parts = np.arange(len(CLASSES), dtype=np.uint8)[None, :]
+    painted = paint_parts(np.zeros((1, len(CLASSES), 3), np.uint8), parts)
+    assert np.abs(painted[0].astype(float) - 0.55 * np.array(PALETTE)).max() <= 1
+
+
+def test_a_frame_is_acknowledged_when_the_outputs_have_taken_it() -> None:
+    said: list[object] = []
+
+    class Peer:
+        def send(self, item: object) -> None:
+            said.append((item, len(outputs.items)))
+
+        def close(self) -> None:
+            said.append("closed")
+
+    outputs = ListSink[Any]()
+    sink = Acknowledged(outputs, Peer())  # type: ignore[arg-type]
+    sink.write(START)
+    sink.write(composited(4))
+    sink.close()
+    assert said == [(Done("front", 0, 4), 2), "closed"]
+    assert outputs.closed
