@@ -23,9 +23,7 @@ def read_picture(path: Path, longest_px: int) -> NDArray[np.uint8]:
     try:
         size_bytes = path.stat().st_size
         if size_bytes > MAX_FILE_BYTES:
-            raise EffectError(
-                f"{path} has {size_bytes} bytes, expected at most {MAX_FILE_BYTES}: make it smaller"
-            )
+            raise EffectError(f"{path} has {size_bytes} bytes, expected at most {MAX_FILE_BYTES}: make it smaller")
         content = path.read_bytes()
     except OSError as error:
         raise EffectError(f"cannot read the picture {path}: {error.strerror}") from error
@@ -33,9 +31,7 @@ def read_picture(path: Path, longest_px: int) -> NDArray[np.uint8]:
     if size is None:
         raise EffectError(f"{path} is neither a PNG nor a JPEG picture: convert it to one of them")
     if size[0] * size[1] > MAX_AREA_PX:
-        raise EffectError(
-            f"{path} is {size[0]}×{size[1]}, expected at most {MAX_AREA_PX} pixels: make it smaller"
-        )
+        raise EffectError(f"{path} is {size[0]}×{size[1]}, expected at most {MAX_AREA_PX} pixels: make it smaller")
     # only JPEG carries an orientation worth obeying, and only PNG an alpha worth keeping
     flags = cv2.IMREAD_COLOR if content[:2] == _JPEG else cv2.IMREAD_UNCHANGED
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
@@ -67,9 +63,7 @@ def _size_px(content: bytes) -> tuple[int, int] | None:
 
 def _bgra(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
     """Any of PNG's layouts as (H, W, 4) uint8 BGRA."""
-    eight = (
-        np.asarray(picture >> 8, np.uint8) if picture.dtype == np.uint16 else np.asarray(picture, np.uint8)
-    )
+    eight = np.asarray(picture >> 8, np.uint8) if picture.dtype == np.uint16 else np.asarray(picture, np.uint8)
     if eight.ndim == 2:
         return np.asarray(cv2.cvtColor(eight, cv2.COLOR_GRAY2BGRA), np.uint8)
     return eight if eight.shape[2] == 4 else np.asarray(cv2.cvtColor(eight, cv2.COLOR_BGR2BGRA), np.uint8)

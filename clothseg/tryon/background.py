@@ -1,5 +1,6 @@
 """Puts the person before another background: a colour, an image, a video, or the real one out of focus."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.matting import Matte
-from clothseg.tryon.blend import Picture, over
+from clothseg.tryon.blend import Picture, over, shrink
 from clothseg.tryon.colour import GAMMA, Colour, to_bgr
 
 
@@ -86,16 +87,13 @@ def before_blur(picture: Picture, matte: Matte, settings: BackgroundBlur) -> Pic
     halo; in linear light, so that lamps stay bright. It runs at a size where its radius is a few pixels.
     """
     height, width = picture.shape[:2]
-    factor = max(int(settings.strength * height / _BLUR_PX), 1)
-    size = (max(width // factor, 1), max(height // factor, 1))
-    light = cv2.LUT(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), _TO_LIGHT)
-    person = cv2.dilate(
-        cv2.resize(matte.alpha, size, interpolation=cv2.INTER_AREA), np.ones((3, 3), np.uint8)
-    )
+    longest_px = math.ceil(_BLUR_PX * max(height, width) / (settings.strength * height))
+    small, person = shrink(picture, longest_px), cv2.dilate(shrink(matte.alpha, longest_px), np.ones((3, 3), np.uint8))
+    light = cv2.LUT(small, _TO_LIGHT)
     share = cv2.multiply(cv2.bitwise_not(person), 1 / 255, dtype=cv2.CV_32F)
     light *= share[..., None]
     mean = light.sum((0, 1)) / max(float(share.sum()), 1.0)
-    sigma_px = settings.strength * height / factor
+    sigma_px = settings.strength * small.shape[0]
     light, share = (cv2.GaussianBlur(plane, (0, 0), sigma_px) for plane in (light, share))
     # far inside the person no background is in reach: there its mean colour stands in
     light = (light + _REACH * mean) / (share + _REACH)[..., None]
@@ -104,7 +102,7 @@ def before_blur(picture: Picture, matte: Matte, settings: BackgroundBlur) -> Pic
     return over(matte.foreground, blurred, matte.alpha)
 
 
-_BLUR_PX = 3.0
+_BLUR_PX = 2.5
 _REACH = np.float32(0.002)
 _TO_LIGHT = (np.linspace(0, 1, 256) ** GAMMA).astype(np.float32)
 

@@ -35,3 +35,12 @@ def paint(picture: Picture, box: Box, front: Picture, alpha: NDArray[np.uint8]) 
     painted = picture.copy()
     painted[box] = over(front, picture[box], alpha)
     return painted
+
+
+def shrink(picture: Picture, longest_px: int) -> Picture:
+    """`picture` halved until its longer side is under twice `longest_px`: a mean over squares, the fastest
+    there is."""
+    while max(picture.shape) >= 2 * longest_px:
+        size = (max(picture.shape[1] // 2, 1), max(picture.shape[0] // 2, 1))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return picture

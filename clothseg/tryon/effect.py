@@ -1,39 +1,55 @@
 """Every effect under one name: settings are opened once, then applied to each picture in turn."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from clothseg.matting import Matte
 from clothseg.tryon import background
 from clothseg.tryon.asset import EffectError, read_picture
 from clothseg.tryon.background import BackgroundBlur, BackgroundColour, BackgroundImage, BackgroundVideo, Clip
 from clothseg.tryon.blend import Picture
+from clothseg.tryon.fitting import fit
+from clothseg.tryon.garment import CutOut, GarmentPhoto, open_garment
 from clothseg.tryon.recolour import Recolour, recolour
+from clothseg.tryon.texture import Texture, open_texture
 
-Effect = BackgroundColour | BackgroundImage | BackgroundVideo | BackgroundBlur | Recolour
+Background = BackgroundColour | BackgroundImage | BackgroundVideo | BackgroundBlur
+
+Effect = Background | Recolour | Texture | GarmentPhoto
 """Settings of one effect; in YAML and JSON the key `effect` says which."""
 
 OpenEffect = Callable[[Any, Picture, Matte, int], tuple[Any, Picture]]
 """(state, picture, matte, pts_ns) → (state, picture); pure. The state is one camera's, None at first."""
 
-OpenClip = Callable[[BackgroundVideo], Clip]
-"""Opens the file of a background video; files of that kind are the stream's to read."""
 
-_BACKGROUNDS = BackgroundColour | BackgroundImage | BackgroundVideo | BackgroundBlur
+class Outside(NamedTuple):
+    """What effects need and cannot do themselves, given by whoever opens them.
+
+    open_clip: opens the file of a background video, which is the stream's to read; raises EffectError.
+    cut_out: finds the garment in a photo without alpha: `clothseg.segmenter` can.
+    """
+
+    open_clip: Callable[[BackgroundVideo], Clip]
+    cut_out: CutOut
+
+
 _LONGEST_PX = 1920
 
 
-def open_effects(settings: Sequence[Effect], open_clip: OpenClip) -> tuple[OpenEffect, ...]:
+def open_effects(settings: Sequence[Effect], outside: Outside) -> tuple[OpenEffect, ...]:
     """Read whatever `settings` name and return the effects, the background first: garments are drawn on top
     of it.
 
     Raises EffectError, in one sentence, for a picture that cannot be used or for more than one background.
     """
-    behind = [effect for effect in settings if isinstance(effect, _BACKGROUNDS)]
+    behind = [effect for effect in settings if isinstance(effect, Background)]
     if len(behind) > 1:
         raise EffectError(f"{len(behind)} backgrounds are asked for, expected at most one: remove the others")
-    worn = [effect for effect in settings if not isinstance(effect, _BACKGROUNDS)]
-    return tuple(_open(effect, open_clip) for effect in [*behind, *worn])
+    worn = [effect for effect in settings if not isinstance(effect, Background)]
+    return (
+        *(_open_background(effect, outside) for effect in behind),
+        *(_open_worn(effect, outside) for effect in worn),
+    )
 
 
 def apply_effects(
@@ -50,27 +66,31 @@ def apply_effects(
     return tuple(after), picture
 
 
-def _open(settings: Effect, open_clip: OpenClip) -> OpenEffect:
-    """One effect with what it shows in memory."""
+def _open_background(settings: Background, outside: Outside) -> OpenEffect:
+    """A background with what it shows in memory."""
     match settings:
         case BackgroundColour():
-            return lambda state, picture, matte, pts_ns: (
-                state,
-                background.before_colour(picture, matte, settings),
-            )
+            return lambda state, picture, matte, pts_ns: (state, background.before_colour(picture, matte, settings))
         case BackgroundBlur():
-            return lambda state, picture, matte, pts_ns: (
-                state,
-                background.before_blur(picture, matte, settings),
-            )
+            return lambda state, picture, matte, pts_ns: (state, background.before_blur(picture, matte, settings))
         case BackgroundImage():
             image = read_picture(settings.image, _LONGEST_PX)[:, :, :3].copy()
             return lambda state, picture, matte, pts_ns: background.before_image(state, picture, matte, image)
         case BackgroundVideo():
-            clip = open_clip(settings)
+            clip = outside.open_clip(settings)
             return lambda state, picture, matte, pts_ns: (
                 state,
                 background.before_video(picture, matte, clip, pts_ns),
             )
+
+
+def _open_worn(settings: Recolour | Texture | GarmentPhoto, outside: Outside) -> OpenEffect:
+    """An effect on a garment with what it shows in memory."""
+    match settings:
         case Recolour():
             return lambda state, picture, matte, pts_ns: recolour(state, picture, matte, settings, pts_ns)
+        case Texture():
+            flat = open_texture(settings)
+        case GarmentPhoto():
+            flat = open_garment(settings, outside.cut_out)
+    return lambda state, picture, matte, pts_ns: fit(state or (), picture, matte, flat, pts_ns)

@@ -1,5 +1,7 @@
 """Gives a worn garment another colour and keeps its folds, shading and highlights."""
 
+import math
+
 import cv2
 import msgspec
 import numpy as np
@@ -8,8 +10,8 @@ from numpy.typing import NDArray
 from clothseg.matting import Matte
 from clothseg.tryon.blend import Picture, paint
 from clothseg.tryon.colour import GAMMA, Colour, to_bgr
-from clothseg.tryon.part import Part, part_alpha, part_box
-from clothseg.tryon.shading import Light, folds, follow_light
+from clothseg.tryon.part import Part, part_alpha, part_box, part_mask
+from clothseg.tryon.shading import Light, fold_gains, fold_levels, follow_light
 
 _REFLECTS = (
     0.012,
@@ -34,17 +36,19 @@ def recolour(
 
     `light` is what earlier pictures of this camera showed, None at first.
     """
-    box = part_box(matte.parts, settings.part)
+    mask = part_mask(matte.parts, settings.part)
+    box = part_box(mask)
     if box is None:
         return light, picture
-    worn, alpha = matte.foreground[box], part_alpha(matte, settings.part, box)
+    worn, alpha = matte.foreground[box], part_alpha(matte, mask, box)
     light = follow_light(light, matte.foreground, worn, alpha, pts_ns)
     if light is None:
         return None, picture
     cloth = cloth_in(light, to_bgr(settings.colour))
-    shade = folds(worn, light, float(cloth.max()))
-    dyed = cv2.merge([cv2.convertScaleAbs(shade, alpha=float(channel)) for channel in cloth])
-    return light, paint(picture, box, dyed, alpha)
+    gains = fold_gains(light, float(cloth.max()), math.inf)
+    levels = fold_levels(worn, light)
+    dyed = [cv2.LUT(levels, np.minimum(channel * gains, 255).round().astype(np.uint8)) for channel in cloth]
+    return light, paint(picture, box, cv2.merge(dyed), alpha)
 
 
 def cloth_in(light: Light, colour: tuple[int, int, int]) -> NDArray[np.float64]:

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from clothseg.tryon.blend import Picture
 
-_SAMPLES = (
-    4096  # pixels looked at to measure the light: enough for percentiles, few enough for half a millisecond
-)
+_MEDIAN = 80.0  # of 255: leaves room for what is three times as bright as the median
+_SAMPLES = 2000  # pixels looked at to measure the light: enough for percentiles
 _TIME_CONSTANT_MS = 400.0  # a hand passing before the garment must not change its colour
 _FLOOR = 4.0  # grey levels added before the logarithm: below, there is noise, not light
 _SPREAD = (0.30, 0.09)  # what a black and a white garment show of folds, as `Light.spread`
@@ -61,22 +60,34 @@ def follow_light(
     )
 
 
-def folds(foreground: Picture, light: Light, brightness: float) -> NDArray[np.float32]:
-    """What to multiply a new cloth's 8-bit values by so that it shows the worn folds: (H, W) float32 around
-    1.
+def fold_levels(foreground: Picture, light: Light) -> NDArray[np.uint8]:
+    """How bright each pixel of a worn garment is, relative to its median: (H, W) uint8, the median at
+    `_MEDIAN`.
+
+    `foreground` is (H, W, 3) uint8 BGR. Channels count by how much of the garment's own colour is in them:
+    there its folds show best.
+    """
+    weights = _MEDIAN * light.cloth / (light.cloth @ light.cloth)
+    return np.asarray(cv2.blur(cv2.transform(foreground, weights[None].astype(np.float32)), (3, 3)), np.uint8)
+
+
+def fold_gains(light: Light, brightness: float, print_spreads: float) -> NDArray[np.float64]:
+    """What a new cloth's 8-bit values are multiplied by at each of `fold_levels`: (256,), 1 at the median.
 
     `brightness`, 1 to 255, is the new cloth's brightest channel. Dark cloth shows more contrast than light
     cloth, which scatters light into its own folds and has no room above: the worn garment's spread is
     turned into the spread typical of the new one, and what is brighter than the median is bent to stay
-    below white. In powers of 8-bit values, which is linear light as `colour.GAMMA` has it.
+    below white. What is brighter by more than `print_spreads` spreads is taken for a print or a logo and
+    faded; infinite: nothing is. In powers of 8-bit values, which is linear light as `colour.GAMMA` has it.
     """
-    weights = light.cloth / (light.cloth @ light.cloth)
-    smooth = cv2.blur(foreground, (3, 3)).astype(np.float32)
-    fold = cv2.log(cv2.transform(smooth, np.append(weights, _FLOOR * weights.sum())[None].astype(np.float32)))
+    floor = _MEDIAN * _FLOOR / float(light.cloth.mean())
+    fold = np.log((np.arange(256) + floor) / (_MEDIAN + floor))
+    far = np.maximum(fold, 0) / (max(light.spread, 0.02) * print_spreads)
+    fold *= np.exp(-(far**4))
     dark, bright = _SPREAD
     wanted = dark + (bright - dark) * brightness / 255
     fold *= np.clip(wanted / max(light.spread, 0.01), *_GAIN)
-    room = max(math.log(255 / brightness), 0.02) if brightness > 0 else _SHADE
-    up = room * (1 - cv2.exp(cv2.max(fold, 0) * (-1 / room)))
-    down = _SHADE * (cv2.exp(cv2.min(fold, 0) * (1 / _SHADE)) - 1)
-    return np.asarray(cv2.exp(up + down), np.float32)
+    room = max(math.log(255 / brightness), 0.02)
+    up = room * (1 - np.exp(-np.maximum(fold, 0) / room))
+    down = _SHADE * (np.exp(np.minimum(fold, 0) / _SHADE) - 1)
+    return np.asarray(np.exp(up + down))

@@ -1,0 +1,78 @@
+"""Puts a flat garment photo on whoever wears a top, a bottom or a dress."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from clothseg.tryon.asset import EffectError, read_picture
+from clothseg.tryon.blend import Picture
+from clothseg.tryon.fitting import Flat
+from clothseg.tryon.outline import landmarks, proportion
+from clothseg.tryon.part import Part
+
+_LONGEST_PX = 1024
+_OUTLINE_PX = 256  # the longer side of the mask in which the flat garment's landmarks are looked for
+
+
+class GarmentPhoto(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="garment"):
+    """The photo of one garment, laid flat or hung, fitted onto the worn one."""
+
+    part: Part
+    """What it is put on: `top`, `bottom`, or `dress`, which covers whatever clothing is worn."""
+    image: Path
+    """A PNG with alpha, or a PNG or JPEG photo of one garment."""
+
+
+CutOut = Callable[[Picture], NDArray[np.uint8]]
+"""A photo (H, W, 3) uint8 BGR → how much of each pixel is clothing, (H, W) uint8."""
+
+
+def open_garment(settings: GarmentPhoto, cut_out: CutOut) -> Flat:
+    """The garment of `settings`, cut out by its own alpha, or by `cut_out` where it has none, and measured.
+
+    Raises EffectError if the picture cannot be read or shows no garment.
+    """
+    picture = read_picture(settings.image, _LONGEST_PX)
+    colour, alpha = np.ascontiguousarray(picture[:, :, :3]), picture[:, :, 3]
+    if alpha.min() > 127:
+        alpha = cut_out(colour)
+    return lay_flat(colour, _largest(alpha), settings.part, settings.image)
+
+
+def _largest(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """`alpha` (H, W) without all but its largest piece: labels, hangers and specks are no part of a
+    garment."""
+    _, pieces, sizes, _ = cv2.connectedComponentsWithStats(cv2.compare(alpha, 127, cv2.CMP_GT))
+    if len(sizes) < 3:
+        return alpha
+    kept = cv2.compare(np.asarray(pieces, np.float32), float(1 + np.argmax(sizes[1:, cv2.CC_STAT_AREA])), cv2.CMP_EQ)
+    return np.asarray(cv2.bitwise_and(alpha, cv2.dilate(kept, np.ones((3, 3), np.uint8))), np.uint8)
+
+
+def lay_flat(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], part: Part, name: Path) -> Flat:
+    """`colour` (H, W, 3) uint8 BGR of which `alpha` (H, W) uint8 is the garment; `name` is for the error."""
+    scale = _OUTLINE_PX / max(alpha.shape)
+    small = cv2.resize(alpha, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) > 127
+    garment = np.pad(small, 4)  # room around, so that no edge of the picture is taken for a cut
+    points = landmarks(garment, garment, part, None)
+    if points is None:
+        raise EffectError(f"{name} shows no garment: expected the photo of one {part} or a PNG with alpha around it")
+    brightness = float(np.median(colour[alpha > 127].max(axis=1)))
+    return Flat(part, _spread(colour, alpha), (points - 4) / scale, proportion(points, part), max(brightness, 1.0))
+
+
+def _spread(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """`colour` (H, W, 3) as opaque BGRA with the garment's edge continued outwards, for worn garments that
+    reach further."""
+    inside = cv2.erode(np.asarray(alpha > 250, np.uint8), np.ones((3, 3), np.uint8), iterations=2)
+    outside = np.asarray(inside == 0, np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    y, x = np.nonzero(inside)
+    nearest = np.zeros(labels.max() + 1, np.int64)
+    nearest[labels[y, x]] = np.arange(len(y))
+    source = nearest[labels]
+    return np.asarray(cv2.cvtColor(colour[y[source], x[source]], cv2.COLOR_BGR2BGRA), np.uint8)

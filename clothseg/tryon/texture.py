@@ -1,0 +1,68 @@
+"""Puts a texture or a print on a worn garment; it follows the body and shows the worn folds."""
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from clothseg.tryon.asset import read_picture
+from clothseg.tryon.fitting import Flat
+from clothseg.tryon.outline import INNER, LEGS, SIDES, SLEEVE, Points
+from clothseg.tryon.part import Part
+
+_WIDTH_PX: Final = 400  # of the garment on the sheet of cloth; the sheet goes on beside it, for sleeves
+_SHEET_WIDTHS: Final = (3.0, 3.5)  # width and height of the sheet, in widths of the garment
+_ABOVE: Final = 0.3  # how much of the sheet is above the shoulders, in widths of the garment
+_CHEST: Final = 0.42  # where the middle of a print is, below the shoulders, in widths of the garment
+
+
+class Texture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="texture"):
+    """A pattern all over a worn garment, or a print on its front."""
+
+    part: Part
+    """`top`, `bottom` or `dress`."""
+    image: Path
+    """A PNG or JPEG file; where a PNG is transparent, the worn garment shows."""
+    size: Annotated[float, msgspec.Meta(ge=0.02, le=2)] = 0.3
+    """Width of the image on the garment, in widths of the garment, 0.02 to 2."""
+    repeat: Literal["tiled", "once"] = "tiled"
+    """`tiled`: side by side all over; `once`: one print on the chest, or the upper middle."""
+
+
+def open_texture(settings: Texture) -> Flat:
+    """A sheet of cloth with the image of `settings` on it. Raises EffectError if the image cannot be read."""
+    return lay_out(read_picture(settings.image, 1024), settings)
+
+
+def lay_out(image: NDArray[np.uint8], settings: Texture) -> Flat:
+    """`image` (H, W, 4) uint8 BGRA on a sheet of cloth, tiled or once as `settings` say."""
+    width, height = (round(side * _WIDTH_PX) for side in _SHEET_WIDTHS)
+    wide = max(round(settings.size * _WIDTH_PX), 1)
+    high = min(max(round(wide * image.shape[0] / image.shape[1]), 1), height)
+    tile = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA if wide < image.shape[1] else cv2.INTER_LINEAR)
+    if settings.repeat == "tiled":
+        sheet = np.tile(tile, (-(-height // high), -(-width // wide), 1))[:height, :width]
+    else:
+        sheet = np.zeros((height, width, 4), np.uint8)
+        top = max(round((_ABOVE + _CHEST) * _WIDTH_PX - high / 2), 0)
+        left = (width - wide) // 2
+        sheet[top : top + high, left : left + wide] = tile[: height - top]
+    seen = image[image[:, :, 3] > 127][:, :3]
+    brightness = float(np.median(seen.max(axis=1))) if len(seen) else 128.0
+    return Flat(settings.part, np.ascontiguousarray(sheet), _sheet_points(settings.part), None, max(brightness, 1.0))
+
+
+def _sheet_points(part: Part) -> Points:
+    """The landmarks on the sheet of a garment as long as wide, NaN for sleeves and legs: the cloth runs on
+    there."""
+    unseen = (np.nan, np.nan)
+    if part == "bottom":
+        points = [(side, down) for down in LEGS for side in (-0.5, 0.5)] + [unseen] * (1 + 2 * len(INNER))
+    else:
+        collar = [(-0.2, -0.03), (0.2, -0.03), unseen]
+        sides = [(side, down) for down in SIDES for side in (-0.5, 0.5, 0.0)]
+        points = [*collar, (-0.5, 0.0), (0.5, 0.0), *sides, *[unseen] * (2 * (len(SLEEVE) + 1))]
+    return np.asarray(_WIDTH_PX * (np.array(points) + np.array([_SHEET_WIDTHS[0] / 2, _ABOVE])), np.float64)
