@@ -2,9 +2,8 @@
 
 from clothseg.tryon.asset import EffectError
 from clothseg.tryon.background import BackgroundBlur, BackgroundColour, BackgroundImage, BackgroundVideo, Clip
-from clothseg.tryon.effect import Effect, OpenEffect, Outside, apply_effects, open_effects
+from clothseg.tryon.effect import Effect, OpenEffect, apply_effects, open_effects
 from clothseg.tryon.garment import CutOut, GarmentPhoto
-from clothseg.tryon.library import Garment, read_library
 from clothseg.tryon.recolour import Recolour
 from clothseg.tryon.texture import Texture
 
@@ -17,13 +16,10 @@ __all__ = [
     "CutOut",
     "Effect",
     "EffectError",
-    "Garment",
     "GarmentPhoto",
     "OpenEffect",
-    "Outside",
     "Recolour",
     "Texture",
     "apply_effects",
     "open_effects",
-    "read_library",
 ]

@@ -1,7 +1,7 @@
 """Every effect under one name: settings are opened once, then applied to each picture in turn."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from clothseg.matting import Matte
 from clothseg.tryon import background
@@ -9,7 +9,7 @@ from clothseg.tryon.asset import EffectError, read_picture
 from clothseg.tryon.background import BackgroundBlur, BackgroundColour, BackgroundImage, BackgroundVideo, Clip
 from clothseg.tryon.blend import Picture
 from clothseg.tryon.fitting import fit
-from clothseg.tryon.garment import CutOut, GarmentPhoto, open_garment
+from clothseg.tryon.garment import CutOut, GarmentPhoto, cut_out_clothing, open_garment
 from clothseg.tryon.recolour import Recolour, recolour
 from clothseg.tryon.texture import Texture, open_texture
 
@@ -22,33 +22,28 @@ OpenEffect = Callable[[Any, Picture, Matte, int], tuple[Any, Picture]]
 """(state, picture, matte, pts_ns) → (state, picture); pure. The state is one camera's, None at first."""
 
 
-class Outside(NamedTuple):
-    """What effects need and cannot do themselves, given by whoever opens them.
-
-    open_clip: opens the file of a background video, which is the stream's to read; raises EffectError.
-    cut_out: finds the garment in a photo without alpha: `clothseg.segmenter` can.
-    """
-
-    open_clip: Callable[[BackgroundVideo], Clip]
-    cut_out: CutOut
-
+OpenClip = Callable[[BackgroundVideo], Clip]
+"""Opens the file of a background video; files of that kind are the stream's to read."""
 
 _LONGEST_PX = 1920
 
 
-def open_effects(settings: Sequence[Effect], outside: Outside) -> tuple[OpenEffect, ...]:
+def open_effects(
+    settings: Sequence[Effect], open_clip: OpenClip, cut_out: CutOut = cut_out_clothing
+) -> tuple[OpenEffect, ...]:
     """Read whatever `settings` name and return the effects, the background first: garments are drawn on top
     of it.
 
-    Raises EffectError, in one sentence, for a picture that cannot be used or for more than one background.
+    `cut_out` finds the garment in a photo without alpha. Raises EffectError, in one sentence, for a picture
+    that cannot be used or for more than one background.
     """
     behind = [effect for effect in settings if isinstance(effect, Background)]
     if len(behind) > 1:
         raise EffectError(f"{len(behind)} backgrounds are asked for, expected at most one: remove the others")
     worn = [effect for effect in settings if not isinstance(effect, Background)]
     return (
-        *(_open_background(effect, outside) for effect in behind),
-        *(_open_worn(effect, outside) for effect in worn),
+        *(_open_background(effect, open_clip) for effect in behind),
+        *(_open_worn(effect, cut_out) for effect in worn),
     )
 
 
@@ -66,7 +61,7 @@ def apply_effects(
     return tuple(after), picture
 
 
-def _open_background(settings: Background, outside: Outside) -> OpenEffect:
+def _open_background(settings: Background, open_clip: OpenClip) -> OpenEffect:
     """A background with what it shows in memory."""
     match settings:
         case BackgroundColour():
@@ -77,14 +72,14 @@ def _open_background(settings: Background, outside: Outside) -> OpenEffect:
             image = read_picture(settings.image, _LONGEST_PX)[:, :, :3].copy()
             return lambda state, picture, matte, pts_ns: background.before_image(state, picture, matte, image)
         case BackgroundVideo():
-            clip = outside.open_clip(settings)
+            clip = open_clip(settings)
             return lambda state, picture, matte, pts_ns: (
                 state,
                 background.before_video(picture, matte, clip, pts_ns),
             )
 
 
-def _open_worn(settings: Recolour | Texture | GarmentPhoto, outside: Outside) -> OpenEffect:
+def _open_worn(settings: Recolour | Texture | GarmentPhoto, cut_out: CutOut) -> OpenEffect:
     """An effect on a garment with what it shows in memory."""
     match settings:
         case Recolour():
@@ -92,5 +87,5 @@ def _open_worn(settings: Recolour | Texture | GarmentPhoto, outside: Outside) ->
         case Texture():
             flat = open_texture(settings)
         case GarmentPhoto():
-            flat = open_garment(settings, outside.cut_out)
+            flat = open_garment(settings, cut_out)
     return lambda state, picture, matte, pts_ns: fit(state or (), picture, matte, flat, pts_ns)

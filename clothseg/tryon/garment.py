@@ -12,7 +12,7 @@ from clothseg.tryon.asset import EffectError, read_picture
 from clothseg.tryon.blend import Picture
 from clothseg.tryon.fitting import Flat
 from clothseg.tryon.outline import landmarks, proportion
-from clothseg.tryon.part import Part
+from clothseg.tryon.part import Part, covered_mask
 
 _LONGEST_PX = 1024
 _OUTLINE_PX = 256  # the longer side of the mask in which the flat garment's landmarks are looked for
@@ -29,6 +29,14 @@ class GarmentPhoto(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
 
 CutOut = Callable[[Picture], NDArray[np.uint8]]
 """A photo (H, W, 3) uint8 BGR → how much of each pixel is clothing, (H, W) uint8."""
+
+
+def cut_out_clothing(photo: Picture) -> NDArray[np.uint8]:
+    """Cut clothing out of a photo by the network that ships: a `CutOut`."""
+    from clothseg.segmenter import Segmenter  # here, because most effects need no network
+
+    found = Segmenter.load()(photo)
+    return np.asarray(cv2.bitwise_and(found.alpha, covered_mask(found.parts, "dress")), np.uint8)
 
 
 def open_garment(settings: GarmentPhoto, cut_out: CutOut) -> Flat:
