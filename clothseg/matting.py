@@ -77,7 +77,7 @@ def matte(probabilities: Pixels, picture: Pixels, settings: Matting) -> Matte:
     height, width = picture.shape[:2]
     person = cv2.bitwise_not(probabilities[0])
     prior = cv2.resize(person, (width, height), interpolation=cv2.INTER_LINEAR)
-    alpha = cv2.compare(prior, 127, cv2.CMP_GT)
+    alpha = cv2.threshold(prior, 127, 255, cv2.THRESH_BINARY)[1]
     foreground = picture.copy()
     unknown = _places(_unsure(person), (height, width))
     if unknown.flat.size:
@@ -214,7 +214,7 @@ def _parts(probabilities: Pixels, alpha: Pixels) -> Pixels:
         fields = [cv2.merge([*probabilities[k : k + 4]]) for k in range(1, len(probabilities), 4)]
         planes = [plane for field in fields for plane in cv2.split(_at(field, places))]
         parts.reshape(-1)[places.flat] = _strongest(planes)
-    masked: Pixels = cv2.bitwise_and(parts, cv2.compare(alpha, 127, cv2.CMP_GT))
+    masked: Pixels = cv2.bitwise_and(parts, cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY)[1])
     return masked
 
 

@@ -76,9 +76,7 @@ class Segmenter:
 
 def _checked(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if not isinstance(picture, np.ndarray):
-        raise ValueError(
-            f"expected an image as a numpy array, got {type(picture).__name__}; was the file read?"
-        )
+        raise ValueError(f"expected an image as a numpy array, got {type(picture).__name__}; was the file read?")
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or picture.size == 0:
         remedy = {2: "cv2.COLOR_GRAY2BGR", 4: "cv2.COLOR_BGRA2BGR"}.get(
             2 if picture.ndim == 2 else picture.shape[-1] if picture.ndim == 3 else 0

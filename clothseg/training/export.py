@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from clothseg.checkpoint import Metadata, load, save
 from clothseg.engines import Engine, open_engine
 from clothseg.engines.graph import read_weights
-from clothseg.labels import BACKGROUND, IGNORE
+from clothseg.labels import CLASSES, GARMENTS
+from clothseg.training.metrics import class_iou, confusion, person_iou
 from clothseg.training.samples import DataSet, Sample, read
 from clothseg.transforms import mask_to_network, network_size, to_network
 
@@ -123,24 +124,14 @@ def intersection_over_union(
 
     A class no sample shows is left out.
     """
-    count = len(metadata.classes)
-    confusion = np.zeros((count, count), np.int64)
+    table = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
     for sample in samples:
         picture = _input(sample.picture, metadata, size)
-        truth = mask_to_network(sample.mask, picture.shape[:2])
-        found = engine(picture[None])[0].argmax(0)
-        judged = truth != IGNORE
-        pairs = truth[judged].astype(np.int64) * count + found[judged]
-        confusion += np.bincount(pairs, minlength=count**2).reshape(count, count)
-    background = confusion[BACKGROUND, BACKGROUND]
-    wrong = confusion[BACKGROUND].sum() + confusion[:, BACKGROUND].sum() - 2 * background
-    person = confusion.sum() - background - wrong
-    scores = {"person": float(person / (person + wrong))}
-    for index, name in list(enumerate(metadata.classes))[2:]:
-        hit, labelled = confusion[index, index], confusion[index].sum()
-        if labelled:
-            scores[name] = float(hit / (labelled + confusion[:, index].sum() - hit))
-    return scores
+        truth = mask_to_network(sample.mask, (picture.shape[0], picture.shape[1]))
+        table += confusion(truth, engine(picture[None])[0].argmax(0).astype(np.uint8))
+    found = class_iou(table)
+    scores = {"person": person_iou(table)} | {CLASSES[garment]: found[garment] for garment in GARMENTS}
+    return {name: score for name, score in scores.items() if score is not None}
 
 
 def calibration_inputs(material: Material, metadata: Metadata, size: Size) -> list[Pixels]:
