@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 DEFAULT_WEIGHTS: Final = Path(__file__).parent / "weights" / "u2netp-stem2.safetensors"
 
+# Of RGB in 0..1: what the original was trained with.
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+
 # The format's own bound (100 MB) is far above any header of ours.
 _LARGEST_HEADER_BYTES: Final = 16 * 1024 * 1024
 
@@ -27,8 +31,8 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=False):
     classes: tuple[str, ...]
     stages: str
     stem: int
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of RGB in 0..1
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
     area_px: int = 76800  # pixels at the network's input, whatever the aspect
     multiple_px: int = 16  # both sides of the input are multiples of this
     metrics: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)  # list → measure → value
@@ -56,9 +60,7 @@ def read_metadata(path: Path) -> Metadata:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 2 <= length <= _LARGEST_HEADER_BYTES:
-            raise ValueError(
-                f"{path}: not a safetensors file; convert other formats with tools/import_checkpoint.py"
-            )
+            raise ValueError(f"{path}: not a safetensors file; convert other formats with tools/import_checkpoint.py")
         header = file.read(length)
     try:
         strings = msgspec.json.decode(header, type=dict[str, Any]).get("__metadata__", {})
@@ -91,8 +93,7 @@ def save(path: Path, metadata: Metadata, state: dict[str, Tensor], dtype: Any = 
 
     dtype = dtype or torch.float16
     tensors = {
-        k: (v.detach().to(dtype) if v.is_floating_point() else v.detach()).contiguous()
-        for k, v in state.items()
+        k: (v.detach().to(dtype) if v.is_floating_point() else v.detach()).contiguous() for k, v in state.items()
     }
     values = msgspec.to_builtins(metadata)
     strings = {k: v if k in _TEXT else msgspec.json.encode(v).decode() for k, v in values.items()}

@@ -61,8 +61,6 @@ def load_label_map(path: Path) -> LabelMap:
     for name, labels in lists.items():
         for label in labels:
             if label in classes:
-                raise ValueError(
-                    f"{path}: {label!r} is mapped twice, to {classes[label]} and {name}; keep one"
-                )
+                raise ValueError(f"{path}: {label!r} is mapped twice, to {classes[label]} and {name}; keep one")
             classes[label] = name
     return LabelMap(classes)

@@ -1,0 +1,46 @@
+"""Several processes, on one host or more, that train one network: what `torchrun` starts."""
+
+import os
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+
+class Team(NamedTuple):
+    """This process's place among all that train together."""
+
+    rank: int
+    size: int
+
+
+def join_team() -> Team:
+    """Join the processes `torchrun` started; alone, a team of one."""
+    if "WORLD_SIZE" not in os.environ:
+        return Team(0, 1)
+    dist.init_process_group("gloo")
+    return Team(dist.get_rank(), dist.get_world_size())
+
+
+def average_gradients(network: nn.Module, team: Team) -> None:
+    """Replace each gradient by its mean over the team, so that all take the same step."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    if team.size == 1 or not gradients:
+        return
+    together = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    dist.all_reduce(together)
+    together /= team.size
+    start = 0
+    for gradient in gradients:
+        gradient.copy_(together[start : start + gradient.numel()].view_as(gradient))
+        start += gradient.numel()
+
+
+def average_number(value: float, team: Team) -> float:
+    """The mean of a number over the team; not a number where it is not one anywhere."""
+    if team.size == 1:
+        return value
+    shared = torch.tensor(value, dtype=torch.float64)
+    dist.all_reduce(shared)
+    return float(shared) / team.size

@@ -1,0 +1,76 @@
+"""Train or fine-tune a garment model: `python tools/train.py configs/train/live.yaml`.
+
+A run that was stopped is continued by the same command. Several processes:
+`torchrun --nproc-per-node 2 tools/train.py …`. Watch it with `tensorboard --logdir runs`.
+"""
+
+import argparse
+import subprocess
+from collections.abc import Callable
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from clothseg.checkpoint import Metadata, save
+from clothseg.training.evaluation import evaluate
+from clothseg.training.feedback import Feedback
+from clothseg.training.loop import Progress, Run, State, Training, new_network, read_training, train
+from clothseg.training.metrics import Report
+from clothseg.training.pool import Pool
+from clothseg.training.predictors import from_weights
+from clothseg.training.samples import read
+from clothseg.training.team import join_team
+
+_SHOWN = 4  # pictures in TensorBoard
+
+
+def revision() -> str:
+    """The git revision of this code; empty outside a checkout."""
+    answer = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip()
+
+
+def measured(report: Report) -> dict[str, float]:
+    """The measures that go into the weights' header."""
+    named = {**report.iou, "person": report.person_iou, "boundary_f": report.boundary_f}
+    return {name: round(value, 4) for name, value in named.items() if value is not None}
+
+
+def write_weights(path: Path, training: Training, about: Metadata, state: State, pool: Pool) -> None:
+    """Write the moving average with all that is known of it, scored where there are validation pictures."""
+    config = msgspec.yaml.encode(training, enc_hook=str).decode()
+    about = msgspec.structs.replace(about, config=config, data_hash=pool.hash, revision=revision())
+    save(path, about, state.average)
+    if training.validation is not None:
+        report = evaluate(read(training.validation), from_weights(path, "torch", "fp32"), lambda: None).report
+        save(path, msgspec.structs.replace(about, metrics={"val": measured(report)}), state.average)
+
+
+def main() -> None:
+    """Train as the config says, and write the weights."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--out", type=Path, help="folder of the run; default runs/NAME of the config")
+    options = parser.parse_args()
+    training = read_training(options.config)
+    out: Path = options.out or Path("runs") / options.config.stem
+    team = join_team()
+    network, about = new_network(training)
+    state = State(network, training)
+    last = out / "state.pt"
+    if last.exists():
+        state.load(last)
+    pool = Pool(training.data, training.keep_px)
+    shown = list(islice(read(training.validation), _SHOWN)) if training.validation else []
+    silent: nullcontext[Callable[[Progress], None]] = nullcontext(lambda progress: None)
+    with Feedback(out, network, shown) if team.rank == 0 else silent as report:
+        train(Run(training, state, pool, team), report, last)
+    if team.rank == 0:
+        write_weights(out / "weights.safetensors", training, about, state, pool)
+        print(f"wrote {out / 'weights.safetensors'}")
+
+
+if __name__ == "__main__":
+    main()
