@@ -1,74 +1,159 @@
-"""What a recording is made of, as a table: ending → container, codec, pixel format and what it shows."""
+"""What a recording is made of, as two tables: the containers by ending, and the codecs they hold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
-from typing import Literal
 
+from stream.config import Recording
 from stream.sinks.error import SinkError
-
-Shows = Literal["composite", "cutout"]
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
-    """One kind of recording; `time_base` is the tick its timestamps are rounded to.
+class Codec:
+    """A video codec as FFmpeg is asked for it; `opaque`, `alpha` and `labels` are its pixel formats.
 
-    `multiple_px` is what the codec wants both sides to be a multiple of (chroma at half size): an odd
-    picture is completed by repeating its last row or column, so that nothing is lost.
+    `multiple_px` is what both sides must be a multiple of (chroma at half size): a picture of odd size
+    is completed by repeating its last row or column, so that nothing is lost. `alpha_error` is how far
+    the alpha of a picture may be, on average over its pixels and of 255, from what was written.
     """
 
-    container: str
-    codec: str
-    pixel_format: str
-    shows: Shows
-    time_base: Fraction
+    encoder: str
+    opaque: str
+    alpha: str | None = None
+    labels: str | None = None
+    alpha_error: float = 0.0
     multiple_px: int = 1
-    codec_options: Mapping[str, str] = field(default_factory=dict)
-    container_options: Mapping[str, str] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    decoder: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every pixel comes back as it was written."""
+        return self.labels is not None
 
 
-FORMATS: Mapping[str, Format] = {
-    ".mp4": Format(
-        container="mp4",
-        codec="libx264",
-        pixel_format="yuv420p",
-        shows="composite",
-        time_base=Fraction(1, 90_000),
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A file format; its first codec is its default, `tick` is what its timestamps are rounded to.
+
+    Sound in one of the codecs `sounds` is carried over as it is, any other is encoded with the first;
+    where there are none, the recording is silent.
+    """
+
+    muxer: str
+    codecs: tuple[str, ...]
+    tick: Fraction
+    sounds: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+MOVFLAGS = {"movflags": "hybrid_fragmented+frag_keyframe+default_base_moof"}
+"""Fragments while it is written, so that what a killed process leaves plays; one plain file once closed."""
+CLUSTERS = {"cluster_time_limit": "1000"}
+INTRA = {"g": "1"}
+KEYS_WHEN_ASKED = {"g": "100000"}
+
+CODECS: Mapping[str, Codec] = {
+    "h264": Codec(
+        "libx264",
+        "yuv420p",
         multiple_px=2,
-        codec_options={"preset": "ultrafast", "tune": "zerolatency", "crf": "20"},
-        # fragments while it is being written, one plain file after it was closed
-        container_options={"movflags": "hybrid_fragmented+frag_keyframe+default_base_moof"},
+        options=KEYS_WHEN_ASKED | {"preset": "ultrafast", "tune": "zerolatency", "crf": "20"},
     ),
-    ".webm": Format(
-        container="webm",
-        codec="libvpx-vp9",
-        pixel_format="yuva420p",
-        shows="cutout",
-        time_base=Fraction(1, 1000),
-        codec_options={
+    "h265": Codec(
+        "libx265",
+        "yuv420p",
+        multiple_px=2,
+        options=KEYS_WHEN_ASKED
+        | {"preset": "ultrafast", "tune": "zerolatency", "crf": "22", "x265-params": "log-level=none"},
+    ),
+    "vp9": Codec(
+        "libvpx-vp9",
+        "yuv420p",
+        alpha="yuva420p",
+        alpha_error=4.0,
+        decoder="libvpx-vp9",  # FFmpeg's own knows no alpha
+        options=KEYS_WHEN_ASKED
+        | {
             "deadline": "realtime",
             "cpu-used": "8",
             "row-mt": "1",
             "lag-in-frames": "0",
-            "auto-alt-ref": "0",  # alpha and hidden reference frames exclude each other
+            "auto-alt-ref": "0",  # hidden reference frames and alpha exclude each other
             "crf": "24",
             "b": "0",
         },
-        container_options={"cluster_time_limit": "1000"},
-        metadata={"alpha_mode": "1"},
     ),
+    "prores": Codec(
+        "prores_aw",  # three times as fast as prores_ks
+        "yuv444p10le",
+        alpha="yuva444p10le",
+        alpha_error=2.0,
+        multiple_px=2,
+        options={"vendor": "apl0"},
+    ),
+    "ffv1": Codec(
+        "ffv1",
+        "bgr0",
+        alpha="bgra",
+        labels="gray",
+        options=INTRA | {"level": "3", "slicecrc": "1", "coder": "range_def"},
+    ),
+    "png": Codec("png", "rgb24", alpha="rgba", labels="gray", options={"compression_level": "1"}),
+}
+
+CONTAINERS: Mapping[str, Container] = {
+    ".mp4": Container("mp4", ("h264", "h265"), Fraction(1, 90_000), ("aac", "mp3", "ac3"), MOVFLAGS),
+    ".mov": Container("mov", ("prores", "h264", "h265"), Fraction(1, 90_000), ("aac", "mp3", "alac"), MOVFLAGS),
+    ".webm": Container("webm", ("vp9",), Fraction(1, 1000), ("opus", "vorbis"), CLUSTERS),
+    ".mkv": Container(
+        "matroska",
+        ("ffv1", "h264", "h265", "vp9"),
+        Fraction(1, 1000),
+        ("flac", "aac", "mp3", "opus", "vorbis", "ac3", "pcm_s16le"),
+        CLUSTERS,
+    ),
+    ".png": Container("image2", ("png",), Fraction(1, 1000), options={"frame_pts": "1"}),
 }
 
 
-def format_of(path: Path) -> Format:
-    """The row for a path's ending, or a `SinkError` that lists the endings there are."""
-    try:
-        return FORMATS[path.suffix.lower()]
-    except KeyError:
-        known = ", ".join(FORMATS)
-        raise SinkError(f"cannot record to {path}: its ending must be one of {known}") from None
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A container, a codec and what it shows: all that a recording is told."""
+
+    container: Container
+    codec: Codec
+    shows: str
+
+    @property
+    def pixel_format(self) -> str:
+        """The codec's pixel format for what is shown."""
+        special = {"cutout": self.codec.alpha, "parts": self.codec.labels}
+        return special.get(self.shows) or self.codec.opaque
+
+
+def format_of(settings: Recording) -> Format:
+    """What `settings` ask for; a `SinkError` says why it cannot be had."""
+    ending = settings.path.suffix.lower()
+    if ending not in CONTAINERS:
+        known = ", ".join(CONTAINERS)
+        raise SinkError(f"cannot record to {settings.path}: its ending must be one of {known}")
+    container = CONTAINERS[ending]
+    name = settings.codec or container.codecs[0]
+    if name not in container.codecs:
+        known = " or ".join(container.codecs)
+        raise SinkError(f"cannot record {name} to {settings.path}: {ending} holds {known}")
+    codec = CODECS[name]
+    shows = settings.shows or ("cutout" if codec.alpha else "composite")
+    if shows == "cutout" and not codec.alpha:
+        raise SinkError(
+            f"cannot record a cut-out to {settings.path}: {name} knows no transparency; "
+            "use .webm, .mov, .mkv or .png, or record it `stacked`"
+        )
+    if shows == "parts" and not codec.labels:
+        raise SinkError(
+            f"cannot record part masks to {settings.path}: {name} would blur their labels; use .mkv or .png"
+        )
+    return Format(container, codec, shows)

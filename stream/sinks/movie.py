@@ -2,132 +2,170 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
 import numpy as np
 from av import VideoStream
+from av.codec.context import Flags
+from av.container import OutputContainer
+from av.video.format import VideoFormat
 from av.video.frame import PictureType
-from av.video.reformatter import (
-    ColorPrimaries,
-    ColorRange,
-    Colorspace,
-    ColorTrc,
-    VideoReformatter,
-)
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
 from stream.message import Pixels
 from stream.sinks.error import SinkError
 from stream.sinks.formats import Format
 from stream.sinks.planes import frame_of
+from stream.sinks.sound import Sound, SoundTrack
 
 KEY_FRAME_NS = 1_000_000_000
 """A key frame at least this often: what a killed process loses, and how finely a player can seek."""
 MAX_THREADS = 4
 DEFAULT_STEP_NS = 40_000_000
+KEPT_SAMPLES = 8
 FAILURES = (av.FFmpegError, OSError, ValueError)
 
 
-class Movie:
-    """A recording under way. Every method may raise `SinkError`, after which the movie is over.
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """A picture as it was handed to the codec, at its place in the file: what the file is held to."""
 
-    The first picture stands at time 0 and decides the size: a later one of another size is fitted into
-    it with black (transparent) borders. What was written is on its way to the disk within a second, and
-    a file whose writer was killed plays up to there.
+    tick: int
+    pixels: Pixels
+
+
+class Movie:
+    """A recording under way. Its methods may raise `SinkError`, after which the movie is over.
+
+    `start_ns` is its time 0, `shape` the height and width of its pictures; one of another size is fitted
+    into that with black (transparent) borders. What was written is on its way to the disk within a
+    second, and a file whose writer was killed plays up to there. `count`, `last_tick` and `samples` are
+    what the finished file must hold.
     """
 
-    def __init__(self, path: Path, form: Format, height: int, width: int) -> None:
+    def __init__(self, path: Path, form: Format, shape: tuple[int, int], start_ns: int, sound: Sound | None) -> None:
         self.path = path
-        self._form = form
-        self._shape = (height + -height % form.multiple_px, width + -width % form.multiple_px)
+        self.form = form
+        self.count = 0
+        self.last_tick = -1
+        self.samples: list[Sample] = []
+        multiple_px = form.codec.multiple_px
+        self._shape = (shape[0] + -shape[0] % multiple_px, shape[1] + -shape[1] % multiple_px)
         self._scaler = VideoReformatter()
-        self._start_ns: int | None = None
-        self._last_ns = self._key_ns = 0
+        self.start_ns = self._last_ns = self._key_ns = start_ns
         self._step_ns = DEFAULT_STEP_NS
-        self._last_tick = -1
-        self._failed = False
+        self._stride = 1
+        self._over = False
         try:
-            options = {"flush_packets": "1", **form.container_options}
-            self._container = av.open(str(path), "w", format=form.container, container_options=options)
-            self._stream = self._add_stream()
+            options = {"flush_packets": "1", **form.container.options}
+            self._container = av.open(ffmpeg_name(path), "w", format=form.container.muxer, container_options=options)
+            self._stream = _video_stream(self._container, form, *self._shape)
+            self._sound = SoundTrack(sound, self._container, form.container.sounds) if sound else None
             self._container.start_encoding()
         except FAILURES as error:
             raise SinkError(f"cannot record to {path}: {_reason(error)}") from None
 
     def write(self, pixels: Pixels, pts_ns: int) -> None:
-        """Append a picture, (H, W, 3) BGR or (H, W, 4) BGRA with straight alpha, shown from `pts_ns` on."""
+        """Append a picture, (H, W, 3) BGR, (H, W, 4) BGRA or (H, W) labels, shown from `pts_ns` on."""
         fit = np.ascontiguousarray(fitted(pixels, *self._shape))
-        frame = frame_of(fit, self._form.pixel_format, self._scaler)
-        if self._start_ns is None:
-            self._start_ns = self._key_ns = self._last_ns = pts_ns
-            frame.pict_type = PictureType.I
-        if pts_ns - self._key_ns >= KEY_FRAME_NS:
+        tick_ns = float(self.form.container.tick * 1_000_000_000)
+        frame = frame_of(fit, self.form.pixel_format, self._scaler)
+        if self.count == 0 or pts_ns - self._key_ns >= KEY_FRAME_NS:
             self._key_ns = pts_ns
             frame.pict_type = PictureType.I
         if pts_ns > self._last_ns:
             self._step_ns = pts_ns - self._last_ns
         self._last_ns = pts_ns
-        ticks_per_ns = 1 / (self._form.time_base * 1_000_000_000)
-        self._last_tick = max(round((pts_ns - self._start_ns) * ticks_per_ns), self._last_tick + 1)
-        frame.pts = self._last_tick
-        frame.duration = max(1, round(self._step_ns * ticks_per_ns))
-        frame.time_base = self._form.time_base
+        self.last_tick = max(round((pts_ns - self.start_ns) / tick_ns), self.last_tick + 1)
+        frame.pts, frame.time_base = self.last_tick, self.form.container.tick
+        frame.duration = max(1, round(self._step_ns / tick_ns))
         try:
+            if self._sound:
+                self._sound.write(self.start_ns, pts_ns)
             self._container.mux(self._stream.encode(frame))
         except FAILURES as error:
             self._fail(error)
+        self._remember(fit)
+        self.count += 1
 
-    def close(self) -> None:
-        """Finish the file, so that it is whole; may be called more than once."""
-        if self._failed:
+    def close(self, until_ns: int | None = None) -> None:
+        """Finish the file, so that it is whole; may be called more than once.
+
+        Its sound ends at `until_ns`, by default when the last picture has been shown as long as the one before.
+        """
+        if self._over:
             return
-        self._failed = True
+        self._over = True
         try:
+            if self._sound:
+                self._sound.write(self.start_ns, until_ns or self._last_ns + self._step_ns)
+                self._sound.flush()
             self._container.mux(self._stream.encode(None))
             self._container.close()
         except FAILURES as error:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        self._failed = True
+        self._over = True
         raise SinkError(f"the recording {self.path} ends here: {_reason(error)}") from None
 
-    def _add_stream(self) -> VideoStream:
-        form = self._form
-        stream = self._container.add_stream(form.codec, rate=None, options=dict(form.codec_options))
-        assert isinstance(stream, VideoStream)
-        stream.height, stream.width = self._shape
-        stream.pix_fmt = form.pixel_format
-        stream.metadata.update(form.metadata)
-        context = stream.codec_context
-        context.time_base = form.time_base
-        context.thread_count = MAX_THREADS
-        context.flags |= int(av.codec.context.Flags.frame_duration)
-        context.gop_size = 10_000  # key frames are asked for by time, which a varying rate needs
-        context.color_range = ColorRange.MPEG
-        context.colorspace = Colorspace.ITU709
-        context.color_primaries = ColorPrimaries.BT709
-        context.color_trc = ColorTrc.BT709
-        stream.time_base = form.time_base
-        return stream
+    def _remember(self, pixels: Pixels) -> None:
+        """Keep a few pictures spread evenly over all there were."""
+        if self.count % self._stride == 0:
+            self.samples.append(Sample(self.last_tick, pixels))
+        if len(self.samples) > KEPT_SAMPLES:
+            self.samples = self.samples[::2]
+            self._stride *= 2
+
+
+def ffmpeg_name(path: Path) -> str:
+    """What FFmpeg is told to write to: for single pictures, a pattern with each one's time in milliseconds."""
+    if path.suffix.lower() != ".png":
+        return str(path)
+    stem = str(path.with_suffix("")).replace("%", "%%")
+    return f"{stem}-%010d{path.suffix}"
 
 
 def fitted(pixels: Pixels, height: int, width: int) -> Pixels:
-    """`pixels` (H, W, C) in a frame of `height` by `width`: as they are, completed at the far edge where
+    """`pixels` (H, W, …) in a frame of `height` by `width`: as they are, completed at the far edge where
     one row or column is missing, else scaled with their aspect kept and bordered with zeros."""
     missing_y, missing_x = height - pixels.shape[0], width - pixels.shape[1]
     if missing_y == missing_x == 0:
         return pixels
     if missing_y in (0, 1) and missing_x in (0, 1):
-        return np.pad(pixels, ((0, missing_y), (0, missing_x), (0, 0)), "edge")
+        return np.pad(pixels, ((0, missing_y), (0, missing_x)) + ((0, 0),) * (pixels.ndim - 2), "edge")
     scale = min(height / pixels.shape[0], width / pixels.shape[1])
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    scaled = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    labels = pixels.ndim == 2  # a mean of two labels is a third
+    scaled = cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST if labels else smooth)
     top, left = (height - size[1]) // 2, (width - size[0]) // 2
-    framed = np.zeros((height, width, pixels.shape[2]), np.uint8)
+    framed = np.zeros((height, width, *pixels.shape[2:]), np.uint8)
     framed[top : top + size[1], left : left + size[0]] = scaled
     return framed
+
+
+def _video_stream(container: OutputContainer, form: Format, height: int, width: int) -> VideoStream:
+    stream = cast(VideoStream, container.add_stream(form.codec.encoder, options=dict(form.codec.options)))
+    stream.height, stream.width = height, width
+    stream.pix_fmt = form.pixel_format
+    stream.time_base = form.container.tick
+    if form.pixel_format == "yuva420p":
+        stream.metadata["alpha_mode"] = "1"
+    context = stream.codec_context
+    context.time_base = form.container.tick
+    context.thread_count = MAX_THREADS
+    context.flags |= int(Flags.frame_duration)
+    if not VideoFormat(form.pixel_format).is_rgb and form.shows != "parts":
+        context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
+    context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+    if form.codec.encoder == "libx265":
+        context.codec_tag = "hvc1"  # what Apple's players ask for
+    return stream
 
 
 def _reason(error: Exception) -> str:

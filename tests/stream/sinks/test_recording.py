@@ -260,7 +260,7 @@ def test_what_was_recorded_before_the_disk_was_full_plays(tmp_path: Path, ending
 @pytest.mark.parametrize(
     ("path", "cameras", "says"),
     [
-        ("clip.xyz", ("a",), "its ending must be one of .mp4, .webm"),
+        ("clip.xyz", ("a",), "its ending must be one of .mp4, .mov, .webm"),
         ("clip", ("a",), "its ending must be one of"),
         ("clip.mp4", ("a", "b"), r"2 cameras cannot share a recording: write \{camera\}"),
         ("/proc/none/clip.mp4", ("a",), "cannot record to /proc/none/clip.mp4: No such file or directory"),

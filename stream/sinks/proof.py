@@ -1,0 +1,96 @@
+"""Opens a finished recording again and holds it to what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av import VideoFrame
+from av.codec import Codec, CodecContext
+from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
+
+from stream.message import Pixels
+from stream.sinks.error import SinkError
+from stream.sinks.movie import FAILURES, Movie, Sample, ffmpeg_name
+
+
+def prove(movie: Movie) -> None:
+    """Compare number, length and the alpha (or labels) of sampled pictures; raise `SinkError` where they differ."""
+    try:
+        fault = _fault_of_pictures(movie) if movie.path.suffix.lower() == ".png" else _fault_of_file(movie)
+    except FAILURES as error:
+        fault = f"it cannot be read back: {error}"
+    if fault:
+        raise SinkError(f"the recording {movie.path} is not what was written: {fault}")
+
+
+def _fault_of_file(movie: Movie) -> str | None:
+    with av.open(str(movie.path), "r") as container:
+        stream = container.streams.video[0]
+        times = [p.pts * p.time_base for p in container.demux(stream) if p.size and p.pts is not None]
+        if len(times) != movie.count:
+            return f"it holds {len(times)} of {movie.count} pictures"
+        tick = movie.form.container.tick
+        length_s, expected_s = max(times) - min(times), movie.last_tick * tick
+        if abs(length_s - expected_s) > tick:
+            return f"it is {float(length_s):.3f} s long in place of {float(expected_s):.3f} s"
+        for sample in movie.samples if movie.form.shows in ("cutout", "parts") else ():
+            if fault := _fault_of_sample(movie, sample, _frame_at(container, movie, min(times) + sample.tick * tick)):
+                return fault
+    return None
+
+
+def _fault_of_pictures(movie: Movie) -> str | None:
+    pattern = ffmpeg_name(movie.path)
+    for sample in movie.samples:
+        with av.open(str(Path(pattern % sample.tick)), "r", format="png_pipe") as container:
+            frame = next(container.decode(video=0))
+        if fault := _fault_of_sample(movie, sample, frame):
+            return fault
+    return None
+
+
+def _fault_of_sample(movie: Movie, sample: Sample, frame: VideoFrame | None) -> str | None:
+    at_s = float(sample.tick * movie.form.container.tick)
+    if frame is None:
+        return f"the picture at {at_s:.3f} s is missing"
+    written = sample.pixels if movie.form.shows == "parts" else sample.pixels[..., 3:]
+    read = _essence(frame, movie.form.shows).reshape(written.shape)
+    error = float(np.abs(read.astype(np.int16) - written).mean())
+    if error > movie.form.codec.alpha_error:
+        return (
+            f"its masks at {at_s:.3f} s are {error:.2f} of 255 off, at most {movie.form.codec.alpha_error:g} is right"
+        )
+    return None
+
+
+def _essence(frame: VideoFrame, shows: str) -> Pixels:
+    """What must come back: the labels, or the alpha."""
+    if shows == "parts":
+        return np.asarray(frame.to_ndarray(), np.uint8)
+    return np.asarray(frame.to_ndarray(format="bgra")[..., 3:], np.uint8)
+
+
+def _frame_at(container: InputContainer, movie: Movie, time_s: Fraction) -> VideoFrame | None:
+    stream = container.streams.video[0]
+    unit = stream.time_base or Fraction(1)
+    target = round(time_s / unit)
+    container.seek(target, stream=stream)
+    for frame in _decoded(container, movie):
+        if frame.pts is not None and abs(frame.pts - target) * unit < movie.form.container.tick:
+            return frame
+    return None
+
+
+def _decoded(container: InputContainer, movie: Movie) -> Iterator[VideoFrame]:
+    if movie.form.codec.decoder is None:
+        yield from container.decode(video=0)
+        return
+    decoder = cast(VideoCodecContext, CodecContext.create(Codec(movie.form.codec.decoder, "r")))
+    for packet in container.demux(video=0):
+        yield from decoder.decode(packet if packet.size else None)
