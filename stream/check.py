@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from clothseg.checkpoint import DEFAULT_WEIGHTS, read_metadata
-from clothseg.tryon import EffectError, open_effects
 from stream import sinks
-from stream.clip import open_clip
 from stream.config import ConfigError, Run
-from stream.sources import SourceError
+from stream.dressing import open_dressing
 
 
 def check(settings: Run, stages: tuple[str, ...]) -> None:
@@ -16,15 +14,27 @@ def check(settings: Run, stages: tuple[str, ...]) -> None:
         _check_weights(settings)
     if "composite" in stages:
         sinks.check(settings.outputs, list(settings.cameras))
-        try:
-            open_effects(settings.effects, open_clip)
-        except (EffectError, SourceError) as error:
-            raise ConfigError(f"effects: {error}") from error
+        open_dressing(settings.effects)
     if len(stages) == 1 and None in (settings.transport.dispatch, settings.transport.results):
         raise ConfigError(
             "transport: --stage expects transport.dispatch and transport.results, the endpoints where the "
             "stages meet, as in tcp://10.0.0.1:5550; add them to the config"
         )
+
+
+def _check_web(settings: Run, stages: tuple[str, ...]) -> None:
+    assert settings.web is not None
+    if "inference" not in stages:
+        raise ConfigError(
+            "web: the page runs where capture and composite do: leave out --stage (more workers may run elsewhere)"
+        )
+    if "composite" in stages:
+        try:
+            from stream.web import check as web
+            from stream.web import serve as _  # only to see that all it needs is there
+        except ImportError as error:
+            raise ConfigError(f"web: {error.name} is missing: pip install 'clothseg[web]'") from error
+        web.check(settings.web)
 
 
 def _check_weights(settings: Run) -> None:

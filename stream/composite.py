@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
+from clothseg.cutout import cut_out
 from clothseg.labels import PALETTE
 from clothseg.matting import matte, upsample
 from clothseg.smoothing import SmoothingState, smooth
-from clothseg.tryon import apply_effects, open_effects
-from stream.clip import open_clip
+from clothseg.tryon import OpenEffect, apply_effects
+from stream.choice import Change, Changes, Choice, Choices, waiting
 from stream.config import OutputSettings, Publisher, Recording, Run
+from stream.dressing import open_dressing
 from stream.lifeline import BEAT_S, STOP_S, Lifeline, Patience, Reporter, SinkFailed, StopWanted
 from stream.link import Inbox, Peer
 from stream.message import (
@@ -30,49 +33,65 @@ from stream.message import (
 )
 from stream.resequence import Resequencer
 from stream.sinks import open_sink
+from stream.sinks.residents import Residents
 from stream.sinks.tee import Tee
 from stream.stage import Sink, Step, StreamError, run
+from stream.switchboard import Switchboard
 
 Arrival = SegmentedFrame | StreamStart | Outage | EndOfStream
 """What reaches the step: frames in order, and the news of their camera between them."""
 
 
 class _Past(NamedTuple):
-    """All that is remembered of one camera."""
+    """All that is remembered of one camera; `states` are those of `effects`, which may be changed."""
 
     smoothing: SmoothingState | None = None
-    effects: tuple[Any, ...] | None = None
+    effects: tuple[OpenEffect, ...] = ()
+    states: tuple[Any, ...] | None = None
 
 
-def step(settings: Run) -> Step[Arrival, Output]:
-    """SegmentedFrame → CompositedFrame; news of a camera passes through, and makes its past forgotten."""
+def step(settings: Run) -> Step[Arrival | Change, Output]:
+    """SegmentedFrame → CompositedFrame; news of a camera passes through, and makes its past forgotten.
+
+    A `Change` is obeyed from the next frame on.
+    """
     pasts: dict[str, _Past] = {}
-    effects = open_effects(settings.effects, open_clip)
+    choices = Choices(Choice(open_dressing(settings.effects), settings.cutout, settings.view.panels))
 
-    def composite(item: Arrival) -> Iterator[Output]:
-        if not isinstance(item, SegmentedFrame):
-            pasts.pop(item.camera, None)
-            yield item
-            return
-        frame, picture, past = item.frame, item.frame.picture, pasts.get(item.frame.camera, _Past())
-        probabilities, smoothing = item.probabilities, past.smoothing
-        if settings.smoothing != "off":
-            smoothing, probabilities = smooth(
-                smoothing, probabilities, picture.pixels, picture.pts_ns, settings.smoothing
-            )
-        if settings.matting == "off":
-            masks = upsample(probabilities, picture.pixels)
-        else:
-            masks = matte(probabilities, picture.pixels, settings.matting)
-        states, dressed = apply_effects(effects, past.effects, picture.pixels, masks, picture.pts_ns)
-        pasts[frame.camera] = _Past(smoothing, states)
-        panels = {"composite": dressed, "raw": picture.pixels}
-        view = [panels[p] if p in panels else paint_parts(picture.pixels, masks.parts) for p in settings.view.panels]
-        yield CompositedFrame(
-            frame, item.classes, probabilities, masks.alpha, masks.parts, masks.foreground, side_by_side(view)
-        )
+    def composite(item: Arrival | Change) -> Iterator[Output]:
+        match item:
+            case SegmentedFrame(frame=frame):
+                past = pasts.get(frame.camera, _Past())
+                pasts[frame.camera], made = draw(item, past, choices.of(frame.camera), settings)
+                yield made
+            case Change():
+                choices.change(item)
+            case _:
+                pasts.pop(item.camera, None)
+                if isinstance(item, EndOfStream):
+                    choices.forget(item.camera)
+                yield item
 
     return composite
+
+
+def draw(item: SegmentedFrame, past: _Past, choice: Choice, settings: Run) -> tuple[_Past, CompositedFrame]:
+    """Steady and matte a frame's masks, cut out and dress as chosen, and lay out the view."""
+    picture, probabilities, smoothing = item.frame.picture, item.probabilities, past.smoothing
+    if settings.smoothing != "off":
+        smoothing, probabilities = smooth(smoothing, probabilities, picture.pixels, picture.pts_ns, settings.smoothing)
+    if settings.matting == "off":
+        masks = upsample(probabilities, picture.pixels)
+    else:
+        masks = matte(probabilities, picture.pixels, settings.matting)
+    masks = cut_out(masks, choice.cutout)
+    states = past.states if past.effects is choice.effects else None
+    states, dressed = apply_effects(choice.effects, states, picture.pixels, masks, picture.pts_ns)
+    panels = {"composite": dressed, "raw": picture.pixels}
+    view = [panels[p] if p in panels else paint_parts(picture.pixels, masks.parts) for p in choice.panels]
+    return _Past(smoothing, choice.effects, states), CompositedFrame(
+        item.frame, item.classes, probabilities, masks.alpha, masks.parts, masks.foreground, side_by_side(view)
+    )
 
 
 def side_by_side(panels: list[Pixels]) -> Pixels:
@@ -92,16 +111,18 @@ def paint_parts(picture: Pixels, parts: Pixels) -> Pixels:
 class Arrivals:
     """What comes in from workers and the dispatcher, put in order, until the run is over."""
 
-    def __init__(self, inbox: Inbox, lifeline: Lifeline) -> None:
+    def __init__(self, inbox: Inbox, changes: Changes, lifeline: Lifeline) -> None:
         self._inbox = inbox
+        self._changes = changes
         self._lifeline = lifeline
 
-    def __iter__(self) -> Iterator[Arrival]:
+    def __iter__(self) -> Iterator[Arrival | Change]:
         resequencer, patience = Resequencer(), Patience(STOP_S)
         while True:
             item = self._inbox.receive(int(BEAT_S * 1000))
             if isinstance(item, Finished):
                 return
+            yield from waiting(self._changes)
             if isinstance(item, SegmentedFrame | StreamStart | Outage | EndOfStream | Dropped):
                 yield from resequencer.push(item)
             self._lifeline.beat()
@@ -134,14 +155,21 @@ class Acknowledged:
             self._peer.close()
 
 
-def open_outputs(settings: Run, lifeline: Reporter) -> Tee:
-    """Every output of the run as one sink; one that fails later is reported, and the others go on."""
+def open_outputs(settings: Run, changes: Changes, lifeline: Reporter) -> Tee:
+    """Every output of the run as one sink; one that fails later is reported, and the others go on.
+
+    The control socket watches what is given out as an output does; what it is asked for goes to `changes`.
+    """
     sinks: dict[str, Sink[Output]] = {}
     try:
+        if settings.control is not None:
+            sinks["control"] = Switchboard(settings, settings.control.bind, changes, lifeline)
         for output in settings.outputs:
-            sinks[output_name(output)] = open_sink(
-                output, list(settings.cameras), lambda: lifeline.report(StopWanted())
-            )
+            sink = open_sink(output, list(settings.cameras), lambda: lifeline.report(StopWanted()))
+            sinks[output_name(output)] = Residents(sink, settings.cameras)
+        if settings.transport.published is not None:
+            page = Publisher(bind=settings.transport.published)
+            sinks["the page"] = open_sink(page, list(settings.cameras), lambda: None)
     except StreamError:
         for sink in sinks.values():
             sink.close()
@@ -165,7 +193,8 @@ def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
     transport = settings.transport
     assert transport.dispatch is not None
     assert transport.results is not None
-    outputs = open_outputs(settings, lifeline)
+    changes: Changes = SimpleQueue()
+    outputs = open_outputs(settings, changes, lifeline)
     inbox = Inbox(transport.results, transport.keys)
     peer = Peer(transport.dispatch, name, transport.keys)
-    run(Arrivals(inbox, lifeline), step(settings), Acknowledged(outputs, peer))
+    run(Arrivals(inbox, changes, lifeline), step(settings), Acknowledged(outputs, peer))

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import yaml
 
+from clothseg.cutout import Cutout
 from clothseg.matting import Matting
 from clothseg.smoothing import Smoothing
 from clothseg.tryon import BackgroundColour, Effect
@@ -77,10 +78,13 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """A worker silent over a frame for longer is taken for hung and replaced; its first frame compiles the network."""
 
 
+Panel = Literal["composite", "parts", "raw"]
+
+
 class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the `composite` picture shows: panels side by side."""
 
-    panels: tuple[Literal["composite", "parts", "raw"], ...] = ("composite",)
+    panels: tuple[Panel, ...] = ("composite",)
 
 
 class Recording(
@@ -125,6 +129,40 @@ class Null(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 OutputSettings = Recording | Publisher | Window | Null
 
 
+_CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The page for live fitting, see docs/web.md."""
+
+    bind: str = "127.0.0.1:8000"
+    """Host and port to serve at; a host other than loopback needs `token`."""
+    token: Path | None = None
+    """File with the secret that visitors must know, of at least 16 characters."""
+    certificate: Path | None = None
+    """PEM file with the TLS certificate; without one, browsers lend their camera to pages of this host only."""
+    key: Path | None = None
+    """PEM file with the certificate's private key."""
+    visitors: Annotated[int, msgspec.Meta(ge=0, le=64)] = 4
+    """Visitors whose own camera may be on at once; 0: the page shows the run's cameras only."""
+    size_px: tuple[PositiveInt, PositiveInt] = (640, 480)
+    """Width and height asked of a visitor's camera (turned on a phone); larger pictures are refused."""
+    rate_hz: Annotated[float, msgspec.Meta(gt=0, le=60)] = 30
+    """Frames a second asked of a visitor's camera."""
+    garments: Path = _CONFIGS / "garments"
+    """Folder with garments to try on, see docs/web.md."""
+    textures: Path = _CONFIGS / "textures"
+    backgrounds: Path = _CONFIGS / "backgrounds"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `bind`; ConfigError where it is none."""
+        host, _, port = self.bind.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65_535:
+            raise ConfigError(f"web.bind: expected HOST:PORT, as in 127.0.0.1:8000, got {self.bind!r}")
+        return host.strip("[]"), int(port)
+
+
 class Transport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the stages meet."""
 
@@ -132,10 +170,19 @@ class Transport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Endpoint bound by capture, e.g. `tcp://10.0.0.1:5550`; by default a private `ipc://` folder."""
     results: str | None = None
     """Endpoint bound by composite."""
+    published: str | None = None
+    """Endpoint where composite publishes to the page, visitors' cameras too, an endpoint that the launcher makes."""
     frames: Literal["raw", "jpeg"] = "raw"
     """How frames travel to the workers: `jpeg` for slow networks (raw 720p30 is 660 Mbit/s)."""
     keys: Path | None = None
     """Folder with CURVE keys (`tools/make_keys.py`): encrypts and authenticates links between hosts."""
+
+
+class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A socket over which effects, cut-out and view are changed while it runs, see docs/control.md."""
+
+    bind: str = "tcp://127.0.0.1:5557"
+    """Endpoint; whoever reaches it may ask anything: keep it on this host."""
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -147,9 +194,15 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     matting: Matting | Literal["off"] = Matting()
     effects: tuple[Effect, ...] = (BackgroundColour(),)
     """What the composite shows behind people and on their garments, see docs/tryon.md; none: the raw picture."""
+    cutout: Cutout = "person"
+    """What is cut out, in every output: `person`, `clothing`, `top`, `bottom` or `dress`."""
     view: View = View()
     outputs: tuple[OutputSettings, ...] = ()
+    control: Control | None = None
+    """None: nothing can be changed while it runs; `control: {}` for the default endpoint."""
     transport: Transport = Transport()
+    web: Web | None = None
+    """The page in the browser; by default there is none."""
 
 
 def _read_yaml(text: str) -> Any:
@@ -217,11 +270,16 @@ def _index(items: list[Any], key: str, path: str) -> int:
 
 def parse(plain: Mapping[str, Any]) -> Run:
     """Settings from a plain mapping; ConfigError names the path of what is wrong and the nearest name."""
-    _check(plain, Run, "")
-    run = msgspec.convert(plain, Run, dec_hook=_convert_path)
-    if not run.cameras:
+    run: Run = convert(plain, Run)
+    if not run.cameras and run.web is None:
         raise ConfigError("cameras: expected at least one, as in cameras: {front: {source: camera:0}}, got none")
     return run
+
+
+def convert(plain: Mapping[str, Any], kind: Any) -> Any:
+    """A `kind` of struct, or of a union of them, from a plain mapping; ConfigError as `parse` raises it."""
+    _check(plain, kind, "")
+    return msgspec.convert(plain, kind, dec_hook=convert_path)
 
 
 def plain(run: Run) -> dict[str, Any]:
@@ -230,7 +288,8 @@ def plain(run: Run) -> dict[str, Any]:
     return settings
 
 
-def _convert_path(kind: type, value: object) -> object:
+def convert_path(kind: type, value: object) -> object:
+    """The hook by which msgspec reads a `Path`."""
     if kind is Path and isinstance(value, str):
         return Path(value).expanduser()
     raise ValueError(f"Expected `{'path' if kind is Path else kind.__name__}`, got `{type(value).__name__}`")
@@ -238,7 +297,7 @@ def _convert_path(kind: type, value: object) -> object:
 
 def _check(value: object, kind: Any, path: str) -> None:
     """Walk the value beside its type, so that every complaint names the whole path of the key."""
-    kind = _chosen(value, kind, path)
+    bounded, kind = kind, _chosen(value, _bare(kind), path)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, Mapping):
         hints = typing.get_type_hints(kind, include_extras=True)
         tag_field = kind.__struct_config__.tag_field
@@ -256,7 +315,12 @@ def _check(value: object, kind: Any, path: str) -> None:
     elif typing.get_origin(kind) is tuple and typing.get_args(kind)[-1] is ... and isinstance(value, list):
         for index, inner in enumerate(value):
             _check(inner, typing.get_args(kind)[0], _at(path, str(index)))
-    _convert(value, kind, path)
+    _convert(value, bounded, path)
+
+
+def _bare(kind: Any) -> Any:
+    """A type without the bounds it is annotated with."""
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind
 
 
 def _chosen(value: object, kind: Any, path: str) -> Any:
@@ -269,20 +333,20 @@ def _chosen(value: object, kind: Any, path: str) -> Any:
     tags = {str(struct.__struct_config__.tag): struct for struct in structs}
     tag_field = structs[0].__struct_config__.tag_field
     tag = value.get(tag_field)
-    if tag not in tags:
+    if not isinstance(tag, str) or tag not in tags:
         names = ", ".join(tags)
         raise ConfigError(
             f"{_at(path, str(tag_field))}: expected one of {names}, got {tag!r}{_nearest(str(tag), [*tags])}"
         )
-    return tags[str(tag)]
+    return tags[tag]
 
 
 def _convert(value: object, kind: Any, path: str) -> None:
     try:
-        msgspec.convert(value, kind, dec_hook=_convert_path)
+        msgspec.convert(value, kind, dec_hook=convert_path)
     except msgspec.ValidationError as error:
         complaint = str(error).split(" - at ")[0]
-        raise ConfigError(f"{path or 'config'}: {complaint[:1].lower()}{complaint[1:]}") from error
+        raise ConfigError(f"{path}: " * bool(path) + complaint[:1].lower() + complaint[1:]) from error
 
 
 def _at(path: str, key: object) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from queue import SimpleQueue
 
 from stream import composite, inference
 from stream.capture import read
+from stream.choice import Changes, waiting
 from stream.config import Run
 from stream.console import Console
 from stream.dispatcher import Dispatcher, Order
@@ -40,7 +42,8 @@ class _Inline:
         self._stop_wanted = False
         self._segment = inference.step(inference.load(settings.model))
         self._composite = composite.step(settings)
-        self._outputs = composite.open_outputs(settings, self)
+        self._changes: Changes = SimpleQueue()
+        self._outputs = composite.open_outputs(settings, self._changes, self)
         self._resequencer = Resequencer()
         self._dispatcher = Dispatcher(list(settings.cameras), deadline_ns=2**63)
         self._mailboxes = {name: Mailbox(self._bell) for name in settings.cameras}
@@ -89,6 +92,9 @@ class _Inline:
 
     def _turn(self) -> None:
         """Hear every reader once; where none has anything, wait for one."""
+        for change in waiting(self._changes):
+            for output in self._composite(change):
+                self._write(output)
         heard = False
         for name, mailbox in self._mailboxes.items():
             item = mailbox.take(pictures=self._wanted[name])

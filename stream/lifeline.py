@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -109,6 +110,7 @@ class Lifeline:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
+        self._speaking = threading.Lock()  # outputs report from threads of their own
         self._beaten_s = 0.0
         self.stopping = False
         self.orphaned = False
@@ -116,7 +118,8 @@ class Lifeline:
     def report(self, item: Report) -> None:
         """Tell the launcher; without one there is nobody to tell, and `heard` will say so."""
         try:
-            self._pipe.send_bytes(msgspec.json.encode(item))
+            with self._speaking:
+                self._pipe.send_bytes(msgspec.json.encode(item))
         except OSError:
             self.stopping = self.orphaned = True
 
