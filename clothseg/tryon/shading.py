@@ -21,7 +21,7 @@ _SHADE = 1.4  # deepest fold, in logarithms of 8-bit values
 class Light(NamedTuple):
     """A garment's own colour and the light on it.
 
-    cloth: (3,) blue, green, red, 0 to 255, the median. spread: half the way from the 10th to the 90th
+    cloth: (3,) blue, green, red, the median of 0 to 255, plus `_FLOOR`. spread: half the way from the 10th to the 90th
     percentile of the logarithm of brightness relative to it. exposure: how bright white is in this picture,
     0 to 1.
     """
@@ -80,8 +80,8 @@ def fold_gains(light: Light, brightness: float, print_spreads: float) -> NDArray
     below white. What is brighter by more than `print_spreads` spreads is taken for a print or a logo and
     faded; infinite: nothing is. In powers of 8-bit values, which is linear light as `colour.GAMMA` has it.
     """
-    floor = _MEDIAN * _FLOOR / float(light.cloth.mean())
-    fold = np.log((np.arange(256) + floor) / (_MEDIAN + floor))
+    floor = _MEDIAN * _FLOOR * float(light.cloth.sum() / (light.cloth @ light.cloth))
+    fold = np.log((np.arange(256) + floor) / _MEDIAN)
     far = np.maximum(fold, 0) / (max(light.spread, 0.02) * print_spreads)
     fold *= np.exp(-(far**4))
     dark, bright = _SPREAD
