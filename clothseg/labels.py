@@ -19,13 +19,18 @@ IGNORE: Final = 255
 PALETTE: Final = ((0, 0, 0), (160, 160, 160), (40, 130, 250), (200, 90, 30), (170, 60, 200))
 
 
+# Not a class: a part drawn on top of a garment (a sleeve, a pocket), which stays what lies beneath it.
+BENEATH: Final = 254
+
+
 class LabelMap(msgspec.Struct, frozen=True):
     """Which class each label of a data set belongs to; by name, so that a reordered list cannot shift it."""
 
-    classes: dict[str, str]
+    classes: dict[str, str]  # label → a class, or "beneath"
+    order: tuple[str, ...] = ()  # labels by index, where the data set itself does not say
 
     def table(self, source_labels: Sequence[str]) -> npt.NDArray[np.uint8]:
-        """A look-up table: `table[index in source_labels]` is the index in `CLASSES`.
+        """A look-up table: `table[index in source_labels]` is the index in `CLASSES`, or `BENEATH`.
 
         Shape (len(source_labels),), uint8. Raises ValueError where a source label is not mapped, or a mapped
         label is not in the source: either is a map written for another data set.
@@ -42,19 +47,23 @@ class LabelMap(msgspec.Struct, frozen=True):
                 f"the label map names labels the data set does not have: {', '.join(unknown)}; "
                 "correct their spelling or remove them"
             )
-        return np.array([CLASSES.index(self.classes[name]) for name in source_labels], np.uint8)
+        places = {**{name: index for index, name in enumerate(CLASSES)}, "beneath": BENEATH}
+        return np.array([places[self.classes[name]] for name in source_labels], np.uint8)
 
 
 def load_label_map(path: Path) -> LabelMap:
     """Read a label map: a YAML mapping from each of `CLASSES` to a list of source labels.
 
-    Raises ValueError where the file is not such a mapping, or names an unknown class or a label twice.
+    Two more lists may stand beside the classes: `beneath`, labels of parts that stay what lies under them, and
+    `order`, all labels by index. Raises ValueError where the file is not such a mapping, or names an unknown
+    class or a label twice.
     """
     try:
         lists = msgspec.yaml.decode(path.read_bytes(), type=dict[str, list[str]])
     except msgspec.DecodeError as error:
         raise ValueError(f"{path}: expected a mapping from class to a list of labels: {error}") from None
-    unknown = sorted(set(lists) - set(CLASSES))
+    order = tuple(lists.pop("order", ()))
+    unknown = sorted(set(lists) - {*CLASSES, "beneath"})
     if unknown:
         raise ValueError(f"{path}: unknown class {', '.join(unknown)}; expected some of {', '.join(CLASSES)}")
     classes: dict[str, str] = {}
@@ -63,4 +72,4 @@ def load_label_map(path: Path) -> LabelMap:
             if label in classes:
                 raise ValueError(f"{path}: {label!r} is mapped twice, to {classes[label]} and {name}; keep one")
             classes[label] = name
-    return LabelMap(classes)
+    return LabelMap(classes, order)

@@ -1,5 +1,8 @@
 """Labelled pictures, read from the layouts of public data sets and kept decoded in memory."""
 
+import csv
+import glob
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -10,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.io
 
-from clothseg.labels import BACKGROUND, CLASSES, IGNORE, LabelMap, load_label_map
+from clothseg.labels import BENEATH, CLASSES, IGNORE, LabelMap, load_label_map
 from clothseg.transforms import mask_to_network, network_size, to_network
 
 
@@ -29,6 +32,8 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     root: Path
     labels: Path | None = None  # a label map; none where the masks hold class indices already
     split: Path | None = None  # names, one a line, relative to root; none: all
+    images: str = "images"  # of layout folder: where the pictures lie
+    masks: str = "masks"  # of layout folder: where the index PNGs lie
     weight: float = 1.0  # how often one of its pictures is drawn, against those of other sets
     dress_weight: float = 1.0  # the same again for a picture that shows a dress
 
@@ -61,17 +66,72 @@ def read_ccp(data: DataSet) -> Iterator[Sample]:
 
 
 def read_folder(data: DataSet) -> Iterator[Sample]:
-    """`images/NAME.jpg|png` and `masks/NAME.png` with class indices, 255 where not judged."""
-    table = np.arange(len(CLASSES), dtype=np.uint8)
-    for name in _names(data, data.root / "masks", ".png"):
-        picture = next((data.root / "images").glob(f"{name}.*"), None)
+    """A folder of pictures and one of index PNGs by the same names, as ATR, LIP and many others lie on disk.
+
+    With a label map the indices are those of its `order`; without, those of `CLASSES`. 255 is not judged.
+    """
+    if data.labels is None:
+        table = np.arange(len(CLASSES), dtype=np.uint8)
+    else:
+        labels = _label_map(data)
+        table = labels.table(labels.order)
+    for name in _names(data, data.root / data.masks, ".png"):
+        picture = next((data.root / data.images).glob(f"{glob.escape(name)}.*"), None)
         if picture is None:
-            raise ValueError(f"{data.root / 'images'}: no picture for the mask {name}.png; add it or remove the mask")
-        mask = read_index_mask(data.root / f"masks/{name}.png")
+            raise ValueError(
+                f"{data.root / data.images}: no picture for the mask {name}.png; add it or remove the mask"
+            )
+        mask = read_index_mask(data.root / data.masks / f"{name}.png")
         yield _checked(name, read_picture(picture), _mapped(name, mask, table))
 
 
-LAYOUTS: Final[dict[str, Callable[[DataSet], Iterator[Sample]]]] = {"ccp": read_ccp, "folder": read_folder}
+def read_run_lengths(data: DataSet) -> Iterator[Sample]:
+    """iMaterialist and Fashionpedia: `train.csv` of run-length coded instances, pictures in `train/`.
+
+    Columns ImageId, EncodedPixels, Height, Width, ClassId (`6` or `13_4_5`, attributes after the class), label
+    names in `label_descriptions.json`. What no instance covers may be skin or wall, so it is not judged. Where
+    two instances overlap, the later wins.
+    """
+    described = msgspec.json.decode((data.root / "label_descriptions.json").read_bytes())["categories"]
+    names = [entry["name"] for entry in sorted(described, key=lambda entry: entry["id"])]
+    table = _label_map(data).table(names)
+    with (data.root / "train.csv").open(newline="") as file:
+        for image, rows in itertools.groupby(csv.DictReader(file), key=lambda row: row["ImageId"]):
+            path = data.root / "train" / image
+            instances = list(rows)
+            picture = read_picture(path.with_suffix(".jpg") if not path.suffix else path)
+            mask = np.full((int(instances[0]["Height"]), int(instances[0]["Width"])), IGNORE, np.uint8)
+            _checked(path.stem, picture, mask)
+            for row in instances:
+                index = int(row["ClassId"].split("_")[0])
+                if not 0 <= index < len(table):
+                    raise ValueError(f"{image}: class {index} is not one of the {len(table)} described")
+                if table[index] != BENEATH:
+                    mask[decode_run_lengths(row["EncodedPixels"], mask.shape)] = table[index]
+            yield Sample(path.stem, picture, mask)
+
+
+def decode_run_lengths(code: str, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """A mask (H, W) from `start length start length …`, counted from 1 down the columns, as on Kaggle.
+
+    Raises ValueError where a run leaves the mask or the code is not pairs of numbers.
+    """
+    numbers = [int(word) for word in code.split()]
+    if len(numbers) % 2:
+        raise ValueError("run lengths come in pairs of start and length; the code has an odd count")
+    flat = np.zeros(size[0] * size[1], np.bool_)
+    for start, length in zip(numbers[::2], numbers[1::2], strict=True):
+        if start < 1 or length < 0 or start - 1 + length > flat.size:
+            raise ValueError(f"a run of {length} from {start} leaves a mask of {size[1]}×{size[0]}")
+        flat[start - 1 : start - 1 + length] = True
+    return flat.reshape(size[1], size[0]).T
+
+
+LAYOUTS: Final[dict[str, Callable[[DataSet], Iterator[Sample]]]] = {
+    "ccp": read_ccp,
+    "folder": read_folder,
+    "run-lengths": read_run_lengths,
+}
 
 
 def read_data_set(path: Path) -> DataSet:
@@ -122,13 +182,16 @@ def _names(data: DataSet, folder: Path, suffix: str) -> list[str]:
 
 
 def _mapped(name: str, labels: npt.NDArray[np.uint8], table: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    known = np.full(256, BACKGROUND, np.uint8)
-    known[: len(table)] = table
-    known[IGNORE] = IGNORE
-    unknown = np.setdiff1d(labels, [*range(len(table)), IGNORE])
-    if unknown.size:
-        raise ValueError(f"{name}: the mask holds index {unknown[0]}, expected 0..{len(table) - 1} or {IGNORE}")
-    return known[labels]
+    places = np.full(256, BENEATH, np.uint8)
+    places[: len(table)] = table
+    places[IGNORE] = IGNORE
+    mapped = places[labels]
+    if (mapped == BENEATH).any():
+        wrong = labels[mapped == BENEATH].flat[0]
+        raise ValueError(
+            f"{name}: the mask holds index {wrong}, expected 0..{len(table) - 1}, or {IGNORE} for not judged"
+        )
+    return mapped
 
 
 def _checked(name: str, picture: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> Sample:
