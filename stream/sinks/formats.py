@@ -51,7 +51,6 @@ class Container:
 
 MOVFLAGS = {"movflags": "hybrid_fragmented+frag_keyframe+default_base_moof"}
 """Fragments while it is written, so that what a killed process leaves plays; one plain file once closed."""
-CLUSTERS = {"cluster_time_limit": "1000"}
 INTRA = {"g": "1"}
 KEYS_WHEN_ASKED = {"g": "100000"}
 
@@ -107,13 +106,12 @@ CODECS: Mapping[str, Codec] = {
 CONTAINERS: Mapping[str, Container] = {
     ".mp4": Container("mp4", ("h264", "h265"), Fraction(1, 90_000), ("aac", "mp3", "ac3"), MOVFLAGS),
     ".mov": Container("mov", ("prores", "h264", "h265"), Fraction(1, 90_000), ("aac", "mp3", "alac"), MOVFLAGS),
-    ".webm": Container("webm", ("vp9",), Fraction(1, 1000), ("opus", "vorbis"), CLUSTERS),
+    ".webm": Container("webm", ("vp9",), Fraction(1, 1000), ("opus", "vorbis")),
     ".mkv": Container(
         "matroska",
         ("ffv1", "h264", "h265", "vp9"),
         Fraction(1, 1000),
         ("flac", "aac", "mp3", "opus", "vorbis", "ac3", "pcm_s16le"),
-        CLUSTERS,
     ),
     ".png": Container("image2", ("png",), Fraction(1, 1000), options={"frame_pts": "1"}),
 }

@@ -19,6 +19,8 @@ from stream.sinks.sound import Sound
 
 VEIL_MARGIN_PX = 16
 """How far around what is cut out its colours are kept: further than a codec's blocks and filters reach."""
+UNSEEN_ALPHA = 4
+"""Alpha up to here, of 255, is the matte's noise: nothing of it can be seen."""
 LEAST_STEP_NS = 1_000_000
 
 
@@ -72,7 +74,8 @@ def veiled(cutout: Pixels) -> Pixels:
     see the room that was to be hidden.
     """
     side = 2 * VEIL_MARGIN_PX + 1
-    near = cv2.dilate(cutout[..., 3], np.ones((side, side), np.uint8))
+    seen = cv2.threshold(cutout[..., 3], UNSEEN_ALPHA, 255, cv2.THRESH_BINARY)[1]
+    near = cv2.dilate(seen, np.ones((side, side), np.uint8))
     return np.asarray(cv2.copyTo(cutout, near), np.uint8)
 
 

@@ -94,6 +94,7 @@ def test_webm_shows_the_cutout_with_its_alpha(tmp_path: Path, make_frame: Any) -
     with av.open(str(path)) as container:
         tags = container.streams.video[0].codec_context
         assert (tags.colorspace, tags.color_range, tags.color_primaries, tags.color_trc) == (1, 1, 1, 1)
+        assert container.streams.video[0].metadata["ALPHA_MODE"] == "1"
     seen = with_alpha(path)
     assert len(seen) == 10
     for picture, frame in zip(seen, frames, strict=True):
@@ -197,7 +198,7 @@ for index in range(10**6):
 """
 
 
-@pytest.mark.parametrize("ending", [".mp4", ".webm"])
+@pytest.mark.parametrize("ending", [".mp4", ".webm", ".mov", ".mkv"])
 def test_a_recording_plays_up_to_the_last_two_seconds_after_kill_9(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"killed{ending}"
     process = subprocess.Popen(

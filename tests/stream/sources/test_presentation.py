@@ -1,3 +1,5 @@
+import threading
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -66,11 +68,15 @@ def test_a_file_played_live_takes_the_time_it_lasts() -> None:
 
 
 def test_closing_does_not_wait_for_the_next_picture() -> None:
-    source = open_source(Camera(source="synthetic:?rate=1&size=8x8", mode="live"))
+    source = open_source(Camera(source="synthetic:?size=8x8", rate_hz=0.05, mode="live"))
     pictures = iter(source)
     next(pictures)
-    source.close()
+    begun_s = time.monotonic()
+    closer = threading.Timer(0.1, source.close)
+    closer.start()
     assert list(pictures) == []
+    closer.join()
+    assert time.monotonic() - begun_s < 5  # the next is due after 20 s
 
 
 def test_a_presented_source_tells_what_it_presents() -> None:
