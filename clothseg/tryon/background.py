@@ -61,9 +61,11 @@ class Backdrop(NamedTuple):
     fitted: Picture
 
 
-def before_colour(picture: Picture, matte: Matte, settings: BackgroundColour) -> Picture:
-    """The person of `matte` before one colour; `picture` gives the size only."""
-    return over(matte.foreground, np.full_like(picture, to_bgr(settings.colour)), matte.alpha)
+def before_colour(
+    backdrop: Backdrop | None, picture: Picture, matte: Matte, settings: BackgroundColour
+) -> tuple[Backdrop, Picture]:
+    """The person of `matte` before one colour."""
+    return before_image(backdrop, picture, matte, np.array([[to_bgr(settings.colour)]], np.uint8))
 
 
 def before_image(
@@ -92,7 +94,7 @@ def before_blur(picture: Picture, matte: Matte, settings: BackgroundBlur) -> Pic
     light = cv2.LUT(small, _TO_LIGHT)
     share = cv2.multiply(cv2.bitwise_not(person), 1 / 255, dtype=cv2.CV_32F)
     light *= share[..., None]
-    mean = light.sum((0, 1)) / max(float(share.sum()), 1.0)
+    mean = np.float32(cv2.mean(light)[:3]) / max(cv2.mean(share)[0], 1 / share.size)
     sigma_px = settings.strength * small.shape[0]
     light, share = (cv2.GaussianBlur(plane, (0, 0), sigma_px) for plane in (light, share))
     # far inside the person no background is in reach: there its mean colour stands in
@@ -102,7 +104,7 @@ def before_blur(picture: Picture, matte: Matte, settings: BackgroundBlur) -> Pic
     return over(matte.foreground, blurred, matte.alpha)
 
 
-_BLUR_PX = 2.5
+_BLUR_PX = 1.8
 _REACH = np.float32(0.002)
 _TO_LIGHT = (np.linspace(0, 1, 256) ** GAMMA).astype(np.float32)
 

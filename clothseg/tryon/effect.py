@@ -65,7 +65,7 @@ def _open_background(settings: Background, open_clip: OpenClip) -> OpenEffect:
     """A background with what it shows in memory."""
     match settings:
         case BackgroundColour():
-            return lambda state, picture, matte, pts_ns: (state, background.before_colour(picture, matte, settings))
+            return lambda state, picture, matte, pts_ns: background.before_colour(state, picture, matte, settings)
         case BackgroundBlur():
             return lambda state, picture, matte, pts_ns: (state, background.before_blur(picture, matte, settings))
         case BackgroundImage():

@@ -40,8 +40,9 @@ class Flat(NamedTuple):
 
 
 class Wearer(NamedTuple):
-    """One worn garment's past: where it is and how it is lit."""
+    """One worn garment: the part of the picture it is in, where it is there, and how it is lit."""
 
+    box: Box
     track: Track
     light: Light
 
@@ -65,9 +66,12 @@ def fit(
     view = View(matte, _grey(matte.foreground), pts_ns)
     mask = covered_mask(matte.parts, flat.part)
     now = []
-    for columns in people(mask):
-        alone = np.zeros_like(mask)
-        alone[:, columns] = mask[:, columns]
+    found = people(mask)
+    for columns in found:
+        alone = mask
+        if len(found) > 1:
+            alone = np.zeros_like(mask)
+            alone[:, columns] = mask[:, columns]
         wearer = _find(_nearest(wearers, columns, view), alone, view, flat)
         if wearer is not None:
             now.append(wearer)
@@ -114,7 +118,7 @@ def _find(before: Wearer | None, mask: NDArray[np.uint8], view: View, flat: Flat
         return None
     foreground = view.matte.foreground
     light = follow_light(before.light if before else None, foreground, foreground[box], mask[box], view.pts_ns)
-    return None if light is None else Wearer(track, light)
+    return None if light is None else Wearer(box, track, light)
 
 
 def _track(before: Track | None, mask: NDArray[np.uint8], view: View, flat: Flat) -> Track | None:
@@ -122,13 +126,13 @@ def _track(before: Track | None, mask: NDArray[np.uint8], view: View, flat: Flat
     height, width = view.grey.shape
     scale = min(_MASK_PX / max(height, width), 1.0)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    garment = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 127
+    where = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+    garment = cv2.resize(where, size, interpolation=cv2.INTER_AREA) > 127
     person = garment | (cv2.resize(view.matte.parts, size, interpolation=cv2.INTER_NEAREST) > 0)
     seen = landmarks(garment, person, flat.part, flat.length)
     if seen is None:
         return None
     seen = seen * (width / size[0], height / size[1])
-    where = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
     if before is None or strayed(before, seen):
         whole = complete(seen, flat.points)
         return None if whole is None else Track(whole, view.grey, where, view.pts_ns)
@@ -137,10 +141,7 @@ def _track(before: Track | None, mask: NDArray[np.uint8], view: View, flat: Flat
 
 def _put_on(wearer: Wearer, mask: NDArray[np.uint8], picture: Picture, view: View, flat: Flat) -> Picture:
     """`picture` with `flat` painted where `mask` (H, W) shows the worn garment of `wearer`."""
-    track, light = wearer
-    box = part_box(mask)
-    if box is None:
-        return picture
+    box, track, light = wearer
     worn, alpha = view.matte.foreground[box], part_alpha(view.matte, mask, box)
     common = np.isfinite(track.points[:, 0]) & np.isfinite(flat.points[:, 0])
     on_picture = track.points[common] * (mask.shape[1] / track.grey.shape[1], mask.shape[0] / track.grey.shape[0])

@@ -73,9 +73,14 @@ def _motion(track: Track, grey: NDArray[np.uint8]) -> NDArray[np.float64] | None
 
     Most of the garment's corners must agree, so that a hand passing before it moves nothing.
     """
-    corners = cv2.goodFeaturesToTrack(track.grey, _CORNERS, 0.01, 4, mask=track.garment)
+    x, y, width, height = cv2.boundingRect(track.garment)
+    box = slice(y, y + height), slice(x, x + width)
+    if width < _FEWEST or height < _FEWEST:
+        return None
+    corners = cv2.goodFeaturesToTrack(track.grey[box], _CORNERS, 0.01, 4, mask=track.garment[box])
     if corners is None or len(corners) < _FEWEST:
         return None
+    corners += np.array([x, y], np.float32)
     moved, found, _ = cv2.calcOpticalFlowPyrLK(track.grey, grey, corners, None, winSize=_WINDOW_PX, maxLevel=2)
     kept = found.ravel() == 1
     if np.count_nonzero(kept) < _FEWEST:

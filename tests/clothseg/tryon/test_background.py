@@ -17,7 +17,7 @@ from tests.clothseg.tryon.wearer import HEIGHT, WIDTH, wearer
 
 def test_the_person_stays_bit_for_bit_and_the_background_is_the_colour() -> None:
     picture, matte = wearer()
-    shown = before_colour(picture, matte, BackgroundColour("#102030"))
+    _, shown = before_colour(None, picture, matte, BackgroundColour("#102030"))
     assert (shown[matte.alpha == 0] == (0x30, 0x20, 0x10)).all()
     assert (shown[matte.alpha == 255] == matte.foreground[matte.alpha == 255]).all()
 
