@@ -66,14 +66,21 @@ def warp(before: Pixels, now: Pixels, motion: Points | None) -> Warp:
     Where there is none, by Farnebäck's flow (2003), which is not what the smoother uses.
     """
     grey, grey_before = cv2.cvtColor(now, cv2.COLOR_BGR2GRAY), cv2.cvtColor(before, cv2.COLOR_BGR2GRAY)
-    if motion is None:
-        motion = cv2.calcOpticalFlowFarneback(grey, grey_before, None, 0.5, 5, 21, 3, 7, 1.5, 0)
+    motion = _farneback(grey_before, grey) if motion is None else motion
     height, width = grey.shape
     grid = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), 2)
     points = grid + np.nan_to_num(motion, nan=-1e6)
     inside = ((points >= 0) & (points <= np.array([width - 1, height - 1]))).all(2)
     carried = cv2.remap(grey_before, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return Warp(points, inside & (cv2.absdiff(carried, grey) < EXPLAINED_BELOW))
+
+
+def _farneback(before: Pixels, now: Pixels) -> Points:
+    """Motion (H, W, 2) from now back to before, seen at half size: it is smooth, and four times quicker so."""
+    half = [cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for plane in (now, before)]
+    flow = cv2.calcOpticalFlowFarneback(*half, None, 0.5, 4, 15, 3, 5, 1.2, 0)
+    motion: Points = cv2.resize(flow, now.shape[::-1], interpolation=cv2.INTER_LINEAR) * np.float32(2)
+    return motion
 
 
 class Scorer:
@@ -284,9 +291,7 @@ class _Flips:
         for k in GARMENTS:
             region = cv2.morphologyEx(np.uint8(changed == k), cv2.MORPH_OPEN, disc)
             _, parts, stats, _ = cv2.connectedComponentsWithStats(region)
-            for number in (
-                np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= max(_FLIP_SHARE * person_area, 1)) + 1
-            ):
+            for number in np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= max(_FLIP_SHARE * person_area, 1)) + 1:
                 flipped = parts == number
                 was = int(np.bincount(self._settled[flipped], minlength=len(CLASSES)).argmax())
                 self._counts[[PERSON, was, k]] += 1
