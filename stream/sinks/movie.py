@@ -32,10 +32,10 @@ FAILURES = (av.FFmpegError, OSError, ValueError)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """A picture as it was handed to the codec, at its place in the file: what the file is held to."""
+    """What a picture of the file must hold at its place: `mask` (H, W) is its alpha, or its labels."""
 
     tick: int
-    pixels: Pixels
+    mask: Pixels
 
 
 class Movie:
@@ -114,9 +114,10 @@ class Movie:
         raise SinkError(f"the recording {self.path} ends here: {_reason(error)}") from None
 
     def _remember(self, pixels: Pixels) -> None:
-        """Keep a few pictures spread evenly over all there were."""
-        if self.count % self._stride == 0:
-            self.samples.append(Sample(self.last_tick, pixels))
+        """Keep the masks of a few pictures, spread evenly over all there were."""
+        if self.form.shows in ("cutout", "parts") and self.count % self._stride == 0:
+            mask = pixels if self.form.shows == "parts" else pixels[..., 3].copy()
+            self.samples.append(Sample(self.last_tick, mask))
         if len(self.samples) > KEPT_SAMPLES:
             self.samples = self.samples[::2]
             self._stride *= 2

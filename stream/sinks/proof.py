@@ -39,7 +39,7 @@ def _fault_of_file(movie: Movie) -> str | None:
         length_s, expected_s = max(times) - min(times), movie.last_tick * tick
         if abs(length_s - expected_s) > tick:
             return f"it is {float(length_s):.3f} s long in place of {float(expected_s):.3f} s"
-        for sample in movie.samples if movie.form.shows in ("cutout", "parts") else ():
+        for sample in movie.samples:
             if fault := _fault_of_sample(movie, sample, _frame_at(container, movie, min(times) + sample.tick * tick)):
                 return fault
     return None
@@ -59,9 +59,7 @@ def _fault_of_sample(movie: Movie, sample: Sample, frame: VideoFrame | None) -> 
     at_s = float(sample.tick * movie.form.container.tick)
     if frame is None:
         return f"the picture at {at_s:.3f} s is missing"
-    written = sample.pixels if movie.form.shows == "parts" else sample.pixels[..., 3:]
-    read = _essence(frame, movie.form.shows).reshape(written.shape)
-    error = float(np.abs(read.astype(np.int16) - written).mean())
+    error = float(np.abs(_mask(frame, movie.form.shows).astype(np.int16) - sample.mask).mean())
     if error > movie.form.codec.alpha_error:
         return (
             f"its masks at {at_s:.3f} s are {error:.2f} of 255 off, at most {movie.form.codec.alpha_error:g} is right"
@@ -69,11 +67,10 @@ def _fault_of_sample(movie: Movie, sample: Sample, frame: VideoFrame | None) -> 
     return None
 
 
-def _essence(frame: VideoFrame, shows: str) -> Pixels:
-    """What must come back: the labels, or the alpha."""
-    if shows == "parts":
-        return np.asarray(frame.to_ndarray(), np.uint8)
-    return np.asarray(frame.to_ndarray(format="bgra")[..., 3:], np.uint8)
+def _mask(frame: VideoFrame, shows: str) -> Pixels:
+    """The labels of a picture, or its alpha."""
+    read = frame.to_ndarray() if shows == "parts" else frame.to_ndarray(format="bgra")[..., 3]
+    return np.asarray(read, np.uint8)
 
 
 def _frame_at(container: InputContainer, movie: Movie, time_s: Fraction) -> VideoFrame | None:

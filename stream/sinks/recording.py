@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,7 +33,12 @@ def check(settings: Recording, cameras: Sequence[str]) -> None:
             f"{len(cameras)} cameras cannot share a recording: write {{camera}} into the name {settings.path}"
         )
     for camera in cameras or ("camera",):
-        _expect_writable(path_for(settings, camera, 1))
+        path = path_for(settings, camera, 1)
+        _expect_writable(path)
+        if path.suffix.lower() == ".png" and any(path.parent.glob(f"{glob.escape(path.stem)}-*.png")):
+            raise SinkError(
+                f"there are pictures {path.stem}-….png in {path.parent} already: remove them or choose another name"
+            )
 
 
 def path_for(settings: Recording, camera: str, take: int) -> Path:
@@ -127,13 +133,17 @@ class RecordingSink:
             raise failures[0]
 
     def _begun(self, camera: str) -> _Track:
+        source = self._sources.get(camera, "")
         sound = None
         if self._settings.sound == "source" and self._form.container.sounds:
-            sound = Sound.of(self._sources.get(camera, ""))
+            sound = Sound.of(source)
 
         def next_path() -> Path:
             self._takes[camera] = self._takes.get(camera, 0) + 1
-            return path_for(self._settings, camera, self._takes[camera])
+            path = path_for(self._settings, camera, self._takes[camera])
+            if path.resolve() == Path(source).resolve():
+                raise SinkError(f"the recording {path} would overwrite the file it is made from")
+            return path
 
         return _Track(self._form, next_path, self._settings.segment_s, sound)
 

@@ -187,7 +187,7 @@ class TestProof:
     def test_a_changed_mask_is_found(self, tmp_path: Path, make_frame: Any, ending: str) -> None:
         movie = self.movie(tmp_path / f"clip{ending}", make_frame)
         assert 4 <= len(movie.samples) <= 8
-        movie.samples[-1].pixels[..., 3] ^= 255
+        movie.samples[-1].mask[:] ^= 255
         with pytest.raises(SinkError, match=r"is not what was written: its masks at \d\.\d+ s are .* of 255 off"):
             prove(movie)
 

@@ -294,3 +294,21 @@ def test_the_check_makes_folders_and_harms_no_file(tmp_path: Path) -> None:
     check([Recording(path=tmp_path / "new" / "{camera}.webm")], ["a", "b"])
     assert old.read_bytes() == b"before"
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_the_file_a_recording_is_made_from_is_not_overwritten(tmp_path: Path, make_frame: Any, make_clip: Any) -> None:
+    source = make_clip("clip.mp4")
+    before = source.read_bytes()
+    sink = open_sink(Recording(path=tmp_path / "." / "clip.mp4"), ["cam"], lambda: None)
+    sink.write(StreamStart("cam", 0, 0, "file", str(source)))
+    with pytest.raises(SinkError, match="would overwrite the file it is made from"):
+        sink.write(make_frame(0, 0))
+    sink.close()
+    assert source.read_bytes() == before
+
+
+def test_pictures_of_an_earlier_run_are_not_mixed_with_new_ones(tmp_path: Path, make_frame: Any) -> None:
+    settings = Recording(path=tmp_path / "[shot].png")
+    record(settings.path, [make_frame(0, 0)])
+    with pytest.raises(SinkError, match="remove them or choose another name"):
+        check([settings], ["cam"])
