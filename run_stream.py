@@ -30,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = config.parse(_overridden(options))
         check(settings, (options.stage,) if options.stage else STAGES)
+        if options.inline and settings.web is not None:
+            raise config.ConfigError("--inline: the page needs a process of its own: leave out --inline or web")
     except StreamError as error:
         console.log(f"cannot start: {error}")
         return 2
@@ -61,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--window", action="store_true", help="show a preview window as well (q ends)")
     add("--publish", nargs="?", const=config.Publisher().bind, metavar="ENDPOINT",
         help="publish for stream.client.Subscriber as well (default %(const)s)")  # fmt: skip
+    add("--web", nargs="?", const=config.Web().bind, metavar="HOST:PORT",
+        help="serve the page for the browser as well (default %(const)s)")  # fmt: skip
     add("--workers", type=int, metavar="N", help="inference processes")
     add("--engine", metavar="NAME", help="auto, openvino, onnxruntime or torch")
     add("--mirror", action="store_true", help="flip left and right, as a mirror does")
@@ -90,6 +94,8 @@ def _overridden(options: argparse.Namespace) -> dict[str, Any]:
         outputs.append({"kind": "window"})
     if options.publish:
         outputs.append({"kind": "publisher", "bind": options.publish})
+    if options.web:
+        plain["web"] = {**(plain.get("web") or {}), "bind": options.web}
     plain["outputs"] = [*plain.get("outputs", []), *outputs]
     return plain
 

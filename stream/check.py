@@ -30,11 +30,10 @@ def _check_web(settings: Run, stages: tuple[str, ...]) -> None:
         )
     if "composite" in stages:
         try:
-            from stream.web import check as web
-            from stream.web import serve as _  # only to see that all it needs is there
+            from stream.web.serve import check as check_page
         except ImportError as error:
             raise ConfigError(f"web: {error.name} is missing: pip install 'clothseg[web]'") from error
-        web.check(settings.web)
+        check_page(settings.web)
 
 
 def _check_weights(settings: Run) -> None:

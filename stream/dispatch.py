@@ -42,7 +42,8 @@ class _Exchange:
 
     def __init__(self, settings: Run, hub: Hub, outbox: Outbox, lifeline: Lifeline) -> None:
         deadline_ns = int(settings.model.frame_deadline_ms * 1e6)
-        self._dispatcher = Dispatcher(list(settings.cameras), deadline_ns)
+        guests = settings.web.visitors if settings.web is not None else 0
+        self._dispatcher = Dispatcher(list(settings.cameras), deadline_ns, guests)
         self._pictures = settings.transport.frames
         self._hub = hub
         self._outbox = outbox
@@ -65,6 +66,9 @@ class _Exchange:
             for worker in self._dispatcher.overdue(now_ns):
                 self._lifeline.report(Notice(f"{worker}: no result in time, its frame goes on without it"))
                 self._carry_out(self._dispatcher.lost(worker, now_ns))
+            for guest in self._dispatcher.silent(now_ns):
+                self._carry_out(self._dispatcher.hear(Ended(guest), now_ns))
+            self._see_off()
             self._tell()
         self._told_s = 0.0
         self._tell()
@@ -106,6 +110,15 @@ class _Exchange:
                 self._hub.send(name.encode(), item, self._pictures)
             elif name in self._readers:
                 self._hub.send(self._readers[name], item)
+
+    def _see_off(self) -> None:
+        """Tell what became of the frames of guests who left, and forget them."""
+        while self._dispatcher.departed:
+            left = self._dispatcher.departed.pop()
+            self._readers.pop(left.camera, None)
+            dropped = sum(left.dropped.values())
+            told = f"delivered {left.delivered} of {left.captured} pictures, dropped {dropped}"
+            self._lifeline.report(Notice(f"a visitor has left: {told}"))
 
     def _tell(self) -> None:
         now_s = time.monotonic()

@@ -35,6 +35,7 @@ from stream.message import (
 
 FILE_FRAMES_UNDER_WAY = 8
 """Frames of a file that may be unacknowledged at once; live, it is one more than there are workers."""
+GUEST_SILENCE_NS = 4_500_000_000
 _DEATHS_TO_BLAME = 2
 
 
@@ -70,15 +71,22 @@ class _Camera:
     shift_ns: int | None = 0
     ended: Ended | None = None
     interrupted: bool = False
+    guest: bool = False
+    heard_ns: int = 0
     ledger: Ledger = field(default_factory=Ledger)
 
 
 class Dispatcher:
-    """The cameras, who is idle, and which frame is where."""
+    """The cameras, who is idle, and which frame is where.
 
-    def __init__(self, cameras: list[str], deadline_ns: int) -> None:
+    `cameras` are the run's own; `guests` says how many more may come and go while it runs. With guests, it
+    finishes only when it is stopped. Those who left are told in `departed`, for whoever takes them from there.
+    """
+
+    def __init__(self, cameras: list[str], deadline_ns: int, guests: int = 0) -> None:
         self._cameras = {name: _Camera(name) for name in cameras}
         self._deadline_ns = deadline_ns
+        self._guests = guests
         self._workers: set[str] = set()
         self._idle: deque[str] = deque()
         self._working: dict[str, _Held] = {}
@@ -86,6 +94,7 @@ class Dispatcher:
         self._stopping = False
         self._finished = False
         self.failure: str | None = None
+        self.departed: list[CameraStatus] = []
 
     @property
     def finished(self) -> bool:
@@ -96,9 +105,10 @@ class Dispatcher:
 
     def hear(self, item: FromReader, now_ns: int) -> list[Order]:
         """A reader opened its source, offers a picture, lost its source, or ended."""
-        camera = self._cameras.get(item.camera)
+        camera = self._cameras.get(item.camera) or self._welcome(item)
         if camera is None or camera.ended is not None:
             return []
+        camera.heard_ns = now_ns
         if isinstance(item, Opened):
             return self._open(camera, item)
         if isinstance(item, Offer):
@@ -107,6 +117,23 @@ class Dispatcher:
             return self._lose(camera, item.cause)
         camera.ended = item
         return self._settle(camera)
+
+    def _welcome(self, item: FromReader) -> _Camera | None:
+        """A guest's camera joins, where there is room for it."""
+        guests = sum(camera.guest for camera in self._cameras.values())
+        if not isinstance(item, Opened) or item.mode != "live" or guests >= self._guests or self._stopping:
+            return None
+        camera = self._cameras[item.camera] = _Camera(item.camera, guest=True)
+        self._turn.append(item.camera)
+        return camera
+
+    def silent(self, now_ns: int) -> list[str]:
+        """The guests of whom nothing was heard for so long that they must be gone."""
+        return [
+            camera.name
+            for camera in self._cameras.values()
+            if camera.guest and camera.ended is None and now_ns - camera.heard_ns > GUEST_SILENCE_NS
+        ]
 
     def _open(self, camera: _Camera, opened: Opened) -> list[Order]:
         orders: list[Order] = []
@@ -223,13 +250,7 @@ class Dispatcher:
         """The workers that work on a frame for longer than the deadline: they are to be replaced."""
         return [w for w, held in self._working.items() if now_ns - held.handed_ns > self._deadline_ns]
 
-    # The end, and cameras that come and go.
-
-    def add(self, name: str) -> None:
-        """A camera joins a run under way."""
-        self._cameras.setdefault(name, _Camera(name))
-        if name not in self._turn:
-            self._turn.append(name)
+    # The end.
 
     def stop(self) -> list[Order]:
         """End every camera after the frames that are under way."""
@@ -245,7 +266,7 @@ class Dispatcher:
             for held in [held for held in camera.held.values() if held.worker is None]:
                 orders += self._give_up(camera, held, "stopped")
             orders += self._settle(camera)
-        return orders
+        return orders + self._finish()
 
     def abandon(self) -> list[Order]:
         """Wait for nothing any more: after `stop`, give up the frames that are still under way."""
@@ -265,11 +286,19 @@ class Dispatcher:
             return []
         camera.state = "ended"
         end = EndOfStream(camera.name, camera.next_seq - 1, camera.ended.error, camera.interrupted)
-        orders = [Order("composite", camera.name, end)]
-        if all(other.state == "ended" for other in self._cameras.values()):
-            self._finished = True
-            orders.append(Order("composite", "", Finished()))
-        return orders
+        if camera.guest:
+            del self._cameras[camera.name]
+            self._turn.remove(camera.name)
+            self.departed.append(_status(camera, camera.heard_ns))
+        return [Order("composite", camera.name, end), *self._finish()]
+
+    def _finish(self) -> list[Order]:
+        """Say the end of the run after the end of its last camera, once no guest can come any more."""
+        awaited = self._guests > 0 and not self._stopping
+        if self._finished or awaited or any(camera.state != "ended" for camera in self._cameras.values()):
+            return []
+        self._finished = True
+        return [Order("composite", "", Finished())]
 
     # Handing out.
 

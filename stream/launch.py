@@ -1,6 +1,6 @@
 """Starts the stages as processes, restarts those that may be, and stops all together; knows them by name only.
 
-Readers of live cameras and workers are started again when they die. The dispatcher and composite hold
+Readers of live cameras, workers and the page are started again when they die. The dispatcher and composite hold
 what cannot be made again: when one of them dies, everything stops and the cause is told once.
 """
 
@@ -19,7 +19,7 @@ import msgspec
 from msgspec import structs
 
 from stream import lifeline, link
-from stream.config import Run, plain
+from stream.config import Control, Run, plain
 from stream.console import Console
 from stream.lifeline import (
     Failed,
@@ -83,7 +83,7 @@ class Outcome:
 
 def launch(settings: Run, stages: tuple[str, ...], console: Console) -> Outcome:
     """Run the given stages as processes until the streams end, a signal comes, or something fails for good."""
-    endpoints, folder = link.private_endpoints(("dispatch", "results"))
+    endpoints, folder = link.private_endpoints(("dispatch", "results", "published", "control"))
     transport = settings.transport
     settings = structs.replace(
         settings,
@@ -93,6 +93,12 @@ def launch(settings: Run, stages: tuple[str, ...], console: Console) -> Outcome:
             results=transport.results or endpoints["results"],
         ),
     )
+    if settings.web is not None:
+        settings = structs.replace(
+            settings,
+            transport=structs.replace(settings.transport, published=endpoints["published"]),
+            control=settings.control or Control(bind=endpoints["control"]),
+        )
     try:
         return _Launcher(settings, stages, console).run()
     finally:
@@ -131,6 +137,8 @@ class _Launcher:
         if "capture" in self._stages:
             roles.append(("dispatch", "stream.dispatch"))
             roles += [(camera, "stream.capture") for camera in self._settings.cameras]
+            if self._settings.web is not None and "composite" in self._stages:
+                roles.append(("web", "stream.web.serve"))
         if "inference" in self._stages:
             host = socket.gethostname()
             roles += [(f"{host}-worker-{i}", "stream.inference") for i in range(self._settings.model.workers)]
@@ -213,6 +221,8 @@ class _Launcher:
             self._bury_reader(process, code, cause)
         elif process.room == "stream.inference":
             self._bury_worker(process, cause)
+        elif process.room == "stream.web.serve" and process.cause is None and code != 0:
+            self._replace(process, cause)
         elif code != 0 or process.cause is not None:
             self._fail(cause)
 
@@ -229,6 +239,12 @@ class _Launcher:
         if self._stop_by_s is not None:
             return
         self._command("stream.dispatch", WorkerLost(process.worker))
+        self._replace(process, cause)
+
+    def _replace(self, process: _Process, cause: str) -> None:
+        """Start it again, unless it dies as often as it is started."""
+        if self._stop_by_s is not None:
+            return
         now_s = time.monotonic()
         if process.heard_s is None or process.cause is not None:
             deaths = self._deaths.setdefault(process.name, deque(maxlen=_DEATHS_AT_START))
@@ -248,7 +264,7 @@ class _Launcher:
         if self._stop_by_s is None:
             self._stop_by_s = time.monotonic() + patience_s
             self._command("stream.dispatch", Stop())
-            for room in ("stream.capture", "stream.inference", "stream.composite"):
+            for room in ("stream.capture", "stream.inference", "stream.composite", "stream.web.serve"):
                 self._command(room, Stop())
 
     def _command(self, room: str, command: lifeline.Command) -> None:

@@ -108,6 +108,20 @@ class _End:
             return None
         return [frame.buffer for frame in self._socket.recv_multipart(copy=False)]
 
+    async def arrival(self, timeout_ms: int) -> None:
+        """Wait until a message may be there, at most so long, while the event loop goes on."""
+        if self._socket.poll(0):
+            return  # the descriptor tells of changes only
+        loop, rung = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._socket.fileno(), rung.set)
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                await rung.wait()
+        except TimeoutError:
+            return
+        finally:
+            loop.remove_reader(self._socket.fileno())
+
     def close(self) -> None:
         """Let what was sent leave, at most a second long, and free the socket."""
         if self._authenticator is not None:
@@ -244,20 +258,6 @@ class Subscription(_End):
     def receive(self, timeout_ms: int) -> list[wire.Buffer] | None:
         """The parts of the next message; None when none came in time."""
         return self._receive(timeout_ms)
-
-    async def arrival(self, timeout_ms: int) -> None:
-        """Wait until a message may be there, at most so long, while the event loop goes on."""
-        if self._socket.poll(0):
-            return  # the descriptor tells of changes only
-        loop, rung = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(self._socket.fileno(), rung.set)
-        try:
-            async with asyncio.timeout(timeout_ms / 1000):
-                await rung.wait()
-        except TimeoutError:
-            return
-        finally:
-            loop.remove_reader(self._socket.fileno())
 
 
 class Desk(_End):

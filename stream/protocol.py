@@ -25,10 +25,10 @@ MAX_HEADER_BYTES = 65_536
 MAX_TOPIC_BYTES = 256
 ROSTER_TOPIC = "/streams"
 
-Kind = Literal["cutout", "composite", "parts", "alpha", "probabilities"]
+Kind = Literal["cutout", "composite", "picture", "parts", "alpha", "probabilities"]
 KINDS: tuple[Kind, ...] = typing.get_args(Kind)
 ENCODINGS: tuple[Encoding, ...] = typing.get_args(Encoding)
-PlaneName = Literal["cutout", "colour", "composite", "parts", "alpha", "probabilities"]
+PlaneName = Literal["cutout", "colour", "composite", "picture", "parts", "alpha", "probabilities"]
 
 
 class ProtocolError(StreamError):
@@ -185,6 +185,11 @@ class PublishedFrame:
         return self._plane("composite")
 
     @property
+    def picture(self) -> Pixels:
+        """The camera's own picture, (H, W, 3) uint8 BGR."""
+        return self._plane("picture")
+
+    @property
     def probabilities(self) -> Pixels:
         """Class probabilities (K, h, w) uint8, 0 to 255, at the network's resolution."""
         return self._plane("probabilities")
@@ -195,6 +200,9 @@ class PublishedFrame:
                 f"expected one of {', '.join(self._planes)}, got {name}: name it in the kinds asked for"
             )
         return self._planes[name]
+
+
+_WHOLE: tuple[PlaneName, ...] = ("composite", "picture", "probabilities")  # never cropped to what is cut out
 
 
 class FrameEncoder:
@@ -227,17 +235,23 @@ class FrameEncoder:
         return [str(topic).encode(), msgspec.json.encode(header), *(buffer for _, buffer in coded)]
 
     def _plane(self, name: PlaneName, encoding: Encoding) -> tuple[Plane, Buffer]:
-        if encoding == "jpeg" and name not in ("colour", "composite"):
+        if encoding == "jpeg" and name not in ("colour", "composite", "picture"):
             encoding = "lz4"  # a mask must come back as it was
         if (name, encoding) not in self._coded:
-            whole = name in ("composite", "probabilities")
+            whole = name in _WHOLE
             pixels = self._whole(name) if whole else self._cropped(name)
             plane = Plane(name, encoding, pixels.shape, None if whole else self._crop)
             self._coded[name, encoding] = plane, codec.encode(pixels.reshape(_flat(plane)), encoding)
         return self._coded[name, encoding]
 
     def _whole(self, name: PlaneName) -> Pixels:
-        return self._frame.composite if name == "composite" else self._frame.probabilities
+        match name:
+            case "composite":
+                return self._frame.composite
+            case "picture":
+                return self._frame.frame.picture.pixels
+            case _:
+                return self._frame.probabilities
 
     def _cropped(self, name: PlaneName) -> Pixels:
         """The plane where something is cut out or a class is named; one pixel where nothing is."""
@@ -317,6 +331,7 @@ _CHANNELS: dict[PlaneName, tuple[int, ...]] = {
     "cutout": (4,),
     "colour": (3,),
     "composite": (3,),
+    "picture": (3,),
     "parts": (),
     "alpha": (),
 }

@@ -1,0 +1,26 @@
+"""Keeps visitors' cameras away from an output: what is recorded or published is the run's own cameras only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from stream.message import CompositedFrame, Output
+from stream.stage import Sink
+
+
+class Residents:
+    """Writes on to `sink` what is of one of `cameras`."""
+
+    def __init__(self, sink: Sink[Output], cameras: Collection[str]) -> None:
+        self._sink = sink
+        self._cameras = frozenset(cameras)
+
+    def write(self, item: Output) -> None:
+        """Hand on a frame or news, unless it is of a visitor."""
+        camera = item.frame.camera if isinstance(item, CompositedFrame) else item.camera
+        if camera in self._cameras:
+            self._sink.write(item)
+
+    def close(self) -> None:
+        """Finish the sink."""
+        self._sink.close()

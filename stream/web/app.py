@@ -1,0 +1,152 @@
+"""The HTTP side: the page and its files, thumbnails, and the WebSocket of each visitor; who may not enter stays out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from stream.web.access import COOKIE, Access
+from stream.web.session import House, Session
+
+STATIC = Path(__file__).with_name("static")
+_COOKIE_S = 12 * 3600
+_PAGES_PER_VISITOR = 4  # pages may be open that only watch
+POLICY, FULL = 1008, 1013
+"""Why a WebSocket is closed (RFC 6455, and its registry): not allowed in, and no room."""
+
+_HEADERS = {
+    b"content-security-policy": b"default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+    b"connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"permissions-policy": b"camera=(self), microphone=(), geolocation=()",
+    b"cache-control": b"no-cache",
+}
+
+
+def build(house: House, access: Access, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]) -> ASGIApp:
+    """The application for the visitors of `house`."""
+    pages = _Pages(house, access)
+    app = Starlette(
+        routes=[
+            Route("/", _page(access), methods=["GET"]),
+            Route("/enter", _enter(access), methods=["POST"]),
+            Route("/{kind:str}/{name:str}.png", _thumbnail(house, access), methods=["GET"]),
+            WebSocketRoute("/live", pages.live),
+            Mount("/", StaticFiles(directory=STATIC)),
+        ],
+        lifespan=lifespan,
+    )
+    return _Guarded(app, access)
+
+
+class _Guarded:
+    """Refuses requests that were meant for another host, and puts the headers on every answer."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._access.host_allowed(Headers(scope=scope)):
+            await Response("this server does not go by that name", 421)(scope, receive, send)
+            return
+
+        async def headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = [(name, value) for name, value in message["headers"] if name.lower() not in _HEADERS]
+                message["headers"] = [*own, *_HEADERS.items()]
+            await send(message)
+
+        await self._app(scope, receive, headed)
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def _page(access: Access) -> Endpoint:
+    async def page(request: Request) -> Response:
+        """The page, or the door where the token is asked for."""
+        inside = access.token_allowed(request.cookies.get(COOKIE))
+        return Response((STATIC / ("index.html" if inside else "door.html")).read_bytes(), media_type="text/html")
+
+    return page
+
+
+def _enter(access: Access) -> Endpoint:
+    async def enter(request: Request) -> Response:
+        """A token typed at the door becomes a cookie that scripts cannot read and other sites do not send."""
+        token = (await _body(request, 1024)).decode("utf-8", "replace").removeprefix("token=").strip()
+        if not access.origin_allowed(request.headers) or not access.token_allowed(token):
+            return RedirectResponse("/?wrong", 303)
+        response = RedirectResponse("/", 303)
+        secure = request.url.scheme == "https"
+        response.set_cookie(COOKIE, token, max_age=_COOKIE_S, httponly=True, secure=secure, samesite="strict")
+        return response
+
+    return enter
+
+
+async def _body(request: Request, most_bytes: int) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most_bytes:
+            return b""
+    return body
+
+
+def _thumbnail(house: House, access: Access) -> Endpoint:
+    async def thumbnail(request: Request) -> Response:
+        piece = house.wardrobe.piece(request.path_params["kind"], request.path_params["name"])
+        if piece is None or not access.token_allowed(request.cookies.get(COOKIE)):
+            return Response("there is no such picture", 404)
+        return Response(piece.thumbnail, media_type="image/png")
+
+    return thumbnail
+
+
+class _Pages:
+    """The pages that are open, at most a number of them."""
+
+    def __init__(self, house: House, access: Access) -> None:
+        self._house = house
+        self._access = access
+        self._open = 0
+
+    async def live(self, socket: WebSocket) -> None:
+        """Serve one page for as long as it is open."""
+        headers, token = socket.headers, socket.cookies.get(COOKIE)
+        allowed = self._access.host_allowed(headers) and self._access.origin_allowed(headers)
+        if not allowed or not self._access.token_allowed(token):
+            await socket.close(POLICY)
+            return
+        await socket.accept()
+        if self._open >= _PAGES_PER_VISITOR * self._house.settings.visitors:
+            await socket.close(FULL)
+            return
+        self._open += 1
+        try:
+            await Session(socket, self._house).run(_messages(socket))
+        except WebSocketDisconnect:
+            pass  # the page went away while it was being told something
+        finally:
+            self._open -= 1
+
+
+async def _messages(socket: WebSocket) -> AsyncIterator[str | bytes]:
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        yield message["text"] if message.get("text") is not None else message["bytes"]

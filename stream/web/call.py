@@ -1,0 +1,97 @@
+"""The same pictures over WebRTC: a call in which the page's camera comes in and what it is shown goes out.
+
+The one room that knows aiortc. Its tracks carry `av` frames, which come in through the sources' converter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from fractions import Fraction
+
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.codecs import h264, vpx
+from aiortc.mediastreams import MediaStreamError
+from av import VideoFrame
+
+from stream.message import Pixels
+from stream.sources.pixels import FAST, Converter
+from stream.web.slot import Slot
+
+_CLOCK_HZ = 90_000
+_BITRATE_HZ = 4_000_000  # bits a second offered to a page; its own estimate bounds it
+
+
+class CallError(ValueError):
+    """A session description is not one we can answer; the text is one sentence."""
+
+
+class Call:
+    """One call; `show` puts a picture on the page."""
+
+    def __init__(self, connection: RTCPeerConnection, shown: _Shown) -> None:
+        self._connection = connection
+        self._shown = shown
+
+    def show(self, stamped: Pixels) -> None:
+        """Send a picture (H, W, 3) uint8 BGR; one that was not yet sent is replaced."""
+        self._shown.pictures.put(stamped)
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._shown.stop()
+        await self._connection.close()
+
+
+class _Shown(MediaStreamTrack):
+    """The track to the page: the newest picture, whenever there is one."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pictures: Slot[Pixels] = Slot()
+        self._begun_s = time.monotonic()
+
+    async def recv(self) -> VideoFrame:
+        """The next picture, even in width and height, as video codecs want it."""
+        pixels = await self.pictures.take()
+        frame = VideoFrame.from_ndarray(pixels[: pixels.shape[0] & ~1, : pixels.shape[1] & ~1], format="bgr24")
+        frame.pts = round((time.monotonic() - self._begun_s) * _CLOCK_HZ)
+        frame.time_base = Fraction(1, _CLOCK_HZ)
+        return frame
+
+
+async def open_call(sdp: str, arrive: Callable[[Pixels], None]) -> tuple[Call, str]:
+    """Answer the offer `sdp`; each picture of the page's camera goes to `arrive`. Raises CallError."""
+    for codec in (vpx, h264):
+        vars(codec).update(MAX_BITRATE=_BITRATE_HZ, DEFAULT_BITRATE=_BITRATE_HZ // 2)
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    shown = _Shown()
+    watchers: set[asyncio.Task[None]] = set()
+
+    def on_track(track: MediaStreamTrack) -> None:
+        if track.kind == "video" and not watchers:
+            watchers.add(asyncio.create_task(_receive(track, arrive)))
+
+    connection.on("track", on_track)
+    try:
+        await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+        connection.addTrack(shown)
+        await connection.setLocalDescription(await connection.createAnswer())
+    except Exception as error:
+        await connection.close()
+        raise CallError("the call could not be answered: pictures go another way") from error
+    return Call(connection, shown), connection.localDescription.sdp
+
+
+async def _receive(track: MediaStreamTrack, arrive: Callable[[Pixels], None]) -> None:
+    convert = Converter(None, FAST)
+    while True:
+        try:
+            frame = await track.recv()
+        except MediaStreamError:
+            return
+        if isinstance(frame, VideoFrame):
+            arrive(await asyncio.to_thread(convert, frame))

@@ -1,0 +1,110 @@
+"""A visitor's own camera: its pictures are decoded, dated by their stamps and given to dispatch as a camera's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from stream.message import Picture, Pixels
+from stream.web import stamp
+from stream.web.photo import PhotoError, from_jpeg
+from stream.web.slot import Slot
+from stream.web.stamp import CLOCK_MS
+from stream.web.talk import Standing
+from stream.web.uplink import FullError, Uplink
+
+SILENCE_S = 3.0
+"""A camera that sends nothing for longer is given up, and taken up anew with its next picture."""
+
+
+class _Arrived(NamedTuple):
+    picture: bytes | Pixels
+    captured_ns: int
+
+
+class Guest:
+    """One visitor's camera; `name` is None while nothing comes from it.
+
+    `changed(cause)` is called when it comes (None), goes (`ended`) or finds no room (`full`).
+    """
+
+    def __init__(self, uplink: Uplink, most_px: int, changed: Callable[[Standing | None], None]) -> None:
+        self._uplink = uplink
+        self._most_px = most_px
+        self._changed = changed
+        self._arrived: Slot[_Arrived] = Slot()
+        self._clock_ms = 0
+        self._pts_ns = 0
+        self.name: str | None = None
+        self.refused = 0
+
+    def arrive(self, picture: bytes | Pixels) -> None:
+        """A stamped picture has come: JPEG, or pixels (H, W, 3) uint8 BGR."""
+        self._arrived.put(_Arrived(picture, time.monotonic_ns()))
+
+    async def run(self) -> None:
+        """Take in what arrives until cancelled; then the camera is gone."""
+        try:
+            while True:
+                try:
+                    arrived = await asyncio.wait_for(self._arrived.take(), SILENCE_S)
+                except TimeoutError:
+                    self._close("ended")
+                else:
+                    await self._take(arrived)
+        finally:
+            self._close(None)
+
+    async def _take(self, arrived: _Arrived) -> None:
+        try:
+            stamped = arrived.picture
+            if isinstance(stamped, bytes):
+                stamped = await asyncio.to_thread(from_jpeg, stamped, stamp.stamped_px(self._most_px))
+            elif stamped.shape[0] * stamped.shape[1] > stamp.stamped_px(self._most_px):
+                raise PhotoError("the picture is too large")
+            pixels, read = stamp.take(stamped)
+        except PhotoError:
+            self.refused += 1
+            return
+        if read is None or not self._rises(read.clock_ms):
+            self.refused += 1
+            return
+        if self.name is None and not self._open():
+            return
+        assert self.name is not None
+        self._uplink.put(self.name, Picture(pixels, self._pts_ns, arrived.captured_ns))
+
+    def _rises(self, clock_ms: int) -> bool:
+        """Carry the page's clock on, which starts over every few hours; False for an old picture."""
+        gap_ms = (clock_ms - self._clock_ms) % CLOCK_MS
+        if self.name is None:
+            self._pts_ns = clock_ms * 1_000_000
+        elif 0 < gap_ms < CLOCK_MS // 2:
+            self._pts_ns += gap_ms * 1_000_000
+        else:
+            return False
+        self._clock_ms = clock_ms
+        return True
+
+    def leave(self) -> None:
+        """The visitor takes the camera away; a picture that still waits is forgotten."""
+        self._arrived.clear()
+        self._close(None)
+
+    def _open(self) -> bool:
+        try:
+            self.name = self._uplink.open()
+        except FullError:
+            self._changed("full")
+            return False
+        self._changed(None)
+        return True
+
+    def _close(self, cause: Standing | None) -> None:
+        if self.name is not None:
+            self._uplink.close(self.name)
+            self.name = None
+            if cause is not None:
+                self._changed(cause)

@@ -1,0 +1,231 @@
+"""One visitor: what the page says is done, what it watches is shown, and when it is gone all of it is freed."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from clothseg.labels import CLASSES, PALETTE
+from stream.config import Web
+from stream.protocol import Stream
+from stream.web import talk
+from stream.web.allowance import Allowance
+from stream.web.call import CallError, open_call
+from stream.web.dresser import Dresser, DressError
+from stream.web.guest import Guest
+from stream.web.look import LookError, effects_of
+from stream.web.photo import PhotoError, photo_ending
+from stream.web.presenter import Presenter
+from stream.web.spectator import follow
+from stream.web.uplink import Uplink
+from stream.web.wardrobe import Wardrobe
+
+_WORDS_HZ = 60  # "shown" is said for every picture
+_MAX_PHOTO_BYTES = 3_000_000
+
+
+class House(NamedTuple):
+    """What all visitors share: the cameras of the house, where results are published, what can be worn."""
+
+    settings: Web
+    cameras: tuple[str, ...]
+    results: str
+    uplink: Uplink
+    wardrobe: Wardrobe
+    dresser: Dresser
+
+    def hello(self) -> talk.Hello:
+        """What a page is told first."""
+        shelves = (self.wardrobe.garments, self.wardrobe.textures, self.wardrobe.backgrounds)
+        garments, textures, backgrounds = (tuple(piece.item for piece in shelf.values()) for shelf in shelves)
+        return talk.Hello(
+            self.cameras,
+            garments,
+            textures,
+            backgrounds,
+            tuple(talk.Class(name, (r, g, b)) for name, (b, g, r) in zip(CLASSES, PALETTE, strict=True)),
+            self.settings.size_px,
+            self.settings.rate_hz,
+        )
+
+
+class Socket(Protocol):
+    """The page's end."""
+
+    async def send_text(self, data: str) -> None: ...
+
+    async def send_bytes(self, data: bytes) -> None: ...
+
+
+class Session:
+    """A page that is open. Nothing of it is left when `run` returns."""
+
+    def __init__(self, socket: Socket, house: House) -> None:
+        self._socket = socket
+        self._house = house
+        width, height = house.settings.size_px
+        self._guest = Guest(house.uplink, width * height, self._guest_changed)
+        self._presenter = Presenter(socket.send_bytes)
+        self._joined = False
+        self._watched: str | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._wear: talk.Wear | None = None
+        self._photos: dict[talk.Slot, Path] = {}
+        self._folder: Path | None = None
+        self._words = Allowance(_WORDS_HZ + house.settings.rate_hz, 2 * _WORDS_HZ)
+        self._pictures = Allowance(1.5 * house.settings.rate_hz, house.settings.rate_hz)
+        self._errands: set[asyncio.Task[None]] = set()
+
+    async def run(self, messages: AsyncIterator[str | bytes]) -> None:
+        """Serve the page until its messages end."""
+        await self._say(self._house.hello())
+        work = (self._listen(messages), self._presenter.run(), self._guest.run())
+        tasks = [asyncio.create_task(one) for one in work]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (*tasks, *self._errands):
+                task.cancel()
+            await asyncio.gather(*tasks, *self._errands, return_exceptions=True)
+            await self._leave()
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _listen(self, messages: AsyncIterator[str | bytes]) -> None:
+        async for message in messages:
+            now_s = time.monotonic()
+            if isinstance(message, bytes):
+                if self._joined and self._pictures.spend(now_s):
+                    self._guest.arrive(message)
+            elif not self._words.spend(now_s):
+                await self._say(talk.Refused("too much is asked at once: wait a moment"))
+            else:
+                await self._hear(message)
+
+    async def _hear(self, text: str) -> None:
+        try:
+            await self._obey(talk.decode(text))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            await self._say(talk.Refused("the page and its server do not understand each other: reload the page"))
+        except (LookError, DressError, CallError, PhotoError) as error:
+            await self._say(talk.Refused(str(error)))
+
+    async def _obey(self, said: talk.FromPage) -> None:
+        match said:
+            case talk.Shown():
+                self._presenter.shown()
+            case talk.Ping(clock_ms):
+                await self._say(talk.Pong(clock_ms, time.monotonic() * 1000))
+            case talk.Show():
+                self._presenter.show = said
+            case talk.Wear():
+                self._wear = said
+                await self._dress()
+            case talk.Photo(slot, data):
+                self._keep(slot, data)
+            case talk.Snapshot(kind):
+                await self._snapshot(kind)
+            case talk.Watch(camera):
+                await self._leave()
+                if camera not in self._house.cameras:
+                    raise LookError(f"there is no camera {camera}: reload the page")
+                self._watch(camera)
+            case talk.Join():
+                await self._leave()
+                self._joined = True
+            case talk.Offer(sdp):
+                await self._leave()
+                self._presenter.call, answer = await open_call(sdp, self._guest.arrive)
+                self._joined = True
+                await self._say(talk.Answer(answer))
+            case talk.Leave():
+                await self._leave()
+
+    # What is watched.
+
+    def _watch(self, camera: str) -> None:
+        self._watched = camera
+        self._following = asyncio.create_task(
+            follow(self._house.results, camera, self._presenter.frames, self._stream_changed)
+        )
+
+    def _stream_changed(self, stream: Stream) -> None:
+        if stream.state == "running" and self._watched == self._guest.name:
+            self._errand(self._dress())
+        self._errand(self._say(talk.State(stream.state, self._watched, stream.cause)))
+
+    def _guest_changed(self, cause: talk.Standing | None) -> None:
+        """The visitor's own camera comes, goes, or finds no room."""
+        self._unwatch()
+        if self._guest.name is not None:
+            self._watch(self._guest.name)
+        elif cause is not None:
+            self._errand(self._say(talk.State(cause)))
+
+    def _unwatch(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+        self._watched, self._following = None, None
+
+    async def _leave(self) -> None:
+        """Give up what is watched, and the visitor's own camera."""
+        self._joined = False
+        self._guest.leave()
+        self._unwatch()
+        call = self._presenter.call
+        self._presenter.forget()
+        if call is not None:
+            await call.close()
+
+    # What is worn.
+
+    async def _dress(self) -> None:
+        if self._watched is not None and self._wear is not None:
+            effects = effects_of(self._wear, self._house.wardrobe, self._photos)
+            await self._house.dresser.dress(self._watched, effects)
+
+    def _keep(self, slot: talk.Slot, data: bytes) -> None:
+        """Keep a photo for as long as the page is open, in a folder that only this server may read."""
+        if len(data) > _MAX_PHOTO_BYTES:
+            raise PhotoError(f"expected a photo of at most {_MAX_PHOTO_BYTES} bytes, got {len(data)}: choose another")
+        ending = photo_ending(data)
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="visitor-"))
+        before = self._photos.get(slot)
+        self._photos[slot] = self._folder / f"{slot}-{time.monotonic_ns()}{ending}"
+        self._photos[slot].write_bytes(data)
+        if before is not None:
+            before.unlink(missing_ok=True)
+
+    async def _snapshot(self, kind: str) -> None:
+        png = await self._presenter.snapshot(kind)
+        if png is None:
+            raise LookError("there is no picture yet: start a camera first")
+        await self._socket.send_bytes(png)
+
+    # Saying things.
+
+    async def _say(self, item: talk.ToPage) -> None:
+        await self._socket.send_text(talk.encode(item))
+
+    def _errand(self, work: Coroutine[None, None, None]) -> None:
+        """Do something that nobody waits for; what is refused is said."""
+
+        async def run() -> None:
+            try:
+                await work
+            except (LookError, DressError) as error:
+                await self._say(talk.Refused(str(error)))
+
+        task = asyncio.create_task(run())
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)

@@ -1,0 +1,92 @@
+"""What can be chosen: folders with pictures and a small YAML for each, read once when the server starts.
+
+`garments/hoodie.yaml`: `title: Hoodie`, `part: top`, `image: hoodie.png` (PNG with alpha), `licence: …`
+`textures/denim.yaml`, `backgrounds/loft.yaml`: the same without `part`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import yaml
+
+from clothseg.tryon.asset import EffectError, read_picture
+from clothseg.tryon.part import Part
+from stream.config import ConfigError, Web
+from stream.web.photo import to_png
+from stream.web.talk import Item, Name
+
+Kind = Literal["garments", "textures", "backgrounds"]
+_THUMBNAIL_PX = 320
+_MOST = 200
+
+
+class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The YAML beside a picture."""
+
+    title: str
+    image: str
+    """File name of the picture, in the same folder."""
+    licence: str
+    part: Part | None = None
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Something on a shelf: where its picture is, and a small PNG of it for the page."""
+
+    item: Item
+    image: Path
+    thumbnail: bytes
+
+
+Shelf = Mapping[str, Piece]
+
+
+def read_shelf(folder: Path, kind: Kind) -> Shelf:
+    """Every piece in `folder`, by its name; ConfigError names the file that is wrong."""
+    if not folder.is_dir():
+        raise ConfigError(f"web.{kind}: expected a folder, {folder} is none")
+    cards = sorted(folder.glob("*.yaml"))
+    if len(cards) > _MOST:
+        raise ConfigError(f"web.{kind}: expected at most {_MOST} pieces in {folder}, got {len(cards)}")
+    return {card.stem: _read(card, kind) for card in cards}
+
+
+def _read(path: Path, kind: Kind) -> Piece:
+    try:
+        name = msgspec.convert(path.stem, Name)
+        card = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), Card)
+        if (kind == "garments") != (card.part is not None):
+            raise ValueError("a garment names its part, a texture or background does not")
+        if Path(card.image).name != card.image:
+            raise ValueError(f"expected a file name beside it, got {card.image}")
+        image = path.parent / card.image
+        thumbnail = to_png(read_picture(image, _THUMBNAIL_PX))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError, EffectError, ValueError) as error:
+        raise ConfigError(f"web.{kind}: {path}: {' '.join(str(error).split())}") from error
+    return Piece(Item(name, card.title, f"{kind}/{name}.png", card.part), image, thumbnail)
+
+
+class Wardrobe(msgspec.Struct, frozen=True):
+    """All shelves."""
+
+    garments: Shelf
+    textures: Shelf
+    backgrounds: Shelf
+
+    def piece(self, kind: str, name: str) -> Piece | None:
+        """The piece of that name on the shelf `kind`, None where there is none."""
+        shelf: Shelf = getattr(self, kind) if kind in self.__struct_fields__ else {}
+        return shelf.get(name)
+
+
+def read_wardrobe(settings: Web) -> Wardrobe:
+    """The shelves that `settings` name; ConfigError."""
+    return Wardrobe(
+        read_shelf(settings.garments, "garments"),
+        read_shelf(settings.textures, "textures"),
+        read_shelf(settings.backgrounds, "backgrounds"),
+    )
