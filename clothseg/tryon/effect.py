@@ -72,10 +72,9 @@ def _open_background(settings: Background, open_clip: OpenClip) -> OpenEffect:
             image = read_picture(settings.image, _LONGEST_PX)[:, :, :3].copy()
             return lambda state, picture, matte, pts_ns: background.before_image(state, picture, matte, image)
         case BackgroundVideo():
-            clip = open_clip(settings)
-            return lambda state, picture, matte, pts_ns: (
-                state,
-                background.before_video(picture, matte, clip, pts_ns),
+            open_clip(settings)  # what cannot be read is refused now
+            return lambda state, picture, matte, pts_ns: _before_video(
+                state or open_clip(settings), picture, matte, pts_ns
             )
 
 
@@ -89,3 +88,8 @@ def _open_worn(settings: Recolour | Texture | GarmentPhoto, cut_out: CutOut) -> 
         case GarmentPhoto():
             flat = open_garment(settings, cut_out)
     return lambda state, picture, matte, pts_ns: fit(state or (), picture, matte, flat, pts_ns)
+
+
+def _before_video(clip: Clip, picture: Picture, matte: Matte, pts_ns: int) -> tuple[Clip, Picture]:
+    """Each camera plays the video at its own pace, so its clip is its state."""
+    return clip, background.before_video(picture, matte, clip, pts_ns)

@@ -20,7 +20,7 @@ _MASK_PX = 128  # the longer side of the mask in which landmarks are looked for
 _FLOW_PX = 320  # and of the picture in which motion is measured
 _GRID_PX = 32  # the spline is evaluated this far apart; in between it is as good as straight
 _STIFFNESS = 0.1
-_PRINT_SPREADS = 2.5  # what the worn garment has on it that is this much brighter than its folds must not show through
+_PRINT_SPREADS = 1.8  # what the worn garment has on it that is this much brighter than its folds must not show through
 _WEARERS = 3  # people dressed at once
 
 
