@@ -32,12 +32,16 @@ def main() -> None:
             (folder / kind / f"{name}.yaml").write_text(card, encoding="utf-8")
 
 
+def _eight_bit(picture: NDArray[np.floating]) -> Picture:
+    return np.asarray(np.clip(picture, 0, 255), np.uint8)
+
+
 def _woven(picture: NDArray[np.float32], rng: np.random.Generator, depth: float) -> Picture:
     """A flat pattern with the grain of threads."""
     size = picture.shape[:2]
     grain = rng.normal(0, 1, (*size, 1)).astype(np.float32)
     threads = cv2.blur(grain, (1, 5))
-    return np.clip(picture * (1 + depth * threads.reshape(*size, 1)), 0, 255).astype(np.uint8)
+    return _eight_bit(picture * (1 + depth * threads.reshape(*size, 1)))
 
 
 def _filled(colour: tuple[int, int, int]) -> NDArray[np.float32]:
@@ -111,7 +115,7 @@ def studio(rng: np.random.Generator) -> Picture:
     scene = _shaded((214, 220, 224), (196, 202, 208))
     scene[int(0.8 * _SCENE_PX[0]) :] *= 0.97
     soft = cv2.GaussianBlur(scene, (0, 0), 24)
-    return np.clip(soft + rng.normal(0, 1.2, soft.shape), 0, 255).astype(np.uint8)
+    return _eight_bit(soft + rng.normal(0, 1.2, soft.shape))
 
 
 def evening(rng: np.random.Generator) -> Picture:
@@ -123,7 +127,7 @@ def evening(rng: np.random.Generator) -> Picture:
         disc = np.zeros_like(scene)
         cv2.circle(disc, at, int(rng.integers(12, 44)), colour, -1, cv2.LINE_AA)
         scene += float(rng.uniform(0.12, 0.5)) * disc
-    return np.clip(cv2.GaussianBlur(scene, (0, 0), 3), 0, 255).astype(np.uint8)
+    return _eight_bit(cv2.GaussianBlur(scene, (0, 0), 3))
 
 
 def terrace(rng: np.random.Generator) -> Picture:
@@ -137,7 +141,7 @@ def terrace(rng: np.random.Generator) -> Picture:
     sea = scene[int(0.46 * height) : int(0.66 * height)]
     sea += 3.0 * waves[: len(sea), :, None]
     scene[int(0.66 * height) :] = (206, 222, 232)
-    return np.clip(cv2.GaussianBlur(scene, (0, 0), 5), 0, 255).astype(np.uint8)
+    return _eight_bit(cv2.GaussianBlur(scene, (0, 0), 5))
 
 
 def plaster(rng: np.random.Generator) -> Picture:
@@ -153,7 +157,7 @@ def plaster(rng: np.random.Generator) -> Picture:
             pane = np.array([(x, y), (x + 210, y + 60), (x + 210, y + 310), (x, y + 250)])
             cv2.fillConvexPoly(light, pane, 1.0, cv2.LINE_AA)
     scene *= 1 + 0.22 * cv2.GaussianBlur(light, (0, 0), 9)[..., None]
-    return np.clip(scene, 0, 255).astype(np.uint8)
+    return _eight_bit(scene)
 
 
 Draw = Callable[[np.random.Generator], Picture]

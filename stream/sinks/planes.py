@@ -62,6 +62,11 @@ def frame_of(pixels: Pixels, pixel_format: str, scaler: VideoReformatter) -> Vid
     return frame
 
 
+def frame_as_is(pixels: Pixels) -> VideoFrame:
+    """A frame with the very `pixels`, (H, W, 3) BGR, for an encoder that converts them itself."""
+    return VideoFrame.from_ndarray(pixels, format="bgr24")
+
+
 def _subsampled(pixels: Pixels) -> tuple[Pixels, ...]:
     """Y (H, W), Cb and Cr (H/2, W/2, rounded up), and alpha (H, W) where `pixels` has it."""
     height, width = pixels.shape[:2]

@@ -9,13 +9,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.codecs import h264, vpx
 from aiortc.mediastreams import MediaStreamError
-from av import VideoFrame
 
 from stream.message import Pixels
+from stream.sinks.planes import frame_as_is
 from stream.sources.pixels import FAST, Converter
 from stream.web.slot import Slot
 
@@ -54,10 +55,10 @@ class _Shown(MediaStreamTrack):
         self.pictures: Slot[Pixels] = Slot()
         self._begun_s = time.monotonic()
 
-    async def recv(self) -> VideoFrame:
+    async def recv(self) -> Any:
         """The next picture, even in width and height, as video codecs want it."""
         pixels = await self.pictures.take()
-        frame = VideoFrame.from_ndarray(pixels[: pixels.shape[0] & ~1, : pixels.shape[1] & ~1], format="bgr24")
+        frame = frame_as_is(pixels[: pixels.shape[0] & ~1, : pixels.shape[1] & ~1])
         frame.pts = round((time.monotonic() - self._begun_s) * _CLOCK_HZ)
         frame.time_base = Fraction(1, _CLOCK_HZ)
         return frame
@@ -90,8 +91,7 @@ async def _receive(track: MediaStreamTrack, arrive: Callable[[Pixels], None]) ->
     convert = Converter(None, FAST)
     while True:
         try:
-            frame = await track.recv()
+            frame: Any = await track.recv()
         except MediaStreamError:
             return
-        if isinstance(frame, VideoFrame):
-            arrive(await asyncio.to_thread(convert, frame))
+        arrive(await asyncio.to_thread(convert, frame))
