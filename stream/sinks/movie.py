@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
@@ -41,13 +42,16 @@ class Sample:
 class Movie:
     """A recording under way. Its methods may raise `SinkError`, after which the movie is over.
 
-    `start_ns` is its time 0, `shape` the height and width of its pictures; one of another size is fitted
-    into that with black (transparent) borders. What was written is on its way to the disk within a
+    `start_ns` is its time 0, `rate_hz` the nominal rate that players are told (the true times are in the
+    file), `shape` the height and width of its pictures; one of another size is fitted into that with
+    black (transparent) borders. What was written is on its way to the disk within a
     second, and a file whose writer was killed plays up to there. `count`, `last_tick` and `samples` are
     what the finished file must hold.
     """
 
-    def __init__(self, path: Path, form: Format, shape: tuple[int, int], start_ns: int, sound: Sound | None) -> None:
+    def __init__(
+        self, path: Path, form: Format, shape: tuple[int, int], *, start_ns: int, rate_hz: float, sound: Sound | None
+    ) -> None:
         self.path = path
         self.form = form
         self.count = 0
@@ -63,7 +67,7 @@ class Movie:
         try:
             options = {"flush_packets": "1", **form.container.options}
             self._container = av.open(ffmpeg_name(path), "w", format=form.container.muxer, container_options=options)
-            self._stream = _video_stream(self._container, form, *self._shape)
+            self._stream = _video_stream(self._container, form, self._shape, rate_hz)
             self._sound = SoundTrack(sound, self._container, form.container.sounds) if sound else None
             self._container.start_encoding()
         except FAILURES as error:
@@ -150,9 +154,10 @@ def fitted(pixels: Pixels, height: int, width: int) -> Pixels:
     return framed
 
 
-def _video_stream(container: OutputContainer, form: Format, height: int, width: int) -> VideoStream:
-    stream = cast(VideoStream, container.add_stream(form.codec.encoder, options=dict(form.codec.options)))
-    stream.height, stream.width = height, width
+def _video_stream(container: OutputContainer, form: Format, shape: tuple[int, int], rate_hz: float) -> VideoStream:
+    rate = Fraction(rate_hz).limit_denominator(1001)
+    stream = cast(VideoStream, container.add_stream(form.codec.encoder, rate=rate, options=dict(form.codec.options)))
+    stream.height, stream.width = shape
     stream.pix_fmt = form.pixel_format
     stream.time_base = form.container.tick
     if form.pixel_format == "yuva420p":

@@ -23,6 +23,7 @@ VEIL_MARGIN_PX = 16
 UNSEEN_ALPHA = 4
 """Alpha up to here, of 255, is the matte's noise: nothing of it can be seen."""
 LEAST_STEP_NS = 1_000_000
+DEFAULT_RATE_HZ = 30.0
 
 
 def check(settings: Recording, cameras: Sequence[str]) -> None:
@@ -99,7 +100,7 @@ class RecordingSink:
         self._form = format_of(settings)
         self._tracks: dict[str, _Track] = {}
         self._takes: dict[str, int] = {}
-        self._sources: dict[str, str] = {}
+        self._starts: dict[str, StreamStart] = {}
 
     def write(self, item: Output) -> None:
         """Record a frame, or finish the file of a camera whose stream has ended."""
@@ -111,9 +112,9 @@ class RecordingSink:
                 picture = item.frame.picture
                 self._tracks[camera].write(shown(item, self._form), picture.pts_ns, item.frame.epoch)
             case StreamStart():
-                self._sources.setdefault(item.camera, item.source)
+                self._starts.setdefault(item.camera, item)
             case EndOfStream():
-                self._sources.pop(item.camera, None)
+                self._starts.pop(item.camera, None)
                 if item.camera in self._tracks:
                     track = self._tracks.pop(item.camera)
                     track.close()
@@ -133,7 +134,8 @@ class RecordingSink:
             raise failures[0]
 
     def _begun(self, camera: str) -> _Track:
-        source = self._sources.get(camera, "")
+        start = self._starts.get(camera)
+        source = start.source if start else ""
         sound = None
         if self._settings.sound == "source" and self._form.container.sounds:
             sound = Sound.of(source)
@@ -145,7 +147,8 @@ class RecordingSink:
                 raise SinkError(f"the recording {path} would overwrite the file it is made from")
             return path
 
-        return _Track(self._form, next_path, self._settings.segment_s, sound)
+        rate_hz = (start.rate_hz if start else None) or DEFAULT_RATE_HZ
+        return _Track(self._form, next_path, rate_hz, self._settings.segment_s, sound)
 
 
 class _Track:
@@ -155,10 +158,16 @@ class _Track:
     """
 
     def __init__(
-        self, form: Format, next_path: Callable[[], Path], segment_s: float | None, sound: Sound | None
+        self,
+        form: Format,
+        next_path: Callable[[], Path],
+        rate_hz: float,
+        segment_s: float | None,
+        sound: Sound | None,
     ) -> None:
         self._form = form
         self._next_path = next_path
+        self._rate_hz = rate_hz
         self._segment_s = segment_s
         self._sound = sound
         self._movie: Movie | None = None
@@ -178,7 +187,14 @@ class _Track:
             self._movie = None
         if self._movie is None:
             shape = (pixels.shape[0], pixels.shape[1])
-            self._movie = Movie(self._next_path(), self._form, shape, self._last_ns, self._sound)
+            self._movie = Movie(
+                self._next_path(),
+                self._form,
+                shape,
+                start_ns=self._last_ns,
+                rate_hz=self._rate_hz,
+                sound=self._sound,
+            )
         self._movie.write(pixels, self._last_ns)
 
     def close(self) -> None:

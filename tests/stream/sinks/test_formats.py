@@ -176,7 +176,7 @@ class TestProof:
     """A finished recording is held to what was written."""
 
     def movie(self, path: Path, make_frame: Any) -> Movie:
-        movie = Movie(path, format_of(Recording(path=path)), (120, 160), 0, None)
+        movie = Movie(path, format_of(Recording(path=path)), (120, 160), start_ns=0, rate_hz=25, sound=None)
         for index in range(60):
             movie.write(make_frame(index, 0, size=SIZE).cutout, index * 40 * MS)
         movie.close()

@@ -68,6 +68,16 @@ def test_times_are_exact_to_a_ninety_thousandth_of_a_second(tmp_path: Path, make
     assert np.abs(np.array(read) - times_ns).max() <= 1e9 / 90_000
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".webm"])
+def test_players_are_told_the_rate_of_the_source(tmp_path: Path, make_frame: Any, ending: str) -> None:
+    start = StreamStart("cam", 0, 0, "file", "synthetic:", rate_hz=30_000 / 1001)
+    path = tmp_path / f"ntsc{ending}"
+    record(path, [start, *(make_frame(i, round(i * 1_001_000_000 / 30)) for i in range(60)), EndOfStream("cam", 59)])
+    source = open_source(Camera(source=str(path)))
+    assert source.rate_hz == pytest.approx(29.97, abs=0.1)
+    source.close()
+
+
 def test_a_recording_begins_with_its_first_frame(tmp_path: Path, make_frame: Any) -> None:
     path = record(tmp_path / "late.mp4", [make_frame(i, (90_000 + 40 * i) * MS) for i in range(3)])
     assert times_ms(path) == [0, 40, 80]
@@ -272,6 +282,12 @@ def test_what_cannot_work_is_refused_at_start(tmp_path: Path, path: str, cameras
     with pytest.raises(SinkError, match=says) as raised:
         check([Recording(path=tmp_path / path)], cameras)
     assert "\n" not in str(raised.value)
+
+
+def test_two_recordings_cannot_share_a_file(tmp_path: Path) -> None:
+    twice = [Recording(path=tmp_path / "clip.mp4"), Recording(path=tmp_path / "clip.mp4", codec="h265")]
+    with pytest.raises(SinkError, match="2 recordings would be written to the same file"):
+        check(twice, ["a"])
 
 
 def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
