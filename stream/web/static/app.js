@@ -6,6 +6,7 @@ import { make } from "./elements.js";
 import { recordings, snapshots } from "./keep.js";
 import { Line } from "./line.js";
 import { Meter } from "./meter.js";
+import { Beat, Window } from "./pace.js";
 import { Stage } from "./stage.js";
 import { since } from "./stamp.js";
 import { Upload } from "./upload.js";
@@ -14,7 +15,9 @@ import { Wardrobe } from "./wardrobe.js";
 const $ = (selector) => document.querySelector(selector);
 const MINE = "";
 const PING_MS = 2000;
-const RTC = "RTCPeerConnection" in window && !location.search.includes("websocket");
+const HERE = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+// On this computer nothing is lost on the way, and the WebSocket is quicker (docs/decisions/web-transport.md).
+const RTC = "RTCPeerConnection" in window && (HERE ? location.search === "?webrtc" : location.search !== "?websocket");
 
 const line = new Line();
 const camera = new Camera();
@@ -27,6 +30,7 @@ let house = null; // what the server said of itself
 let wardrobe = null;
 let watched = null; // MINE, the name of a camera of the house, or null
 let road = null; // how the camera's pictures travel: an Upload or a Call
+let pace = new Window(); // how many of them are sent
 let callable = RTC;
 let trying = null;
 let offset = 0; // the server's clock minus the page's, ms
@@ -125,8 +129,9 @@ function show(picture, width, height) {
   const stamp = stage.show(picture, width, height);
   if (!stamp) return;
   const now = performance.now() + (watched === MINE ? 0 : offset);
-  meter.note(since(stamp.clock, now));
-  if (road instanceof Upload) road.returned(stamp.clock);
+  const delay = since(stamp.clock, now);
+  meter.note(delay);
+  pace.returned(stamp.clock, delay);
   if (!$("#wait").hidden || !$("#welcome").hidden) {
     $("#wait").hidden = $("#welcome").hidden = true;
     $("#view").ariaLabel = "Live picture";
@@ -163,9 +168,10 @@ async function join() {
 /** Send the camera's pictures, over WebRTC where that works, else over the WebSocket. */
 function send() {
   hangUp();
+  pace = callable ? new Beat() : new Window();
   if (!callable) {
     line.say("join");
-    road = new Upload(camera, line);
+    road = new Upload(camera, line, pace);
     tellRoad("WebSocket");
     return;
   }
@@ -176,7 +182,7 @@ function send() {
     callable = false;
     send();
   });
-  call.open(camera.canvas, house.rate_hz, (sdp) => line.say("offer", { sdp }));
+  call.open(camera, pace, (sdp) => line.say("offer", { sdp }));
   tellRoad("WebRTC");
 }
 

@@ -8,10 +8,13 @@ export class Call extends EventTarget {
   #video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
   #alive = true;
   #seen = false;
+  #abort = new AbortController();
 
-  /** Call, with the camera's stamped canvas; `ask(sdp)` hands over the offer. */
-  async open(canvas, rate, ask) {
-    const [track] = canvas.captureStream(rate).getVideoTracks();
+  /** Call, with the camera's stamped pictures; `ask(sdp)` hands over the offer. */
+  async open(camera, pace, ask) {
+    const [track] = camera.canvas.captureStream(0).getVideoTracks();
+    const offer = ({ detail: clock }) => pace.take(clock) && track.requestFrame();
+    camera.addEventListener("frame", offer, { signal: this.#abort.signal });
     track.contentHint = "motion";
     const sender = this.#connection.addTrack(track);
     const parameters = sender.getParameters();
@@ -39,6 +42,7 @@ export class Call extends EventTarget {
 
   close() {
     this.#alive = false;
+    this.#abort.abort();
     this.#connection.close();
     this.#video.srcObject = null;
   }
