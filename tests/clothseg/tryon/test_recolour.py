@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clothseg.labels import BOTTOM, TOP
+from clothseg.labels import BOTTOM, PERSON, TOP
 from clothseg.tryon.recolour import Recolour, recolour
 from tests.clothseg.tryon.wearer import MS, wearer
 
@@ -51,15 +51,19 @@ def test_a_garment_that_is_not_worn_leaves_the_picture_as_it_is() -> None:
     assert shown is picture
 
 
-def test_a_hand_passing_before_the_garment_does_not_change_its_colour() -> None:
-    state = None
-    shades = []
-    for number in range(12):
-        hand = (150 + 16 * number, 150)
-        picture, matte = wearer(hand_at=hand)
-        state, shown = recolour(state, picture, matte, Recolour("top", "#40a060"), number * 33 * MS)
-        shades.append(float(np.median(shown[inside(matte.parts, TOP)][:, 1])))
-    assert np.ptp(shades) < 4
+def test_hiding_half_of_a_garment_for_a_moment_does_not_change_the_colour_of_the_rest() -> None:
+    picture, matte = wearer(shirt=(90, 90, 90), fold_depth=0)
+    picture[:, 240:] = np.minimum(picture[:, 240:] * 1.8, 255).astype(np.uint8)  # light from one side
+    right = np.arange(picture.shape[1])[None, :] >= 240
+    hidden = np.where((matte.parts == TOP) & right, np.uint8(PERSON), matte.parts)
+    rest = inside(matte.parts, TOP) & inside(hidden, TOP)
+    state, seen = None, []
+    for number in range(8):
+        parts = hidden if number == 6 else matte.parts
+        now = matte._replace(parts=parts, foreground=picture)
+        state, shown = recolour(state, picture, now, Recolour("top", "#40a060"), number * 33 * MS)
+        seen.append(float(np.median(shown[rest][:, 1])))
+    assert abs(seen[6] - seen[5]) < 6
 
 
 def test_trousers_are_dyed_apart_from_the_shirt() -> None:
