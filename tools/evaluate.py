@@ -4,6 +4,7 @@ The model that ships is scored unless another is named. All measures are at the 
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import msgspec
@@ -18,11 +19,13 @@ from clothseg.training.report_page import number, page, rows
 from clothseg.training.samples import read, read_data_set
 from clothseg.training.webcam import WebcamReport, score_clips
 
+CCP = Path("configs/datasets/ccp-val.yaml")
+
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, nargs="?", help="a data set, YAML; none with --clips alone")
+    parser.add_argument("data", type=Path, nargs="?", default=CCP, help="a data set, YAML (default %(default)s)")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--weights", type=Path, default=DEFAULT_WEIGHTS, help="a checkpoint of ours")
     what.add_argument("--masks", type=Path, help="a folder of NAME.png with class indices")
@@ -53,22 +56,28 @@ def predictor(options: argparse.Namespace) -> tuple[str, Predictor]:
 def main() -> None:
     """Score and report."""
     options = arguments()
-    console = Console()
+    try:
+        report(options, Console())
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))
+
+
+def report(options: argparse.Namespace, console: Console) -> None:
+    """Score what the options name, and say it."""
     name, predict = predictor(options)
     written: dict[str, object] = {"model": name}
-    table = Table("measure", name, title=str(options.data or options.clips))
-    if options.data:
-        evaluation = _scored(options.data, predict, console)
-        for row in rows(evaluation):
-            table.add_row(*row)
-        written["pictures"] = evaluation.report
-        if options.html:
-            write_atomically(options.html, page(f"{name} on {options.data.stem}", evaluation).encode())
+    table = Table("measure", name, title=str(options.data))
+    evaluation = _scored(options.data, predict, console)
+    for row in rows(evaluation):
+        table.add_row(*row)
+    written["pictures"] = evaluation.report
+    if options.html:
+        write_atomically(options.html, page(f"{name} on {options.data.stem}", evaluation).encode())
     if options.clips:
-        report = score_clips(sorted(options.clips.glob("*.mkv")), predict, options.peer)
-        for label, value in _clip_rows(report):
+        clips = score_clips(sorted(options.clips.glob("*.mkv")), predict, options.peer)
+        for label, value in _clip_rows(clips):
             table.add_row(label, value)
-        written["clips"] = report
+        written["clips"] = clips
     if options.json:
         write_atomically(options.json, msgspec.json.format(msgspec.json.encode(written), indent=2))
     console.print(table)

@@ -6,6 +6,7 @@ logit becomes two. Of levindabhi/cloth-segmentation: `--stages u2net --classes b
 
 import argparse
 import pickle
+import sys
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ def plain_state(path: Path) -> dict[str, Tensor]:
     """The tensors of a `.pth` by name, without `module.`; ValueError where it holds anything else."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, TypeError, LookupError) as error:
         raise ValueError(
             f"{path}: not a file of tensors alone ({type(error).__name__}); ask for a state dict"
         ) from None
@@ -58,6 +59,15 @@ def main() -> None:
     parser.add_argument("--licence", default="Apache-2.0")
     parser.add_argument("--data", default="", help="what it was trained on, in words")
     options = parser.parse_args()
+    try:
+        convert(options)
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))
+    print(f"wrote {options.out}")
+
+
+def convert(options: argparse.Namespace) -> None:
+    """Read, check against the architecture, and write."""
     state = plain_state(options.source)
     if len(options.classes) == 2 and state["outconv.bias"].numel() == 1:
         state = two_logits(state)
@@ -67,7 +77,6 @@ def main() -> None:
         tuple(options.classes), options.stages, 1, area_px=options.area_px, licence=options.licence, data=options.data
     )
     save(options.out, about, network.state_dict())
-    print(f"wrote {options.out}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ A run that was stopped is continued by the same command. Several processes:
 
 import argparse
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import islice
@@ -54,8 +55,15 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--out", type=Path, help="folder of the run; default runs/NAME of the config")
     options = parser.parse_args()
-    training = read_training(options.config)
-    out: Path = options.out or Path("runs") / options.config.stem
+    try:
+        run(options.config, options.out or Path("runs") / options.config.stem)
+    except (ValueError, OSError, FloatingPointError) as error:
+        sys.exit(str(error))
+
+
+def run(config: Path, out: Path) -> None:
+    """Train as the config says in the folder `out`, from where it was left."""
+    training = read_training(config)
     team = join_team()
     network, about = new_network(training)
     state = State(network, training)

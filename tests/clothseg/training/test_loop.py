@@ -1,6 +1,5 @@
 """Training resumes bit for bit, stops on a loss that is no number, and does what its configuration says."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from clothseg.checkpoint import load
 from clothseg.training.loop import (
     Phase,
     Progress,
@@ -144,32 +142,41 @@ def test_a_loss_that_is_no_number_stops_and_names_the_batch_and_keeps_what_was_g
     assert all(torch.isfinite(value).all() for value in saved["average"].values())
 
 
-@pytest.mark.timeout(120)
-def test_a_killed_process_continues_from_what_it_saved(pictures: DataSet, tmp_path: Path) -> None:
+PROGRAM = """
+import sys
+from pathlib import Path
+import torch
+from clothseg.training.loop import Run, State, new_network, read_training, train
+from clothseg.training.pool import Pool
+from clothseg.training.team import Team
+
+torch.set_num_threads(1)
+training = read_training(Path(sys.argv[1]))
+network, _ = new_network(training)
+run = Run(training, State(network, training), Pool(training.data, training.keep_px), Team(0, 1))
+train(run, lambda progress: print(progress.step, flush=True), Path(sys.argv[2]))
+"""
+
+
+def test_a_process_killed_at_any_moment_continues_identically(pictures: DataSet, tmp_path: Path) -> None:
     config = tmp_path / "own.yaml"
     config.write_text(
         f"architecture: u2netp-stem2\ndata: [{{layout: folder, root: {pictures.root}}}]\nsave_every_s: 0\n"
         "phases: [{steps: 8, area_px: 1024, batch: 2, learning_rate: 1.0e-3}]\n"
     )
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(ROOT / "tools/train.py"), str(config), "--out"]
-    interrupted = subprocess.Popen(
-        [*command, str(tmp_path / "a")], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
-    )
-    state = tmp_path / "a/state.pt"
-    while not state.exists():
-        assert interrupted.poll() is None, "it ended before it saved"
-    interrupted.send_signal(signal.SIGKILL)
-    interrupted.wait()
-    assert torch.load(state, weights_only=True)["step"] < 8
+    command = [sys.executable, "-c", PROGRAM, str(config), str(tmp_path / "killed.pt")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(3)] == ["1\n", "2\n", "3\n"]
+        process.send_signal(signal.SIGKILL)
 
-    for run in ("a", "b"):
-        subprocess.run(
-            [*command, str(tmp_path / run)], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL
-        )
-    killed, whole = (load(tmp_path / run / "weights.safetensors") for run in ("a", "b"))
-    assert killed[0] == whole[0]
-    assert same(killed[1], whole[1])
+    resumed, whole = begin(read_training(config)), begin(read_training(config))
+    resumed.state.load(tmp_path / "killed.pt")
+    assert 2 <= resumed.state.step < 8
+    train(resumed, ignore, tmp_path / "killed.pt")
+    train(whole, ignore, tmp_path / "whole.pt")
+    assert same(resumed.state.network.state_dict(), whole.state.network.state_dict())
+    assert same(resumed.state.average, whole.state.average)
 
 
 def test_phases_follow_each_other_and_end() -> None:
