@@ -10,6 +10,7 @@ Plane = NDArray[np.float32]
 
 _SHRINK = 2  # mask pixels to one of evidence, each way
 _NEAR = 8  # a garment's evidence is pooled over a window this part of the mask's height
+_STUBBORN = 2.0  # power with which what was seen before weighs on what is seen now
 _FEEDBACK = 0.5  # share of the settled view in the evidence: what makes a flip need more than a draw
 
 
@@ -20,7 +21,7 @@ def gather(
 
     `evidence` is the past's, carried to the present, each (h, w) float32 at half the size and in seconds; None at
     the start. Returns the new evidence and the planes, which keep their sum at each pixel: the kinds
-    are weighed anew as likelihood × prior. The settled view feeds the evidence, which gives hysteresis.
+    are weighed anew as likelihood × prior². The settled view feeds the evidence, which gives hysteresis.
     """
     height, width = garments[0].shape
     size = (max(width // _SHRINK, 1), max(height // _SHRINK, 1))
@@ -42,7 +43,7 @@ def _prior(evidence: Sequence[Plane], reach: int) -> list[Plane]:
     # A tenth of a second of every kind, so that a first glance does not decide.
     pooled = [cv2.blur(plane, (2 * reach + 1,) * 2) + np.float32(0.03) for plane in evidence]
     most = np.maximum.reduce(pooled)
-    return [plane / most for plane in pooled]
+    return [cv2.pow(plane / most, _STUBBORN) for plane in pooled]
 
 
 def _weigh(likelihood: Sequence[Plane], prior: Sequence[Plane]) -> list[Plane]:

@@ -157,13 +157,11 @@ def _read(past: NDArray[Any], maps: tuple[Reals, Reals]) -> NDArray[Any]:
 
 
 def _carry_evidence(evidence: Sequence[Reals], carried: _Carried) -> list[Reals]:
-    """Evidence moved to the present, less where the past is not trusted."""
+    """Evidence moved to the present; where motion is not trusted it stays: what a hand hid is there again after."""
     if not evidence:
         return []
-    size = evidence[0].shape
-    maps = _maps(carried.motion, size)
-    trust = cv2.resize(carried.trust, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return [_read(plane, maps) * trust for plane in evidence]
+    maps = _maps(carried.motion * carried.trust[..., None], evidence[0].shape)
+    return [_read(plane, maps) for plane in evidence]
 
 
 def _whole(planes: Sequence[Reals]) -> Pixels:

@@ -104,7 +104,7 @@ def main() -> None:
 def suite(data: Path) -> list[str]:
     """The names of all clips of a data folder."""
     webcam = [str(path) for path in sorted((data / "intel-asl").glob("*.mkv"))]
-    animations = [f"animated:{scene}:{seed}" for seed, scene in enumerate(SUITE_SCENES * 2, 20)]
+    animations = [f"animated:{scene}:{seed}" for seed, scene in enumerate(SUITE_SCENES, 20)]
     return [*webcam, str(data / "davis/dance-twirl/frames"), *animations]
 
 
