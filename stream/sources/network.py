@@ -1,4 +1,4 @@
-"""Network streams: RTSP, RTSPS, HTTP, HLS, RTMP, SRT and whatever else FFmpeg has a protocol for."""
+"""Network streams: RTSP, RTSPS, HTTP, HLS, RTMP, UDP and whatever else FFmpeg was built with (SRT where it was)."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def open_network(camera: Camera) -> ContainerSource:
             timeout=(silence_s, silence_s),
             metadata_errors="replace",
         )
+    except av.error.ProtocolNotFoundError:
+        raise SourceError(
+            f"{address} cannot be opened: the FFmpeg within PyAV was built without {scheme(camera.source)} "
+            "(its wheels have no SRT); send RTSP, RTMP, HTTP or UDP, or build PyAV against an FFmpeg that has it"
+        ) from None
     except FAILURES as error:
         if time.monotonic() - asked_s >= silence_s:
             raise SourceError(f"{address} did not answer within {silence_s:g} s") from None
