@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.matting import Matte
-from clothseg.tryon.blend import Box, Picture, paint, shrink
+from clothseg.tryon.blend import Box, Picture, paint
 from clothseg.tryon.outline import Points, landmarks, proportion
 from clothseg.tryon.part import Part, covered_mask, part_alpha, part_box
 from clothseg.tryon.shading import Light, fold_gains, fold_levels, follow_light
@@ -85,7 +85,7 @@ def people(mask: NDArray[np.uint8]) -> list[slice]:
     Two are told apart by empty columns between them; a piece under a quarter of the largest is someone's
     sleeve.
     """
-    area = np.count_nonzero(mask[::4], axis=0)
+    area = np.count_nonzero(mask[::8], axis=0)
     ends = np.flatnonzero(np.diff(np.concatenate([[0], area > 0, [0]])))
     pieces = [(int(area[start:end].sum()), int(start), int(end)) for start, end in ends.reshape(-1, 2)]
     if not pieces:
@@ -107,7 +107,10 @@ def _nearest(wearers: tuple[Wearer, ...], columns: slice, view: View) -> Wearer 
 
 def _grey(picture: Picture) -> NDArray[np.uint8]:
     """`picture` (H, W, 3) in grey and small, for measuring motion."""
-    return np.asarray(cv2.cvtColor(shrink(picture, _FLOW_PX), cv2.COLOR_BGR2GRAY), np.uint8)
+    scale = min(_FLOW_PX / max(picture.shape), 1.0)
+    size = (max(round(picture.shape[1] * scale), 1), max(round(picture.shape[0] * scale), 1))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def _find(before: Wearer | None, mask: NDArray[np.uint8], view: View, flat: Flat) -> Wearer | None:

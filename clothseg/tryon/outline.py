@@ -115,7 +115,7 @@ def _hem(garment: Mask, shoulders: Points, length: float | None) -> float:
     start = max(round(left + 0.2 * width), 0)
     middle = garment[:, start : max(round(right - 0.2 * width), start + 1)]
     lowest = garment.shape[0] - np.argmax(middle[::-1], axis=0)[middle.any(axis=0)]
-    hem = float(np.percentile(lowest, 70)) if len(lowest) else top + width
+    hem = float(np.sort(lowest)[len(lowest) * 7 // 10]) if len(lowest) else top + width
     if length is not None and hem >= garment.shape[0] - 1:
         hem = max(hem, top + length * width)
     return hem
@@ -158,7 +158,7 @@ def _sleeve(garment: Mask, shoulder: NDArray[np.float64], sides: Points, width: 
     y, x = np.nonzero(pieces == 1 + np.argmax(sizes[1:, cv2.CC_STAT_AREA]))
     away = np.column_stack([x, y]) + 0.5 - shoulder
     distance = np.hypot(away[:, 0], away[:, 1])
-    tip = away[distance >= np.percentile(distance, 95)].mean(axis=0)
+    tip = away[np.argsort(distance)[-max(len(distance) // 20, 1) :]].mean(axis=0)
     reach = float(np.hypot(*tip))
     if reach < 0.25 * width:
         return unseen
@@ -232,7 +232,7 @@ def _run(mask: Mask, column: int) -> tuple[float, float]:
     rows = mask[mask[:, column]]
     left = column - np.argmin(np.pad(rows[:, column::-1], ((0, 0), (0, 1))), axis=1) + 1
     right = column + np.argmin(np.pad(rows[:, column:], ((0, 0), (0, 1))), axis=1)
-    return float(np.median(left)), float(np.median(right))
+    return float(np.sort(left)[len(left) // 2]), float(np.sort(right)[len(right) // 2])
 
 
 def _edges(mask: Mask, first: int, last: int) -> NDArray[np.float64]:
@@ -247,5 +247,5 @@ def _edges_near(mask: Mask, row: int) -> tuple[float, float]:
     edges = _edges(mask, max(row - 2, 0), row + 3)
     if len(edges) == 0:
         return math.nan, math.nan
-    left, right = np.median(edges, axis=0)
+    left, right = np.sort(edges, axis=0)[len(edges) // 2]
     return float(left), float(right)
