@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from stream.config import Null, OutputSettings, Publisher, Recording, Window
@@ -25,6 +26,10 @@ def check(outputs: Sequence[OutputSettings], cameras: Sequence[str]) -> None:
 
     A recording's folder is made where it is missing.
     """
+    paths = Counter(settings.path for settings in outputs if isinstance(settings, Recording))
+    for path, recordings in paths.items():
+        if recordings > 1:
+            raise SinkError(f"{recordings} recordings would be written to the same file {path}")
     for settings in outputs:
         if isinstance(settings, Recording):
             from stream.sinks import recording
