@@ -15,9 +15,9 @@ from clothseg.matting import matte, upsample
 from clothseg.smoothing import SmoothingState, smooth
 from clothseg.tryon import OpenEffect, apply_effects
 from stream.choice import Change, Changes, Choice, Choices, waiting
-from stream.config import OutputSettings, Publisher, Recording, Run
+from stream.config import Mjpeg, OutputSettings, Publisher, Push, Recording, Run
 from stream.dressing import open_dressing
-from stream.lifeline import BEAT_S, STOP_S, Lifeline, Patience, Reporter, SinkFailed, StopWanted
+from stream.lifeline import BEAT_S, STOP_S, Lifeline, Notice, Patience, Reporter, SinkFailed, StopWanted
 from stream.link import Inbox, Peer
 from stream.message import (
     CompositedFrame,
@@ -35,6 +35,7 @@ from stream.resequence import Resequencer
 from stream.sinks import open_sink
 from stream.sinks.residents import Residents
 from stream.sinks.tee import Tee
+from stream.sources import redact
 from stream.stage import Sink, Step, StreamError, run
 from stream.switchboard import Switchboard
 
@@ -160,16 +161,23 @@ def open_outputs(settings: Run, changes: Changes, lifeline: Reporter) -> Tee:
 
     The control socket watches what is given out as an output does; what it is asked for goes to `changes`.
     """
+
+    def stop() -> None:
+        lifeline.report(StopWanted())
+
+    def tell(text: str) -> None:
+        lifeline.report(Notice(text))
+
     sinks: dict[str, Sink[Output]] = {}
     try:
         if settings.control is not None:
             sinks["control"] = Switchboard(settings, settings.control.bind, changes, lifeline)
         for output in settings.outputs:
-            sink = open_sink(output, list(settings.cameras), lambda: lifeline.report(StopWanted()))
+            sink = open_sink(output, list(settings.cameras), stop, tell)
             sinks[output_name(output)] = Residents(sink, settings.cameras)
         if settings.transport.published is not None:
             page = Publisher(bind=settings.transport.published)
-            sinks["the page"] = open_sink(page, list(settings.cameras), lambda: None)
+            sinks["the page"] = open_sink(page, list(settings.cameras), stop, tell)
     except StreamError:
         for sink in sinks.values():
             sink.close()
@@ -184,6 +192,10 @@ def output_name(output: OutputSettings) -> str:
             return f"recording {path}"
         case Publisher(bind=bind):
             return f"publisher {bind}"
+        case Push(url=url):
+            return f"push to {redact(url)}"
+        case Mjpeg(bind=bind):
+            return f"mjpeg {bind}"
         case _:
             return type(output).__name__.lower()
 

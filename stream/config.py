@@ -118,6 +118,41 @@ class Publisher(
     """Folder with CURVE keys (`tools/make_keys.py`): encrypts, and lets only holders of a key subscribe."""
 
 
+class Push(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="push"):
+    """H.264 sent to a server, which hands it on: RTSP, RTMP, SRT, or MPEG-TS over UDP."""
+
+    url: str
+    """`rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`, `srt://` or `udp://`; `{camera}` stands for the camera's name."""
+    shows: Literal["composite", "stacked"] = "composite"
+    """`stacked` is the cut-out over its mask: these ways know no transparency."""
+    bitrate_kbit: Annotated[int, msgspec.Meta(ge=100, le=100_000)] = 4000
+
+
+class Mjpeg(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="mjpeg"):
+    """The composite as MJPEG over HTTP, for anything that can show a picture."""
+
+    bind: str = "127.0.0.1:8080"
+    """Host and port; whoever reaches them may watch."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `bind`; ConfigError where it is none."""
+        return host_and_port("mjpeg.bind", self.bind)
+
+
+class VirtualCamera(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="virtual_camera"
+):
+    """The composite as a webcam of this host, for video calls."""
+
+    camera: CameraName | None = None
+    """Which camera is shown; needed where there are several."""
+    device: str | None = None
+    """As `/dev/video10`; by default the first virtual device there is."""
+    rate_hz: Annotated[float, msgspec.Meta(gt=0, le=240)] = 30
+    """Frames a second that it claims to have."""
+
+
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="window"):
     """A preview window with the composite; `q` or Escape ends the run."""
 
@@ -126,7 +161,7 @@ class Null(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Takes everything and keeps nothing: for measuring."""
 
 
-OutputSettings = Recording | Publisher | Window | Null
+OutputSettings = Recording | Publisher | Push | Mjpeg | VirtualCamera | Window | Null
 
 
 _CONFIGS = Path(__file__).parents[1] / "configs"
@@ -157,10 +192,7 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     @property
     def address(self) -> tuple[str, int]:
         """Host and port of `bind`; ConfigError where it is none."""
-        host, _, port = self.bind.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65_535:
-            raise ConfigError(f"web.bind: expected HOST:PORT, as in 127.0.0.1:8000, got {self.bind!r}")
-        return host.strip("[]"), int(port)
+        return host_and_port("web.bind", self.bind)
 
 
 class Transport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -203,6 +235,14 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     transport: Transport = Transport()
     web: Web | None = None
     """The page in the browser; by default there is none."""
+
+
+def host_and_port(key: str, address: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`; ConfigError, which names the key, where it is none."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise ConfigError(f"{key}: expected HOST:PORT, as in 127.0.0.1:8000, got {address!r}")
+    return host.strip("[]"), int(port)
 
 
 def _read_yaml(text: str) -> Any:

@@ -2,6 +2,9 @@
 
     recording    files: H.264 MP4 of the composite, VP9 WebM of the cut-out …    stream.sinks.recording
     publisher    a ZeroMQ publisher                                             stream.sinks.publisher
+    push         an RTSP, RTMP, SRT or UDP stream to a server                    stream.sinks.push
+    mjpeg        MJPEG over HTTP                                                stream.sinks.mjpeg
+    virtualcam   a webcam of this host                                          stream.sinks.virtualcam
     window       a preview on the screen                                        stream.sinks.window
     null         nowhere                                                        stream.sinks.null
 
@@ -10,15 +13,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from stream.config import Null, OutputSettings, Publisher, Recording, Window
+from stream.config import Mjpeg, Null, OutputSettings, Publisher, Push, Recording, VirtualCamera, Window
 from stream.message import Output
 from stream.sinks.error import SinkError
 from stream.stage import Sink
 
 __all__ = ["SinkError", "check", "open_sink"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def check(outputs: Sequence[OutputSettings], cameras: Sequence[str]) -> None:
@@ -31,32 +37,70 @@ def check(outputs: Sequence[OutputSettings], cameras: Sequence[str]) -> None:
         if recordings > 1:
             raise SinkError(f"{recordings} recordings would be written to the same file {path}")
     for settings in outputs:
-        if isinstance(settings, Recording):
-            from stream.sinks import recording
+        match settings:
+            case Recording():
+                from stream.sinks import recording
 
-            recording.check(settings, cameras)
-        elif isinstance(settings, Window):
-            from stream.sinks import window
+                recording.check(settings, cameras)
+            case Push():
+                from stream.sinks import push
 
-            window.check()
+                push.check(settings, cameras)
+            case Mjpeg():
+                from stream.sinks import mjpeg
+
+                mjpeg.check()
+            case VirtualCamera():
+                from stream.sinks import virtualcam
+
+                virtualcam.check(settings, cameras)
+            case Window():
+                from stream.sinks import window
+
+                window.check()
+            case Publisher() | Null():
+                continue
 
 
-def open_sink(settings: OutputSettings, cameras: Sequence[str], stop: Callable[[], None]) -> Sink[Output]:
-    """Open one output; `stop` is called where a person asks it to end the run. Raises `SinkError`."""
+def open_sink(
+    settings: OutputSettings,
+    cameras: Sequence[str],
+    stop: Callable[[], None],
+    tell: Callable[[str], None] = _LOG.warning,
+) -> Sink[Output]:
+    """Open one output. Raises `SinkError`.
+
+    `stop` is called where a person asks it to end the run; `tell` is given a sentence on what becomes of it,
+    from any thread (by default the log is).
+    """
+    sink: Sink[Output]
     match settings:
         case Recording():
             from stream.sinks.recording import RecordingSink
 
-            return RecordingSink(settings, cameras)
-        case Window():
-            from stream.sinks.window import WindowSink
-
-            return WindowSink(stop)
+            sink = RecordingSink(settings, cameras)
         case Publisher():
             from stream.sinks.publisher import PublisherSink
 
-            return PublisherSink(settings)
+            sink = PublisherSink(settings)
+        case Push():
+            from stream.sinks.push import PushSink
+
+            sink = PushSink(settings, cameras, tell)
+        case Mjpeg():
+            from stream.sinks.mjpeg import MjpegSink
+
+            sink = MjpegSink(settings)
+        case VirtualCamera():
+            from stream.sinks.virtualcam import VirtualCameraSink
+
+            sink = VirtualCameraSink(settings, cameras, tell)
+        case Window():
+            from stream.sinks.window import WindowSink
+
+            sink = WindowSink(stop)
         case Null():
             from stream.sinks.null import NullSink
 
-            return NullSink()
+            sink = NullSink()
+    return sink

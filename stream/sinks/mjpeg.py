@@ -1,0 +1,165 @@
+"""Serves every camera's view as MJPEG over HTTP, which any browser and most players show; needs Starlette."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import socket
+import threading
+from collections.abc import AsyncIterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from stream import codec
+from stream.config import Mjpeg
+from stream.message import CompositedFrame, EndOfStream, Outage, Output, Pixels, StreamStart
+from stream.sinks.error import SinkError
+from stream.sinks.window import no_signal
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+BOUNDARY = "frame"
+_LOCAL = ("127.0.0.1", "localhost", "[::1]", "::1")
+_CLOSING_S = 1.0
+
+
+def check() -> None:
+    """Refuse where what it needs is not installed."""
+    if not all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn")):
+        raise SinkError("MJPEG needs Starlette and uvicorn: pip install 'clothseg[web]'")
+
+
+class Shot:
+    """A picture to be shown, made a JPEG once, when the first browser wants it."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+
+    @cached_property
+    def part(self) -> bytes:
+        """The picture as one part of a multipart/x-mixed-replace body."""
+        jpeg = bytes(codec.encode(self.pixels, "jpeg"))
+        head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+        return head.encode() + jpeg + b"\r\n"
+
+
+class View:
+    """One camera's newest shot, and the bells of those who watch it; lives in the server's thread."""
+
+    def __init__(self) -> None:
+        self.shot: Shot | None = None
+        self.over = False
+        self.bells: set[asyncio.Event] = set()
+
+    def show(self, shot: Shot | None) -> None:
+        """Show another picture; None: there will be no more."""
+        self.shot, self.over = shot or self.shot, shot is None
+        for bell in self.bells:
+            bell.set()
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """Every picture from now on; who is slow gets the newest."""
+        bell = asyncio.Event()
+        self.bells.add(bell)
+        try:
+            if self.shot is not None:
+                bell.set()
+            while not self.over:
+                await bell.wait()
+                bell.clear()
+                if self.shot is not None and not self.over:
+                    yield self.shot.part
+        finally:
+            self.bells.discard(bell)
+
+
+class MjpegSink:
+    """A web server in a thread of its own: `/` lists the cameras, `/{camera}.mjpg` is one."""
+
+    def __init__(self, settings: Mjpeg) -> None:
+        check()
+        import uvicorn
+
+        host, port = settings.address
+        try:
+            self._socket = socket.create_server((host, port))
+        except OSError as error:
+            raise SinkError(f"cannot serve MJPEG at {settings.bind}: {error.strerror}") from None
+        self.port: int = self._socket.getsockname()[1]
+        self._views: dict[str, View] = {}
+        self._loop = asyncio.new_event_loop()
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                application(self._views, local=host in _LOCAL),
+                log_level="error",
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._thread = threading.Thread(target=self._serve, name="mjpeg", daemon=True)
+        self._thread.start()
+
+    def write(self, item: Output) -> None:
+        """Show a frame, or what has become of its camera; encodes nothing."""
+        match item:
+            case CompositedFrame():
+                self._show(item.frame.camera, Shot(item.composite))
+            case StreamStart():
+                return
+            case Outage():
+                view = self._views.get(item.camera)
+                self._show(item.camera, Shot(no_signal(view.shot.pixels if view and view.shot else None)))
+            case EndOfStream():
+                self._show(item.camera, None)
+
+    def close(self) -> None:
+        """End every stream, then the server."""
+        for camera in list(self._views):
+            self._show(camera, None)
+        self._server.should_exit = True
+        self._thread.join(2 * _CLOSING_S)
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._server.serve(sockets=[self._socket]))
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        finally:
+            self._socket.close()
+            self._loop.close()
+
+    def _show(self, camera: str, shot: Shot | None) -> None:
+        def show() -> None:
+            view = self._views.setdefault(camera, View())
+            view.show(shot)
+            if shot is None:
+                del self._views[camera]
+
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(show)
+
+
+def application(views: dict[str, View], *, local: bool) -> Starlette:
+    """The server's pages; a `local` one answers only those who call it by a local name."""
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.responses import HTMLResponse, PlainTextResponse, StreamingResponse
+    from starlette.routing import Route
+
+    async def index(_: Request) -> Response:
+        images = "".join(f'<figure><img src="/{name}.mjpg"><figcaption>{name}</figcaption></figure>' for name in views)
+        return HTMLResponse(f"<!doctype html><title>Live</title>{images or 'No camera is running.'}")
+
+    async def camera(request: Request) -> Response:
+        view = views.get(request.path_params["camera"])
+        if view is None:
+            return PlainTextResponse(f"expected one of {', '.join(views) or 'no camera'}\n", status_code=404)
+        return StreamingResponse(view.parts(), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}")
+
+    routes = [Route("/", index), Route("/{camera}.mjpg", camera)]
+    allowed = list(_LOCAL) if local else ["*"]  # on loopback another name is a page elsewhere (DNS rebinding)
+    return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=allowed)])

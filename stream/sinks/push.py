@@ -1,0 +1,262 @@
+"""Pushes each camera's view as H.264 to a server: RTSP, RTMP, SRT or MPEG-TS over UDP.
+
+In a process of its own: while PyAV connects, no other thread of its process runs (it holds the interpreter's
+lock), and a server that accepts and then says nothing would hold the pipeline for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+import av
+import cv2
+import msgspec
+import numpy as np
+from av import VideoStream
+from av.video.frame import PictureType
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+
+from stream.config import Push
+from stream.message import CompositedFrame, Output, Pixels
+from stream.sinks.error import SinkError
+from stream.sinks.movie import FAILURES, KEY_FRAME_NS, fitted
+from stream.sinks.planes import frame_of
+from stream.sinks.reconnecting import Reconnecting
+from stream.sources.address import redact, scheme
+
+_THREADS = 2
+_HANG_S = 4
+_END = b"end"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How FFmpeg sends to addresses of a scheme; `tick` is what timestamps are rounded to."""
+
+    muxer: str
+    tick: Fraction
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+_FLV = Way("flv", Fraction(1, 1000), {"flvflags": "no_duration_filesize"})
+_RTSP = Way("rtsp", Fraction(1, 90_000), {"rtsp_transport": "tcp"})
+_TS = Way("mpegts", Fraction(1, 90_000), {"pkt_size": "1316"})
+
+WAYS: Mapping[str, Way] = {"rtsp": _RTSP, "rtsps": _RTSP, "rtmp": _FLV, "rtmps": _FLV, "srt": _TS, "udp": _TS}
+
+
+def check(settings: Push, cameras: Sequence[str]) -> None:
+    """Refuse an address that could not work, before anything starts."""
+    kind, shown = scheme(settings.url), redact(settings.url)
+    if kind not in WAYS:
+        raise SinkError(f"cannot push to {shown}: expected an address that begins with {', '.join(WAYS)}")
+    if len(cameras) > 1 and "{camera}" not in settings.url:
+        raise SinkError(f"{len(cameras)} cameras cannot share the address {shown}: write {{camera}} into it")
+    if kind == "srt" and not _srt_is_built_in():
+        raise SinkError(f"cannot push to {shown}: this build of FFmpeg knows no srt")
+
+
+def _srt_is_built_in() -> bool:
+    """Whether FFmpeg was built with libsrt, as the wheels of PyAV are not; an address without a host opens nothing."""
+    try:
+        av.open("srt:").close()
+    except av.ProtocolNotFoundError:
+        return False
+    except FAILURES:
+        return True
+    return True
+
+
+class PushSink:
+    """A connection for each camera, made when its first frame comes, and made again when it breaks."""
+
+    def __init__(self, settings: Push, cameras: Sequence[str], tell: Callable[[str], None]) -> None:
+        check(settings, cameras)
+        self._settings = settings
+        self._tell = tell
+        self._cameras: dict[str, tuple[Reconnecting, Transmitter]] = {}
+
+    def write(self, item: Output) -> None:
+        """Hand a frame to its camera's connection."""
+        if isinstance(item, CompositedFrame):
+            camera = item.frame.camera
+            if camera not in self._cameras:
+                self._cameras[camera] = self._begun(self._settings.url.replace("{camera}", camera))
+            self._cameras[camera][0].write(item)
+
+    def close(self) -> None:
+        """Say good-bye to every server."""
+        while self._cameras:
+            output, transmitter = self._cameras.popitem()[1]
+            output.close()
+            transmitter.end()
+
+    def _begun(self, url: str) -> tuple[Reconnecting, Transmitter]:
+        transmitter = Transmitter(url, self._settings)
+        return Reconnecting(f"push to {redact(url)}", lambda: transmitter, self._tell), transmitter
+
+
+class Transmitter:
+    """The process of one connection, started when it is needed. A frame is sent when the one before is gone."""
+
+    def __init__(self, url: str, settings: Push) -> None:
+        self._url = url
+        self._settings = settings
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    def write(self, item: CompositedFrame) -> None:
+        """Send a frame; `SinkError` where it did not go out."""
+        try:
+            pipe = self._pipe if self._pipe and self._process and self._process.is_alive() else self._start()
+            pixels = np.ascontiguousarray(shown(item, self._settings))
+            pipe.send_bytes(msgspec.json.encode((item.frame.picture.pts_ns, pixels.shape)))
+            pipe.send_bytes(pixels.reshape(-1).data)
+            complaint = pipe.recv_bytes().decode()
+        except (OSError, EOFError):
+            complaint = f"{redact(self._url)}: the server does not answer"
+        if complaint:
+            raise SinkError(complaint)
+
+    def close(self) -> None:
+        """End the connection; the next frame makes another."""
+        with contextlib.suppress(OSError, EOFError):
+            if self._pipe is not None:
+                self._pipe.send_bytes(_END)
+                self._pipe.recv_bytes()
+
+    def end(self) -> None:
+        """End the process."""
+        if self._pipe is not None and self._process is not None:
+            self._pipe.close()
+            self._process.join(_HANG_S)
+            self._process.kill()
+
+    def _start(self) -> Connection:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=transmit, args=(self._url, self._settings, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+        return self._pipe
+
+
+def transmit(url: str, settings: Push, pipe: Connection) -> None:
+    """The process: sends what comes through the pipe, and answers each frame with what went wrong, or nothing.
+
+    A call that hangs is ended by the alarm, and the process with it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stream: Broadcast | None = None
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            head = pipe.recv_bytes()
+            signal.alarm(_HANG_S)
+            complaint = ""
+            if head == _END:
+                if stream:
+                    stream.close()
+                stream = None
+            else:
+                pts_ns, shape = msgspec.json.decode(head, type=tuple[int, tuple[int, int, int]])
+                pixels = np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(shape)
+                try:
+                    stream = stream or Broadcast(url, settings)
+                    stream.write(pixels, pts_ns)
+                except SinkError as error:
+                    complaint, stream = str(error), None
+            pipe.send_bytes(complaint.encode())
+            signal.alarm(0)
+    signal.alarm(_HANG_S)
+    if stream:
+        stream.close()
+
+
+class Broadcast:
+    """One stream to one server. Its methods may raise `SinkError`, after which it is over.
+
+    The first frame decides the size, and stands at time 0; a later one of another size is fitted into it.
+    """
+
+    def __init__(self, url: str, settings: Push) -> None:
+        self._url = url
+        self._settings = settings
+        self._way = WAYS[scheme(url)]
+        self._scaler = VideoReformatter()
+        self._stream: VideoStream | None = None
+        self._shape = (0, 0)
+        self._offset_ns = self._key_ns = 0
+        self._last_tick = -1
+        try:
+            self._container = av.open(url, "w", format=self._way.muxer, options=dict(self._way.options))
+        except FAILURES as error:
+            raise self._lost(error) from None
+
+    def write(self, pixels: Pixels, pts_ns: int) -> None:
+        """Send a picture (H, W, 3) BGR."""
+        try:
+            stream = self._stream or self._begin(pixels, pts_ns)
+            self._container.mux(stream.encode(self._frame(pixels, pts_ns)))
+        except FAILURES as error:
+            raise self._lost(error) from None
+
+    def close(self) -> None:
+        """End the stream; a server that is gone is not missed."""
+        try:
+            if self._stream is not None:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+        except FAILURES:
+            return
+
+    def _begin(self, pixels: Pixels, pts_ns: int) -> VideoStream:
+        height, width = pixels.shape[:2]
+        self._shape = (height + height % 2, width + width % 2)
+        self._offset_ns = self._key_ns = pts_ns
+        rate = f"{self._settings.bitrate_kbit}k"
+        options = {"preset": "ultrafast", "tune": "zerolatency", "g": "100000", "maxrate": rate, "bufsize": rate}
+        stream = self._container.add_stream("libx264", options=options)
+        stream.height, stream.width = self._shape
+        stream.pix_fmt = "yuv420p"
+        stream.bit_rate = self._settings.bitrate_kbit * 1000
+        stream.time_base = stream.codec_context.time_base = self._way.tick
+        context = stream.codec_context
+        context.thread_count = _THREADS
+        context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
+        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        self._container.start_encoding()
+        self._stream = stream
+        return stream
+
+    def _frame(self, pixels: Pixels, pts_ns: int) -> av.VideoFrame:
+        """The picture for the encoder, at its place on a time line that always rises, a key frame every second."""
+        frame = frame_of(np.ascontiguousarray(fitted(pixels, *self._shape)), "yuv420p", self._scaler)
+        if self._last_tick < 0 or not 0 <= pts_ns - self._key_ns < KEY_FRAME_NS:
+            self._key_ns = pts_ns
+            frame.pict_type = PictureType.I
+        tick_ns = float(self._way.tick * 1_000_000_000)
+        tick = round((pts_ns - self._offset_ns) / tick_ns)
+        if tick <= self._last_tick:  # a source that was opened anew, its clock set back
+            tick = self._last_tick + 1
+            self._offset_ns = pts_ns - round(tick * tick_ns)
+        self._last_tick = tick
+        frame.pts, frame.time_base = tick, self._way.tick
+        return frame
+
+    def _lost(self, error: Exception) -> SinkError:
+        return SinkError(f"{redact(self._url)}: {getattr(error, 'strerror', None) or error or type(error).__name__}")
+
+
+def shown(frame: CompositedFrame, settings: Push) -> Pixels:
+    """The picture that is pushed: the view, or the cut-out's colours over its alpha, (2H, W, 3) BGR."""
+    if settings.shows == "composite":
+        return frame.composite
+    colour = cv2.copyTo(frame.foreground, frame.alpha)
+    return np.vstack((colour, cv2.cvtColor(frame.alpha, cv2.COLOR_GRAY2BGR)))

@@ -1,0 +1,165 @@
+"""Pushing to real servers on loopback: FFmpeg's own RTMP and MPEG-TS listeners, in processes of their own."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from queue import Empty, SimpleQueue
+
+import av
+import numpy as np
+import pytest
+
+from stream.config import Push
+from stream.sinks.error import SinkError
+from stream.sinks.push import PushSink, shown
+from tests.stream.composited import composited_frame
+
+SIZE = (160, 120)
+PERSON = (40, 30, 60, 80)
+
+
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+SERVER = """
+import sys, av
+url, muxer, options = sys.argv[1], sys.argv[2], dict([sys.argv[3].split("=")])
+with av.open(url, format=muxer, options=options) as container:
+    for frame in container.decode(video=0):
+        picture = frame.to_ndarray(format="bgr24")
+        print(frame.time, *picture.shape, *picture[12, 15], flush=True)
+"""
+
+
+class Server:
+    """Takes one stream, in a process, and tells (time in s, H, W, 3, B, G, R of a pixel) of each picture."""
+
+    def __init__(self, url: str, muxer: str, option: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, url, muxer, option], stdout=subprocess.PIPE, text=True
+        )
+
+    def picture(self) -> list[float]:
+        assert self._process.stdout is not None
+        return [float(word) for word in self._process.stdout.readline().split()]
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def serve(scheme: str, port: int) -> tuple[str, Server]:
+    """An address to push to, and its server."""
+    if scheme == "rtmp":
+        url = f"rtmp://127.0.0.1:{port}/live/key"
+        return url, Server(url, "flv", "listen=1")
+    url = f"udp://127.0.0.1:{port}"
+    return url, Server(url, "mpegts", "timeout=20000000")
+
+
+@pytest.fixture
+def stopped() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def feed(sink: PushSink, stopped: threading.Event) -> None:
+    """Write 25 frames a second until it is enough."""
+    for seq in itertools.count():
+        if stopped.wait(0.04):
+            return
+        sink.write(composited_frame("front", seq, SIZE, PERSON))
+
+
+@pytest.mark.parametrize("scheme", ["rtmp", "udp"])
+def test_the_view_arrives_with_its_colours_and_its_times(scheme: str, stopped: threading.Event) -> None:
+    url, server = serve(scheme, free_port(socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM))
+    sink = PushSink(Push(url=url), ["front"], print)
+    feeder = threading.Thread(target=feed, args=(sink, stopped))
+    feeder.start()
+    try:
+        pictures = [server.picture() for _ in range(5)]
+        assert [picture[1:4] for picture in pictures] == [[120, 160, 3]] * 5
+        assert all(abs(value - 128) < 6 for picture in pictures for value in picture[4:])
+        steps = [(b[0] - a[0]) / 0.04 for a, b in itertools.pairwise(pictures)]
+        assert all(step > 0.9 and abs(step - round(step)) < 0.05 for step in steps)
+    finally:
+        stopped.set()
+        feeder.join()
+        sink.close()
+        server.kill()
+
+
+def test_a_server_that_comes_back_gets_the_picture_again(stopped: threading.Event) -> None:
+    port = free_port()
+    told: SimpleQueue[str] = SimpleQueue()
+    url, server = serve("rtmp", port)
+    sink = PushSink(Push(url=url), ["front"], told.put)
+    feeder = threading.Thread(target=feed, args=(sink, stopped))
+    feeder.start()
+    try:
+        assert server.picture()
+        server.kill()
+        while told.get(timeout=20) != f"push to {url} is lost and tried again: {url}: Broken pipe":
+            pass  # at the start it may have been asked before it listened
+        _, server = serve("rtmp", port)
+        assert server.picture()
+        assert told.get(timeout=20) == f"push to {url} is back"
+    finally:
+        stopped.set()
+        feeder.join()
+        sink.close()
+        server.kill()
+
+
+def test_nobody_there_stalls_nobody() -> None:
+    told: SimpleQueue[str] = SimpleQueue()
+    sink = PushSink(Push(url=f"rtmp://user:secret@127.0.0.1:{free_port()}/live"), ["front"], told.put)
+    for seq in range(100):
+        sink.write(composited_frame("front", seq, SIZE, PERSON))
+    text = told.get(timeout=20)
+    assert "is lost and tried again" in text
+    assert "secret" not in text
+    sink.close()
+    with pytest.raises(Empty):
+        told.get_nowait()
+
+
+def test_stacked_is_the_cutout_over_its_mask() -> None:
+    frame = composited_frame("front", 0, SIZE, PERSON)
+    stacked = shown(frame, Push(url="udp://127.0.0.1:1", shows="stacked"))
+    assert stacked.shape == (240, 160, 3)
+    assert np.array_equal(stacked[120:, :, 0], frame.alpha)
+    assert not stacked[:30].any()
+
+
+@pytest.mark.parametrize(
+    ("url", "cameras", "complaint"),
+    [
+        ("http://host/live", ["front"], "cannot push to http://host/live: expected an address that begins with rtsp, "),
+        ("clip.mp4", ["front"], "cannot push to clip.mp4: expected an address"),
+        ("rtmp://u:p@host/x", ["a", "b"], r"2 cameras cannot share the address rtmp://\*\*\*@host/x"),
+    ],
+)
+def test_an_address_that_cannot_work_is_refused(url: str, cameras: list[str], complaint: str) -> None:
+    with pytest.raises(SinkError, match=complaint):
+        PushSink(Push(url=url), cameras, print)
+
+
+def test_srt_is_refused_where_ffmpeg_was_built_without_it() -> None:
+    try:
+        av.open("srt:")
+    except av.ProtocolNotFoundError:
+        with pytest.raises(SinkError, match="this build of FFmpeg knows no srt"):
+            PushSink(Push(url="srt://127.0.0.1:9000"), ["front"], print)
+    except OSError:
+        pytest.skip("this build of FFmpeg knows srt")
