@@ -119,7 +119,7 @@ class Publisher(
 
 
 class Push(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="push"):
-    """H.264 sent to a server, which hands it on: RTSP, RTMP, SRT, or MPEG-TS over UDP."""
+    """H.264 sent to a server, which hands it on: RTSP, RTMP, or MPEG-TS over UDP."""
 
     url: str
     """`rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`, `srt://` or `udp://`; `{camera}` stands for the camera's name."""
