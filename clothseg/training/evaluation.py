@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import GARMENTS, IGNORE, PALETTE
-from clothseg.training.metrics import Report, Scores, class_iou, confusion
+from clothseg.training.metrics import Report, Scores, class_iou, confusion, person_alone
 from clothseg.training.predictors import Prediction, Predictor
 from clothseg.training.samples import Sample
 
@@ -35,14 +35,17 @@ def evaluate(samples: Iterable[Sample], predict: Predictor, tick: Callable[[], N
     """Score every sample at its native size. Raises ValueError where there is none."""
     scores = Scores()
     cases: list[Case] = []
+    tells_garments = True
     for sample in samples:
         found = predict(sample)
         scores.add(sample.mask, found.parts, found.alpha, found.confidence)
+        tells_garments &= found.tells_garments
         present = [value for value in _garment_ious(sample, found) if value is not None]
         if present:
             cases.append(Case(sample.name, float(np.mean(present)), case_view(sample, found)))
         tick()
-    return Evaluation(scores.report(), sorted(cases, key=lambda case: case.iou))
+    report = scores.report() if tells_garments else person_alone(scores.report())
+    return Evaluation(report, sorted(cases, key=lambda case: case.iou))
 
 
 def _garment_ious(sample: Sample, found: Prediction) -> list[float | None]:

@@ -133,6 +133,12 @@ class Scores:
         )
 
 
+def person_alone(report: Report) -> Report:
+    """The report of a model that does not tell garments apart: no measure of them, rather than a bad one."""
+    nothing: dict[str, float | None] = dict.fromkeys(CLASSES)
+    return msgspec.structs.replace(report, iou=nothing, mean_garment_iou=None, boundary_f=None)
+
+
 def _mean(values: list[float | None]) -> float | None:
     present = [value for value in values if value is not None]
     return sum(present) / len(present) if present else None

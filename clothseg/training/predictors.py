@@ -21,12 +21,13 @@ class Prediction(NamedTuple):
     """What a predictor says of one picture, all (H, W) uint8 at the picture's size.
 
     parts: class indices. alpha: the person's share of a pixel, 0..255. confidence: the winner's probability,
-    0..255; none where the predictor gives no probabilities.
+    0..255; none where the predictor gives no probabilities. tells_garments: no for one that knows people alone.
     """
 
     parts: Pixels
     alpha: Pixels
     confidence: Pixels | None = None
+    tells_garments: bool = True
 
 
 Predictor = Callable[[Sample], Prediction]
@@ -66,7 +67,8 @@ def from_mattes(folder: Path) -> Predictor:
 
 def from_matte(alpha: Pixels) -> Prediction:
     """The prediction a person matte (H, W) uint8 makes: a person where it is over a half."""
-    return Prediction(np.where(alpha > 127, PERSON, BACKGROUND).astype(np.uint8), alpha)
+    parts = np.where(alpha > 127, PERSON, BACKGROUND).astype(np.uint8)
+    return Prediction(parts, alpha, tells_garments=False)
 
 
 def from_onnx_person(model: Path, mean: float, std: float) -> Predictor:

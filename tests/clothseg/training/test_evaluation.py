@@ -57,6 +57,7 @@ def test_a_matte_is_scored_as_a_person(tmp_path: Path) -> None:
     report = evaluate([SAMPLE], from_mattes(tmp_path), nothing).report
     assert report.person_iou == 1
     assert report.mae == pytest.approx(55 / 255 / 2)
+    assert report.mean_garment_iou is report.boundary_f is report.iou["top"] is None
 
 
 def test_any_onnx_person_segmenter_stands_in_the_table(tmp_path: Path) -> None:
