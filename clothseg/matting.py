@@ -127,7 +127,8 @@ def _unsure(person: Pixels) -> Pixels:
     # A step from sure to sure between two pixels is an edge too.
     edge = cv2.morphologyEx(person, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     square = np.ones((2 * _BAND_PX + 1,) * 2, np.uint8)
-    band: Pixels = cv2.dilate(cv2.max(middle, cv2.compare(edge, 127, cv2.CMP_GT)), square) & 1
+    _, steep = cv2.threshold(edge, 127, 255, cv2.THRESH_BINARY)
+    band: Pixels = cv2.dilate(cv2.max(middle, steep), square) & 1
     return band
 
 
@@ -208,7 +209,8 @@ def _parts(probabilities: Pixels, alpha: Pixels) -> Pixels:
     coarse = _strongest(probabilities[1:])
     parts = cv2.resize(coarse, alpha.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     gradient = cv2.morphologyEx(coarse, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    places = _places(cv2.min(gradient, 1), (alpha.shape[0], alpha.shape[1]))
+    _, border = cv2.threshold(gradient, 0, 1, cv2.THRESH_BINARY)
+    places = _places(border, (alpha.shape[0], alpha.shape[1]))
     if places.flat.size:
         # Four planes at a time, the most that OpenCV reads at once.
         fields = [cv2.merge([*probabilities[k : k + 4]]) for k in range(1, len(probabilities), 4)]

@@ -172,7 +172,7 @@ def record(result: ClipScores, path: Path) -> None:
     """Picture and every maker's masks side by side, 25 frames a second."""
     height, width = result.shown[0].picture.shape[:2]
     panels = 1 + len(result.scores)
-    movie = Movie(path, format_of(Recording(path=path)), (height, width * panels), 0, None)
+    movie = Movie(path, format_of(Recording(path=path)), (height, width * panels), start_ns=0, rate_hz=25, sound=None)
     for index, frame in enumerate(result.shown):
         views = [view(frame.picture, masks) for masks in frame.masks.values()]
         movie.write(np.hstack([frame.picture, *views]), index * 40_000_000)

@@ -286,7 +286,7 @@ class _Flips:
         assert self._settled is not None
         assert self._contrary is not None
         changed = np.where(self._contrary >= _FLIP_AFTER, garments, np.uint8(0))
-        thick = max(round(0.08 * person_area**0.5), 1)
+        thick = max(round(0.08 * person_area**0.5), 3)
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick, thick))
         for k in GARMENTS:
             region = cv2.morphologyEx(np.uint8(changed == k), cv2.MORPH_OPEN, disc)
