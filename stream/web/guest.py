@@ -36,13 +36,19 @@ class Guest:
         self._changed = changed
         self._arrived: Slot[_Arrived] = Slot()
         self._clock_ms = 0
-        self._pts_ns = 0
+        self.pts_ns = 0
+        self._idle = asyncio.Event()
         self.name: str | None = None
         self.refused = 0
 
     def arrive(self, picture: bytes | Pixels) -> None:
         """A stamped picture has come: JPEG, or pixels (H, W, 3) uint8 BGR."""
+        self._idle.clear()
         self._arrived.put(_Arrived(picture, time.monotonic_ns()))
+
+    async def idle(self) -> None:
+        """Wait until what arrived last was taken in."""
+        await self._idle.wait()
 
     async def run(self) -> None:
         """Take in what arrives until cancelled; then the camera is gone."""
@@ -54,6 +60,7 @@ class Guest:
                     self._close("ended")
                 else:
                     await self._take(arrived)
+                    self._idle.set()
         finally:
             self._close(None)
 
@@ -74,15 +81,15 @@ class Guest:
         if self.name is None and not self._open():
             return
         assert self.name is not None
-        self._uplink.put(self.name, Picture(pixels, self._pts_ns, arrived.captured_ns))
+        self._uplink.put(self.name, Picture(pixels, self.pts_ns, arrived.captured_ns))
 
     def _rises(self, clock_ms: int) -> bool:
         """Carry the page's clock on, which starts over every few hours; False for an old picture."""
         gap_ms = (clock_ms - self._clock_ms) % CLOCK_MS
         if self.name is None:
-            self._pts_ns = clock_ms * 1_000_000
+            self.pts_ns = clock_ms * 1_000_000
         elif 0 < gap_ms < CLOCK_MS // 2:
-            self._pts_ns += gap_ms * 1_000_000
+            self.pts_ns += gap_ms * 1_000_000
         else:
             return False
         self._clock_ms = clock_ms

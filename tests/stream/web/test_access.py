@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stream.config import ConfigError, Web
+from stream.web.access import open_access
+
+SECRET = "correct-horse-battery"
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    path = tmp_path / "token"
+    path.write_text(f"{SECRET}\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_on_loopback_no_token_is_needed(host: str) -> None:
+    assert open_access(Web(bind=f"{host}:8000")).token_allowed(None)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "[::]", "example.org"])
+def test_other_hosts_are_served_only_with_a_token(host: str, token: Path) -> None:
+    with pytest.raises(ConfigError, match=r"expected web\.token too: a file with a secret of at least 16 characters"):
+        open_access(Web(bind=f"{host}:8000"))
+    access = open_access(Web(bind=f"{host}:8000", token=token))
+    assert access.token_allowed(SECRET)
+    assert not any(access.token_allowed(wrong) for wrong in (None, "", SECRET[:-1], SECRET + "x", "é"))
+
+
+def test_a_short_or_missing_secret_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read"):
+        open_access(Web(token=tmp_path / "missing"))
+    (tmp_path / "short").write_text("1234", encoding="utf-8")
+    with pytest.raises(ConfigError, match="at least 16 printable characters"):
+        open_access(Web(token=tmp_path / "short"))
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("127.0.0.1:8000", True),
+        ("localhost:8000", True),
+        ("[::1]:8000", True),
+        ("evil.example:8000", False),
+        ("", False),
+    ],
+)
+def test_on_loopback_a_name_that_was_made_to_point_here_is_refused(host: str, allowed: bool) -> None:
+    assert open_access(Web()).host_allowed({"host": host}) is allowed
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("http://127.0.0.1:8000", True),
+        ("https://127.0.0.1:8000", True),
+        ("http://127.0.0.1:9000", False),
+        ("http://evil.example", False),
+        ("null", False),
+        ("", False),
+    ],
+)
+def test_only_our_own_page_may_talk_to_the_server(origin: str, allowed: bool) -> None:
+    headers = {"host": "127.0.0.1:8000", **({"origin": origin} if origin else {})}
+    assert open_access(Web()).origin_allowed(headers) is allowed
