@@ -19,7 +19,8 @@ import msgspec
 from msgspec import structs
 
 from stream import lifeline, link
-from stream.config import Control, Run, plain
+from stream.config import Control, Run
+from stream.parse import plain
 from stream.console import Console
 from stream.lifeline import (
     Failed,
@@ -132,6 +133,9 @@ class _Launcher:
 
     def _roles(self) -> list[tuple[str, str]]:
         roles: list[tuple[str, str]] = []
+        if "inference" in self._stages:  # first, for loading the network takes longest
+            host = socket.gethostname()
+            roles += [(f"{host}-worker-{i}", "stream.inference") for i in range(self._settings.model.workers)]
         if "composite" in self._stages:
             roles.append(("composite", "stream.composite"))
         if "capture" in self._stages:
@@ -139,9 +143,6 @@ class _Launcher:
             roles += [(camera, "stream.capture") for camera in self._settings.cameras]
             if self._settings.web is not None and "composite" in self._stages:
                 roles.append(("web", "stream.web.serve"))
-        if "inference" in self._stages:
-            host = socket.gethostname()
-            roles += [(f"{host}-worker-{i}", "stream.inference") for i in range(self._settings.model.workers)]
         return roles
 
     def _start(self, name: str, room: str) -> None:

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Protocol
 
+import cv2
 import msgspec
 from setproctitle import setproctitle
 
-from stream.config import parse
+from stream.parse import parse
 from stream.ledger import CameraStatus
 from stream.stage import StreamError
 
@@ -146,6 +147,7 @@ def serve(room: str, name: str, document: bytes, pipe: Connection) -> None:
     """The main function of every stage's process: run `serve` of its room, and tell why it failed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the launcher, which stops all in order
     setproctitle(f"run_stream {name}")
+    cv2.setNumThreads(1)  # the stages share the cores; the network's threads are those that gain by being several
     line = Lifeline(pipe)
     try:
         importlib.import_module(room).serve(parse(msgspec.json.decode(document)), name, line)

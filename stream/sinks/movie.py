@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -164,7 +165,7 @@ def _video_stream(container: OutputContainer, form: Format, shape: tuple[int, in
         stream.metadata["alpha_mode"] = "1"
     context = stream.codec_context
     context.time_base = form.container.tick
-    context.thread_count = MAX_THREADS
+    context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
     context.flags |= int(Flags.frame_duration)
     if not VideoFormat(form.pixel_format).is_rgb and form.shows != "parts":
         context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
