@@ -140,7 +140,7 @@ def _sides(garment: Mask, person: Mask, shoulders: Points, hem: float, widest: t
             behind_arm = abs(edge - end) < 1 or (reach < 0.75 and sign * (person_edge - edge) > 0.1 * half)
             cut = edge <= 1 or edge >= garment.shape[1] - 1
             found.append(_UNSEEN if cut else (middle + sign * half * (_BESIDE_ARM if behind_arm else reach), y))
-        found.append(((found[-2][0] + found[-1][0]) / 2, y + 0 * (found[-2][1] + found[-1][1])))
+        found.append(((found[-2][0] + found[-1][0]) / 2, y))  # NaN where a side is
     return np.array(found)
 
 
