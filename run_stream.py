@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stream import config
+from stream import config, parse
 from stream.check import check
 from stream.console import Console
 from stream.launch import STAGES, launch
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     try:
-        settings = config.parse(_overridden(options))
+        settings = parse.parse(_overridden(options))
         check(settings, (options.stage,) if options.stage else STAGES)
         if options.inline and settings.web is not None:
             raise config.ConfigError("--inline: the page needs a process of its own: leave out --inline or web")
@@ -78,17 +78,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _overridden(options: argparse.Namespace) -> dict[str, Any]:
     """The config file's mapping with what the command line says put over it."""
-    plain = config.load(options.config)
+    plain = parse.load(options.config)
     if options.source:
-        config.replace_sources(plain, options.source)
+        parse.replace_sources(plain, options.source)
     for assignment in options.set:
-        config.override(plain, assignment)
+        parse.override(plain, assignment)
     if options.mirror:
         for name in plain.get("cameras", {}):
-            config.override(plain, f"cameras.{name}.mirror=true")
+            parse.override(plain, f"cameras.{name}.mirror=true")
     for key, value in (("workers", options.workers), ("engine", options.engine)):
         if value is not None:
-            config.override(plain, f"model.{key}={value}")
+            parse.override(plain, f"model.{key}={value}")
     outputs = [{"kind": "recording", "path": path} for path in options.record]
     if options.window:
         outputs.append({"kind": "window"})

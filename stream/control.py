@@ -9,7 +9,7 @@ import msgspec
 
 from clothseg.cutout import Cutout
 from clothseg.tryon import Effect
-from stream import config
+from stream import config, parse
 from stream.config import CameraName, ConfigError, Panel
 from stream.link import MAX_REQUEST_BYTES, Caller
 from stream.stage import StreamError
@@ -148,7 +148,7 @@ def read_request(data: bytes) -> Request:
     if not isinstance(plain, dict):
         raise ControlError('expected a request such as {"request": "status"}, got ' + type(plain).__name__)
     try:
-        request: Request = config.convert(plain, Request)
+        request: Request = parse.convert(plain, Request)
     except ConfigError as error:
         raise ControlError(str(error)) from error
     return request
@@ -180,7 +180,7 @@ class Controller:
                 "is a stream running with control: {bind: " + self._endpoint + "}?"
             )
         try:
-            reply: Reply = msgspec.json.decode(answer, type=Reply, dec_hook=config.convert_path)
+            reply: Reply = msgspec.json.decode(answer, type=Reply, dec_hook=parse.convert_path)
         except msgspec.MsgspecError as error:
             raise ControlError(f"{self._endpoint} does not speak as a control socket does ({error})") from error
         if isinstance(reply, Refused):

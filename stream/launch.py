@@ -20,7 +20,6 @@ from msgspec import structs
 
 from stream import lifeline, link
 from stream.config import Control, Run
-from stream.parse import plain
 from stream.console import Console
 from stream.lifeline import (
     Failed,
@@ -33,6 +32,7 @@ from stream.lifeline import (
     StopWanted,
     WorkerLost,
 )
+from stream.parse import plain
 from stream.sources import mode_of
 
 STAGES = ("capture", "inference", "composite")

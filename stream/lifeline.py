@@ -19,8 +19,8 @@ import cv2
 import msgspec
 from setproctitle import setproctitle
 
-from stream.parse import parse
 from stream.ledger import CameraStatus
+from stream.parse import parse
 from stream.stage import StreamError
 
 BEAT_S = 0.25

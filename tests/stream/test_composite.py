@@ -9,8 +9,9 @@ import numpy as np
 
 from clothseg.labels import PALETTE
 from stream.composite import Acknowledged, paint_parts, step
-from stream.config import Run, parse
+from stream.config import Run
 from stream.message import CompositedFrame, Done, Outage, SegmentedFrame, StreamStart
+from stream.parse import parse
 from stream.sources.synthetic import figure
 from stream.stage import ListSink
 from tests.stream.pictures import CLASSES, composited, frame

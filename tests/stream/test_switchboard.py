@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clothseg.tryon import BackgroundColour, BackgroundImage
-from stream import composite, config, control
+from stream import composite, control, parse
 from stream.choice import Change, Changes, waiting
 from stream.control import (
     Cameras,
@@ -34,7 +34,7 @@ from tests.stream.composited import composited_frame
 from tests.stream.pictures import segmented
 
 LOOPBACK = "tcp://127.0.0.1:*"
-SETTINGS = config.parse(
+SETTINGS = parse.parse(
     {
         "cameras": {"front": {"source": "synthetic:"}, "side": {"source": "synthetic:"}},
         "effects": [],
