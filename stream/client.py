@@ -10,10 +10,10 @@ from types import TracebackType
 from stream import protocol
 from stream.codec import Encoding
 from stream.link import Subscription
-from stream.protocol import Kind, ProtocolError, PublishedFrame, Roster, Stream, VersionError
+from stream.protocol import Kind, ProtocolError, PublishedFrame, Roster, Stats, Stream, VersionError
 from stream.stage import StreamError
 
-__all__ = ["PublishedFrame", "Stream", "Subscriber", "SubscriberError"]
+__all__ = ["PublishedFrame", "Stats", "Stream", "Subscriber", "SubscriberError"]
 
 _WAIT_MS = 100
 
@@ -39,7 +39,8 @@ class Subscriber:
     publisher is of another release.
 
     Whoever is too slow loses frames: `lost` counts them, by the gaps in `seq`. `streams` says at any time
-    how each camera stands, so that a view can show "no signal". Not for use by several threads at once.
+    how each camera stands, so that a view can show "no signal", `stats` how fast and how late its frames
+    are given out. Not for use by several threads at once.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Subscriber:
         self._failures: list[str] = []
         self._over = False
         self.streams: dict[str, Stream] = {}
+        self.stats: dict[str, Stats] = {}
         self.lost = 0
         self.refused = 0
         self._link = Subscription(endpoint, keys)
@@ -130,6 +132,9 @@ class Subscriber:
         if isinstance(said, Roster):
             self._read(said)
             return None
+        if isinstance(said, Stats):
+            self.stats[said.camera] = said
+            return None
         self.lost += max(said.seq - self._last_seq.get(said.camera, said.seq) - 1, 0)
         self._last_seq[said.camera] = said.seq
         return said
@@ -145,12 +150,15 @@ class Subscriber:
         for camera in self._followed - wanted:
             self._followed.remove(camera)
             self._link.unsubscribe(self._topic(camera))
+            self._link.unsubscribe(protocol.stats_topic(camera).encode())
             self._last_seq.pop(camera, None)
+            self.stats.pop(camera, None)
         self._over = roster.over or (bool(self._cameras) and not wanted)
 
     def _follow(self, camera: str) -> None:
         self._followed.add(camera)
         self._link.subscribe(self._topic(camera))
+        self._link.subscribe(protocol.stats_topic(camera).encode())
 
     def _topic(self, camera: str) -> bytes:
         return str(protocol.topic_of(camera, self._kinds, self._encoding)).encode()

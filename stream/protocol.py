@@ -137,6 +137,17 @@ class Roster(msgspec.Struct, frozen=True):
     streams: tuple[Stream, ...]
 
 
+class Stats(msgspec.Struct, frozen=True):
+    """How a camera's frames are given out: `rate_hz` since the last time, `age_ms` of the newest since its capture."""
+
+    v: int
+    camera: str
+    epoch: int
+    last_seq: int
+    rate_hz: float
+    age_ms: float
+
+
 class _Version(msgspec.Struct, frozen=True):
     v: int
 
@@ -291,7 +302,12 @@ def encode_roster(roster: Roster) -> list[Buffer]:
     return [ROSTER_TOPIC.encode(), msgspec.json.encode(roster)]
 
 
-def decode(parts: Sequence[Buffer]) -> PublishedFrame | Roster:
+def encode_stats(stats: Stats) -> list[Buffer]:
+    """The parts of a camera's statistics."""
+    return [stats_topic(stats.camera).encode(), msgspec.json.encode(stats)]
+
+
+def decode(parts: Sequence[Buffer]) -> PublishedFrame | Roster | Stats:
     """What a publisher said; VersionError where it speaks another version, ProtocolError where it is garbage."""
     if not 2 <= len(parts) <= 2 + len(typing.get_args(PlaneName)):
         raise ProtocolError(f"expected a topic, a header and planes, got {len(parts)} parts")
@@ -304,6 +320,8 @@ def decode(parts: Sequence[Buffer]) -> PublishedFrame | Roster:
             raise VersionError(f"expected protocol version {VERSION}, got {version}: install the publisher's release")
         if bytes(topic) == ROSTER_TOPIC.encode():
             return msgspec.json.decode(header, type=Roster)
+        if bytes(topic).endswith(b"/stats"):
+            return msgspec.json.decode(header, type=Stats)
         return _decoded(msgspec.json.decode(header, type=FrameHeader), parts[2:])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, CodecError) as error:
         raise ProtocolError(f"expected a header as in docs/protocol.md ({error})") from error

@@ -11,12 +11,14 @@ from stream import protocol
 from stream.config import Publisher
 from stream.link import LinkError, Publication
 from stream.message import CompositedFrame, EndOfStream, Outage, Output, StreamStart
-from stream.protocol import FrameEncoder, Roster, Stream, Topic
+from stream.protocol import FrameEncoder, Roster, Stats, Stream, Topic
 from stream.sinks.error import SinkError
 from stream.sinks.newest import Newest
 
 ROSTER_S = 1.0
 """How often the roster is said where nothing changes: a sign of life."""
+STATS_NS = 1_000_000_000
+"""How often a camera's statistics are said."""
 _POLL_S = 0.05
 _MAX_ENDED = 32  # cameras that have ended and are still named
 
@@ -69,6 +71,7 @@ class _Announcer:
         self._default = settings.encoding
         self._wanted: dict[bytes, Topic] = {}
         self._streams: dict[str, Stream] = {}
+        self._paces: dict[str, _Pace] = {}
         self._said_s = 0.0
 
     def hear(self, now_s: float) -> None:
@@ -88,10 +91,14 @@ class _Announcer:
     def tell(self, item: Output) -> None:
         """Send a frame to those who want of it, or what has changed to all."""
         if isinstance(item, CompositedFrame):
-            encoder = FrameEncoder(item)
-            for topic in {topic for topic in self._wanted.values() if topic.camera == item.frame.camera}:
+            encoder, camera = FrameEncoder(item), item.frame.camera
+            for topic in {topic for topic in self._wanted.values() if topic.camera == camera}:
                 self._publication.publish(encoder.encode(topic))
+            stats = self._paces.setdefault(camera, _Pace()).note(item, time.monotonic_ns())
+            if stats is not None:
+                self._publication.publish(protocol.encode_stats(stats))
             return
+        self._paces.pop(item.camera, None)
         self._streams[item.camera] = followed(self._streams.get(item.camera), item)
         ended = [name for name, stream in self._streams.items() if stream.state == "ended"]
         for name in ended[:-_MAX_ENDED]:
@@ -106,6 +113,26 @@ class _Announcer:
 
     def _roster(self, *, over: bool) -> Roster:
         return Roster(protocol.VERSION, over, tuple(self._streams.values()))
+
+
+class _Pace:
+    """How fast a camera's frames are given out."""
+
+    def __init__(self) -> None:
+        self._since: tuple[int, int] | None = None
+
+    def note(self, item: CompositedFrame, now_ns: int) -> Stats | None:
+        """Note a frame; its camera's statistics, where they are due."""
+        frame = item.frame
+        if self._since is None:
+            self._since = now_ns, frame.seq
+        then_ns, seq = self._since
+        if now_ns - then_ns < STATS_NS:
+            return None
+        self._since = now_ns, frame.seq
+        rate_hz = (frame.seq - seq) * 1e9 / (now_ns - then_ns)
+        age_ms = (now_ns - frame.picture.captured_ns) / 1e6
+        return Stats(protocol.VERSION, frame.camera, frame.epoch, frame.seq, rate_hz, age_ms)
 
 
 def followed(stream: Stream | None, news: StreamStart | Outage | EndOfStream) -> Stream:

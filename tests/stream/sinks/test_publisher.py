@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -159,6 +161,24 @@ def test_a_newcomer_hears_how_things_stand(sink: PublisherSink) -> None:
         assert subscriber.streams["front"].last_seq == 7
         start(sink, "front")
         assert hears(subscriber, "front", "running")
+
+
+def test_statistics_say_how_fast_and_how_late(sink: PublisherSink) -> None:
+    start(sink, "front")
+    began_ns, tick = time.monotonic_ns(), threading.Event()
+    with Subscriber(sink.endpoint) as subscriber:
+        seq = 0
+        while "front" not in subscriber.stats:
+            made = composited_frame("front", seq)
+            late = replace(made.frame.picture, captured_ns=time.monotonic_ns() - 50_000_000)
+            sink.write(replace(made, frame=replace(made.frame, picture=late)))
+            subscriber.receive(0)
+            tick.wait(0.01)
+            seq += 1
+        stats = subscriber.stats["front"]
+    rate_hz = seq * 1e9 / (time.monotonic_ns() - began_ns)
+    assert 0.6 * rate_hz < stats.rate_hz < 1.6 * rate_hz
+    assert 50 <= stats.age_ms < 1000
 
 
 def test_iteration_ends_when_the_publisher_closes() -> None:
