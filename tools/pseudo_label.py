@@ -2,20 +2,23 @@
 
 Tagged photos of Clothing Co-Parsing: `python tools/pseudo_label.py ccp configs/datasets/ccp-val.yaml OUT`; one that is
 not tagged `dress` is given none. Webcam clips of people in top and bottom, after tools/peer_selfie.py:
-`python tools/pseudo_label.py clips CLIPS OUT --peer MATTES`.
+`python tools/pseudo_label.py clips CLIPS OUT --peer MATTES`. Places without people, from a still camera whose frame 700
+shows no one: `python tools/pseudo_label.py empty CLIP OUT --empty-at 700`.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import scipy.io
 
 from clothseg.checkpoint import DEFAULT_WEIGHTS
 from clothseg.labels import BOTTOM, PERSON, TOP, load_label_map
-from clothseg.training.pseudo_labels import Labeller, ccp_pictures, tagged_ccp, write_samples
+from clothseg.training.pseudo_labels import Labeller, ccp_pictures, empty_frames, tagged_ccp, write_samples
 from clothseg.training.samples import Sample, read_data_set, read_index_mask
 from clothseg.training.webcam import read_clip
+
+_PLACES = 24  # empty frames that are kept
 
 
 def tagged(source: Path, labeller: Labeller) -> Iterator[Sample]:
@@ -40,16 +43,24 @@ def clips(folder: Path, peer: Path, labeller: Labeller) -> Iterator[Sample]:
 def main() -> None:
     """Label and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("ccp", "clips"))
-    parser.add_argument("source", type=Path, help="a data set, YAML (ccp), or a folder of videos (clips)")
+    parser.add_argument("kind", choices=("ccp", "clips", "empty"))
+    parser.add_argument(
+        "source", type=Path, help="a data set, YAML (ccp), a folder of videos (clips), or a video (empty)"
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("--peer", type=Path, help="person mattes of the clips' frames")
+    parser.add_argument("--empty-at", type=int, default=0, help="number of a frame in which no one is")
     parser.add_argument("--weights", type=Path, default=DEFAULT_WEIGHTS)
     options = parser.parse_args()
-    labeller = Labeller(options.weights)
     if options.kind == "clips" and options.peer is None:
         parser.error("clips need --peer, a folder of person mattes from tools/peer_selfie.py")
-    found = tagged(options.source, labeller) if options.kind == "ccp" else clips(options.source, options.peer, labeller)
+    found: Iterable[Sample]
+    if options.kind == "empty":
+        found = empty_frames(options.source, options.empty_at, _PLACES)
+    elif options.kind == "ccp":
+        found = tagged(options.source, Labeller(options.weights))
+    else:
+        found = clips(options.source, options.peer, Labeller(options.weights))
     print(f"wrote {write_samples(found, options.out)} pictures to {options.out}")
 
 

@@ -26,6 +26,7 @@ class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stretch: float = 0.08  # of one side against the other
     new_background: float = 0.2  # share whose whole background is replaced
     flat_lay: float = 0.02  # share that shows the garments alone, without who wears them
+    empty: float = 0.04  # share that shows a place without anyone
     exposure: float = 0.4  # stops, either way
     white_balance: float = 0.08  # of each channel's gain, either way
     saturation: tuple[float, float] = (0.6, 1.3)
@@ -65,9 +66,14 @@ def _stack(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(masks).float()
 
 
+def figure_pixels(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Where a mask (H, W) shows a person or a garment."""
+    return np.asarray((mask != BACKGROUND) & (mask != IGNORE))
+
+
 def figure_box(mask: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """The box (left, top, right, bottom) around all that is not background; the whole picture if nothing is."""
-    figure = (mask != BACKGROUND) & (mask != IGNORE)
+    figure = figure_pixels(mask)
     rows, columns = np.flatnonzero(figure.any(1)), np.flatnonzero(figure.any(0))
     if not rows.size:
         return 0, 0, mask.shape[1], mask.shape[0]
@@ -116,9 +122,11 @@ def _replace_background(
     h, w = labels.shape[1:]
     for i in range(len(pictures)):
         chance = rng.random()
-        if chance < settings.flat_lay:
+        if chance < settings.empty:
+            labels[i] = 0
+        elif chance < settings.empty + settings.flat_lay:
             labels[i] = labels[i].where((labels[i] > PERSON + 1) & (labels[i] != IGNORE), 0)
-        elif chance < settings.flat_lay + settings.new_background:
+        elif chance < settings.empty + settings.flat_lay + settings.new_background:
             labels[i] = labels[i].where(labels[i] != BACKGROUND + 1, 0)
         outside = labels[i] == 0
         if outside.any():
@@ -135,7 +143,10 @@ def empty_place(sample: Sample, size: Size, rng: Generator) -> npt.NDArray[np.ui
     h, w = size
     left, _, right, _ = figure_box(sample.mask)
     width = sample.mask.shape[1]
-    strip = sample.picture[:, :left] if left > width - right else sample.picture[:, right:]
+    if (left, right) == (0, width) and not figure_pixels(sample.mask).any():
+        strip = sample.picture  # no one is in it
+    else:
+        strip = sample.picture[:, :left] if left > width - right else sample.picture[:, right:]
     if strip.shape[1] < 16:
         colour = rng.integers(0, 256, (1, 1, 3), np.uint8)
         return np.broadcast_to(colour, (h, w, 3)).copy()

@@ -17,10 +17,12 @@ from clothseg.checkpoint import read_metadata
 from clothseg.engines import Engine, open_engine
 from clothseg.labels import BACKGROUND, CLASSES, IGNORE, PERSON
 from clothseg.training.samples import DataSet, Sample, read_picture
-from clothseg.training.webcam import sure_person
+from clothseg.training.webcam import read_clip, sure_person
 from clothseg.transforms import network_size, probabilities_at, to_network
 
 _SCALES: Final = (0.8, 1.0, 1.25)  # of the network's area
+_CHANGED: Final = 35  # grey levels from which a pixel of a small frame has changed
+_CHANGED_SHARE: Final = 0.004  # of the pixels: as many may, from noise
 Planes = npt.NDArray[np.float32]
 
 
@@ -98,6 +100,21 @@ def write_samples(samples: Iterable[Sample], out: Path) -> int:
         cv2.imwrite(str(out / f"masks/{sample.name}.png"), sample.mask)
         count += 1
     return count
+
+
+def empty_frames(video: Path, empty_at: int, count: int) -> list[Sample]:
+    """Frames of a still camera's clip in which no one is, labelled background: those that look like frame `empty_at`.
+
+    Evenly spread, at most `count`. Raises ValueError where the clip is shorter.
+    """
+    frames = list(read_clip(video, every=1))
+    if empty_at >= len(frames):
+        raise ValueError(f"{video}: has {len(frames)} frames, none is number {empty_at}; name one where no one is")
+    small = np.stack([to_network(frame.picture, (54, 96)) for frame in frames]).astype(np.int16)
+    changed = (np.abs(small - small[empty_at]).max(3) > _CHANGED).mean((1, 2))
+    alike = np.flatnonzero(changed <= _CHANGED_SHARE)
+    chosen = alike[np.unique(np.linspace(0, len(alike) - 1, count).astype(int))]
+    return [Sample(frames[i].name, frames[i].picture, np.zeros(frames[i].mask.shape, np.uint8)) for i in chosen]
 
 
 def ccp_pictures(data: DataSet, name: str) -> npt.NDArray[np.uint8]:

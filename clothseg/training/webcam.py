@@ -28,8 +28,8 @@ class WebcamReport(msgspec.Struct, frozen=True):
     top_and_no_dress: float  # share of the frames with at least 2 % top and under 0.5 % dress
 
 
-def read_clip(path: Path) -> Iterator[Sample]:
-    """Every fifth frame of a clip, named CLIP_NNN; nothing is judged in its mask."""
+def read_clip(path: Path, every: int = _EVERY) -> Iterator[Sample]:
+    """One frame in `every` of a clip, named CLIP_NNN; nothing is judged in its mask."""
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
         raise ValueError(f"{path}: not a video that can be opened")
@@ -39,7 +39,7 @@ def read_clip(path: Path) -> Iterator[Sample]:
             more, frame = video.read()
             if not more:
                 return
-            if number % _EVERY == 0:
+            if number % every == 0:
                 picture = np.asarray(frame, np.uint8)
                 yield Sample(f"{path.stem}_{number:03d}", picture, np.full(picture.shape[:2], IGNORE, np.uint8))
             number += 1

@@ -13,6 +13,7 @@ STILL = Augmentation(
     half_body=0,
     new_background=0,
     flat_lay=0,
+    empty=0,
     exposure=0,
     white_balance=0,
     saturation=(1, 1),
@@ -73,8 +74,14 @@ def test_half_body_framing_cuts_the_legs_as_a_webcam_does() -> None:
 
 
 def test_garments_laid_flat_have_no_one_in_them() -> None:
-    _, labels = batch(Augmentation(flat_lay=1, half_body=0))
+    _, labels = batch(Augmentation(empty=0, flat_lay=1, half_body=0))
     assert classes(labels) == {BACKGROUND, TOP, BOTTOM}
+
+
+def test_an_empty_place_is_all_background() -> None:
+    pictures, labels = batch(msgspec.structs.replace(STILL, empty=1))
+    assert classes(labels) == {BACKGROUND}
+    assert (pictures[..., 0].int() - SHADES[BACKGROUND]).abs().max() < 25
 
 
 def test_a_new_background_leaves_the_figure_and_its_labels() -> None:

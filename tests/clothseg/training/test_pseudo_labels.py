@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import scipy.io
 
 from clothseg.checkpoint import DEFAULT_WEIGHTS
 from clothseg.labels import BACKGROUND, BOTTOM, DRESS, IGNORE, PERSON, TOP
-from clothseg.training.pseudo_labels import Labeller, confident, constrained, tagged_ccp, write_samples
+from clothseg.training.pseudo_labels import Labeller, confident, constrained, empty_frames, tagged_ccp, write_samples
 from clothseg.training.samples import DataSet, Sample, read, read_picture
 
 FRAME = Path(__file__).parents[3] / "data/webcam/images/thanks_030.jpg"
@@ -55,6 +56,22 @@ def test_tags_of_ccp_say_what_a_photo_can_show(tmp_path: Path) -> None:
     scipy.io.savemat(folder / "0007.mat", {"tags": np.array([[9]], np.uint8)})
     with pytest.raises(ValueError, match="tag 9 is not one of the 3"):
         list(tagged_ccp(data, names, table))
+
+
+def test_empty_frames_are_those_without_anyone(tmp_path: Path) -> None:
+    path = tmp_path / "c.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (192, 108))
+    for number in range(12):
+        frame = np.full((108, 192, 3), 90, np.uint8)
+        if 3 <= number < 8:
+            frame[40:, 80:110] = 220
+        writer.write(frame)
+    writer.release()
+    found = empty_frames(path, 0, 100)
+    assert [sample.name for sample in found] == [f"c_{number:03d}" for number in (0, 1, 2, 8, 9, 10, 11)]
+    assert all((sample.mask == BACKGROUND).all() for sample in found)
+    with pytest.raises(ValueError, match="has 12 frames, none is number 12"):
+        empty_frames(path, 12, 100)
 
 
 def test_what_is_written_trains_as_it_is(tmp_path: Path) -> None:
