@@ -1,0 +1,50 @@
+"""Measure the pipeline end to end, by stage, by engine and against peers: `python tools/bench.py`.
+
+Takes four to six minutes on two cores, and wants them for itself. The peers live in an environment of their own,
+made once by `python tools/bench.py --make-peers`; without it they are left out, and said to be.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import msgspec
+from rich.console import Console
+
+from clothseg.checkpoint import write_atomically
+from tools.benchmark import peers
+from tools.benchmark.page import page
+from tools.benchmark.report import DEFAULT, QUICK, measure
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, show, and write what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the measures here")
+    parser.add_argument("--markdown", type=Path, help="write the page here, as docs/performance.md")
+    parser.add_argument("--quick", action="store_true", help="the main job, stages and engines only, and briefly")
+    parser.add_argument("--make-peers", action="store_true", help="make .venv-peers from PyPI, and end")
+    options = parser.parse_args(arguments)
+    console = Console(stderr=True, highlight=False)
+    if options.make_peers:
+        peers.make()
+        return
+    with tempfile.TemporaryDirectory() as room:
+        report = measure(QUICK if options.quick else DEFAULT, Path(room), console.log)
+    words = ["make bench"] if arguments is None and options.markdown and not options.quick else ["tools/bench.py"]
+    text = page(report, " ".join([*words, *(["--quick"] if options.quick else [])]))
+    for path, content in (
+        (options.json, msgspec.json.format(msgspec.json.encode(report), indent=2)),
+        (options.markdown, text.encode()),
+    ):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

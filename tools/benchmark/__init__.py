@@ -1,0 +1,1 @@
+"""How fast the pipeline is, and where each millisecond goes: what `tools/bench.py` measures."""

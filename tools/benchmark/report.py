@@ -1,0 +1,148 @@
+"""Everything that was measured in one run of the benchmark, and on which machine."""
+
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from stream.inference import cores
+from tools.benchmark import clip, end_to_end, engines, peers, stages
+from tools.benchmark.end_to_end import EndToEnd
+from tools.benchmark.engines import EngineTime
+from tools.benchmark.peers import Peers
+from tools.benchmark.stages import Stage
+
+HD, FULL_HD = (1280, 720), (1920, 1080)
+_SLACK_S = 14.0  # of a clip beyond what is measured: to start, and to warm up
+_SLOW_WORKER = str(Path(__file__).with_name("slow_worker.py"))
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """What it was measured on; `load` is the load average of the minute before, 0 where nothing else was done."""
+
+    processor: str
+    cores: int
+    amx: bool
+    vnni: bool
+    memory_gb: float
+    system: str
+    python: str
+    load: float
+
+
+class Lengths(msgspec.Struct, frozen=True):
+    """How long each part is measured: seconds of runs, frames, rounds."""
+
+    main_s: float
+    side_s: float | None
+    frames: int
+    rounds: int
+    peer_rounds: int
+
+
+DEFAULT = Lengths(main_s=30, side_s=8, frames=120, rounds=20, peer_rounds=4)
+QUICK = Lengths(main_s=3, side_s=None, frames=12, rounds=2, peer_rounds=0)
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The results: `end_to_end` is the main job with its defaults; `runs` are that job changed in one thing."""
+
+    machine: Machine
+    lengths: Lengths
+    end_to_end: EndToEnd
+    runs: dict[str, EndToEnd]
+    stages: dict[str, Stage]
+    engines: list[EngineTime]
+    peers: Peers | None
+
+
+def measure(lengths: Lengths, room: Path, tell: Callable[[str], None]) -> Report:
+    """Measure it all, in the folder `room`; `tell` is told what is next."""
+    machine = this_machine()
+    moving = _clip(room, tell, HD, lengths.main_s)
+    tell(f"the main job for {lengths.main_s:g} s")
+    main = end_to_end.measure(moving, lengths.main_s)
+    runs = _side_runs(moving, lengths.side_s, room, tell) if lengths.side_s else {}
+    pictures = list(clip.pictures(HD))[:8]
+    against = None
+    if lengths.peer_rounds:
+        tell("the peers, in turns with ours")
+        against = peers.measure(pictures, lengths.peer_rounds)
+        main = msgspec.structs.replace(main, times_rembg=against.times_rembg)
+    tell("every stage by itself")
+    by_stage = stages.measure(moving, lengths.frames, cores())
+    tell("every engine")
+    by_engine = engines.measure(pictures[0], lengths.rounds, cores())
+    return Report(
+        machine=machine,
+        lengths=lengths,
+        end_to_end=main,
+        runs=runs,
+        stages=by_stage,
+        engines=by_engine,
+        peers=against,
+    )
+
+
+def _side_runs(moving: Path, length_s: float, room: Path, tell: Callable[[str], None]) -> dict[str, EndToEnd]:
+    """The main job changed in one thing at a time."""
+    runs: dict[str, EndToEnd] = {}
+    for precision in ("int8", "fp32"):
+        tell(f"{precision} forced")
+        runs[precision] = end_to_end.measure(moving, length_s, settings={"model": {"precision": precision}})
+    still = _clip(room, tell, HD, length_s, scene="still")
+    tell("a still scene")
+    runs["still"] = end_to_end.measure(still, length_s)
+    large = _clip(room, tell, FULL_HD, length_s)
+    tell("1080p")
+    runs["1080p"] = end_to_end.measure(large, length_s)
+    fast = _clip(room, tell, HD, length_s, rate_hz=60)
+    for workers in (1, 2):
+        tell(f"60 fps in, {workers} × a network slowed to 10 fps by waiting")
+        runs[f"slow x {workers}"] = end_to_end.measure(fast, length_s, workers=[_SLOW_WORKER] * workers)
+    return runs
+
+
+def _clip(
+    room: Path,
+    tell: Callable[[str], None],
+    size_px: tuple[int, int],
+    length_s: float,
+    *,
+    rate_hz: int = 30,
+    scene: clip.Scene = "moving",
+) -> Path:
+    path = room / f"{scene}-{size_px[1]}p{rate_hz}.mp4"
+    tell(f"making {path.name}")
+    clip.write_clip(path, size_px, rate_hz, length_s + _SLACK_S, scene)
+    return path
+
+
+def this_machine() -> Machine:
+    """The machine as it is now."""
+    import psutil
+
+    from clothseg.engines.choice import this_host
+
+    host = this_host()
+    return Machine(
+        processor=_processor(),
+        cores=cores(),
+        amx=host.fast_bf16,
+        vnni=host.fast_int8,
+        memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
+        system=platform.platform(terse=True),
+        python=platform.python_version(),
+        load=round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0,
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())

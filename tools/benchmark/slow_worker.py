@@ -1,0 +1,43 @@
+"""An inference worker whose network takes a given time by waiting: `slow_worker.py DISPATCH RESULTS`.
+
+It takes frames and answers them as a real worker does, with masks of a real network, so that what is
+measured is how the pipeline behaves around a slow one, and not how fast this machine is.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from clothseg.segmenter import Segmenter
+from stream.link import Outbox, Peer
+from stream.message import Frame, Ready, SegmentedFrame
+
+INFERENCE_S = 0.1
+
+
+def main(dispatch: str, results: str) -> None:
+    """Work until it is ended."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    segmenter = Segmenter.load(threads=1)
+    peer, outbox = Peer(dispatch, f"slow_worker.{os.getpid()}"), Outbox(results)
+    received, probabilities = 0, None
+    while True:
+        peer.send(Ready(received))
+        frame = peer.receive(250)
+        if not isinstance(frame, Frame):
+            continue
+        received += 1
+        started_ns = time.perf_counter_ns()
+        if probabilities is None:
+            probabilities = segmenter.probabilities(frame.picture.pixels)
+        time.sleep(max(INFERENCE_S - (time.perf_counter_ns() - started_ns) / 1e9, 0))
+        spent_ns = time.perf_counter_ns() - started_ns
+        outbox.write(SegmentedFrame(frame, segmenter.classes, probabilities, spent_ns))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,143 @@
+"""Each stage by itself, in one process, on the same frames: the time and the CPU it takes."""
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from clothseg.checkpoint import DEFAULT_WEIGHTS, read_metadata
+from clothseg.cutout import cut_out
+from clothseg.matting import Matte, matte
+from clothseg.segmenter import Segmenter
+from clothseg.smoothing import SmoothingState, smooth
+from clothseg.transforms import network_size, to_network
+from clothseg.tryon import apply_effects
+from stream import wire
+from stream.config import Camera, Recording, Run
+from stream.dressing import open_dressing
+from stream.link import Hub, Peer, private_endpoints, remove_folder
+from stream.message import CompositedFrame, Frame, Offer, Picture, StreamStart
+from stream.protocol import FrameEncoder, topic_of
+from stream.sinks import open_sink
+from stream.sources import open_source
+from tools.benchmark.end_to_end import Percentiles
+
+Pixels = NDArray[np.uint8]
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """A stage's time a frame, and the CPU it takes, all threads together."""
+
+    ms: Percentiles
+    cpu_ms: float
+
+
+class Stopwatch:
+    """Takes the time of calls by name."""
+
+    def __init__(self) -> None:
+        self._wall_ms: dict[str, list[float]] = {}
+        self._cpu_ms: dict[str, list[float]] = {}
+
+    def __call__(self, name: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Do `work`, and note what it took."""
+        cpu_ns, wall_ns = time.process_time_ns(), time.perf_counter_ns()
+        made = work(*arguments)
+        self._wall_ms.setdefault(name, []).append((time.perf_counter_ns() - wall_ns) / 1e6)
+        self._cpu_ms.setdefault(name, []).append((time.process_time_ns() - cpu_ns) / 1e6)
+        return made
+
+    def stages(self, warm_up: int) -> dict[str, Stage]:
+        """What each took, the first `warm_up` calls left out; of the CPU the mean, as it is counted in ticks."""
+        return {
+            name: Stage(Percentiles.of(taken[warm_up:]), round(float(np.mean(self._cpu_ms[name][warm_up:])), 2))
+            for name, taken in self._wall_ms.items()
+            if len(taken) > warm_up
+        }
+
+
+def measure(clip: Path, count: int, threads: int, warm_up: int = 2) -> dict[str, Stage]:
+    """Carry `count` frames of `clip` through every stage one after the other, with the default settings.
+
+    `threads` are those of the network; OpenCV has one, as in the stages' processes.
+    """
+    cv2.setNumThreads(1)
+    settings, watch = Run(), Stopwatch()
+    segmenter = Segmenter.load(threads=threads)
+    metadata = read_metadata(DEFAULT_WEIGHTS)
+    effects, states = open_dressing(settings.effects), None
+    past: SmoothingState | None = None
+    with tempfile.TemporaryDirectory() as room, _Hop() as hop:
+        h264 = _recorder(Path(room) / "h264.mp4", clip)
+        vp9 = _recorder(Path(room) / "vp9.webm", clip)
+        pictures = iter(open_source(Camera(source=str(clip), mode="file")))
+        for seq in range(count):
+            picture: Picture = watch("decode", next, pictures)
+            frame = Frame("bench", 0, seq, picture)
+            parts = watch("wire: encode and decode", _there_and_back, frame)
+            watch("wire: one hop", hop, parts)
+            height, width = picture.pixels.shape[:2]
+            size = network_size(height, width, metadata.area_px, metadata.multiple_px)
+            small = watch("resize", to_network, picture.pixels, size)
+            probabilities = watch("network", segmenter.engine, small[None])[0]
+            assert not isinstance(settings.smoothing, str)
+            assert not isinstance(settings.matting, str)
+            past, steady = watch(
+                "smoothing", smooth, past, probabilities, picture.pixels, picture.pts_ns, settings.smoothing
+            )
+            masks: Matte = watch("matting", matte, steady, picture.pixels, settings.matting)
+            masks = watch("cut-out", cut_out, masks, settings.cutout)
+            states, view = watch("effect", apply_effects, effects, states, picture.pixels, masks, picture.pts_ns)
+            composited = CompositedFrame(
+                frame, segmenter.classes, steady, masks.alpha, masks.parts, masks.foreground, view
+            )
+            watch("publish: cut-out, raw", _published, composited)
+            watch("encode: H.264 of the composite", h264.write, composited)
+            if seq % 4 == 0:
+                watch("encode: VP9 with alpha", vp9.write, composited)
+        h264.close()
+        vp9.close()
+    return watch.stages(warm_up)
+
+
+def _there_and_back(frame: Frame) -> Sequence[wire.Buffer]:
+    parts = wire.encode(frame)
+    wire.decode(parts)
+    return parts
+
+
+def _published(frame: CompositedFrame) -> None:
+    FrameEncoder(frame).encode(topic_of("bench", ["cutout"], "raw"))
+
+
+def _recorder(path: Path, clip: Path) -> Any:
+    sink = open_sink(Recording(path=path, sound="none"), ["bench"], lambda: None)
+    sink.write(StreamStart("bench", 0, 0, "file", str(clip)))
+    return sink
+
+
+class _Hop:
+    """A frame's way from one end of a link to the other, on this host."""
+
+    def __enter__(self) -> "_Hop":
+        endpoints, self._folder = private_endpoints(("hop",))
+        self._hub = Hub(endpoints["hop"])
+        self._peer = Peer(endpoints["hop"], "bench")
+        return self
+
+    def __call__(self, parts: Sequence[wire.Buffer]) -> None:
+        item = wire.decode(parts)
+        assert isinstance(item, Frame)
+        self._peer.send(Offer("bench", item.picture))
+        assert self._hub.receive(10_000) is not None
+
+    def __exit__(self, *_: object) -> None:
+        self._peer.close()
+        self._hub.close()
+        remove_folder(self._folder)
