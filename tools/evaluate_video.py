@@ -75,6 +75,8 @@ def main() -> None:
     """Score and report."""
     options = arguments()
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=150)  # a file can be as wide as the table
     segmenter = Segmenter.load(options.weights)
     stills: dict[int, Sample] = {}
     names = list(options.clips) + (suite(options.suite) if options.suite else [])

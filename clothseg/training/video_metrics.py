@@ -201,7 +201,7 @@ class _ClassScore:
             iou=self.both / self.either if seen else None,
             dtssd=float(np.mean(self.steps)) if self.steps and seen else None,
             warp_disagreement=float(np.mean(self.disagreements)) if self.disagreements else None,
-            boundary_f=2 * ours * true / max(ours + true, 1e-9) if seen else None,
+            boundary_f=float(2 * ours * true / max(ours + true, 1e-9)) if seen else None,
             lag_frames=lag(self.errors),
             flips_per_minute=flips_per_minute,
             ghost=float(np.mean(self.ghosts)) if self.ghosts else None,
