@@ -119,11 +119,11 @@ def _carry(before: Pixels, now: Pixels, tolerance: float) -> _Carried | None:
     seen = _read(before, maps)
     # Light that changes everywhere is no motion.
     brighter = float(cv2.mean(now)[0] - cv2.mean(seen)[0])
-    error = cv2.blur(cv2.absdiff(cv2.add(seen, brighter), now), (3, 3)).astype(np.float32) / tolerance
-    missed = back + _read(forth, maps)
-    far = np.hypot(back[..., 0], back[..., 1]) * np.float32(0.1) + np.float32(_ROUND_TRIP_PX)
-    missed_x, missed_y = missed[..., 0] / far, missed[..., 1] / far
-    trust = np.exp(-(error * error) - missed_x * missed_x - missed_y * missed_y)
+    error = cv2.blur(cv2.absdiff(cv2.add(seen, brighter), now), (3, 3))
+    alike = cv2.LUT(error, np.exp(-((np.arange(256) / tolerance) ** 2)).astype(np.float32))
+    missed = cv2.magnitude(*cv2.split(cv2.add(back, _read(forth, maps))))
+    astray = missed / (cv2.magnitude(*cv2.split(back)) * np.float32(0.1) + np.float32(_ROUND_TRIP_PX))
+    trust = alike * np.exp(-astray * astray)
     inside = cv2.inRange(cv2.merge(maps), (-0.5, -0.5), (now.shape[1] - 0.5, now.shape[0] - 0.5))
     trust = cv2.copyTo(trust, inside)
     return None if cv2.mean(trust)[0] < _CUT else _Carried(back, trust)
@@ -148,7 +148,8 @@ def _maps(motion: Reals, size: tuple[int, ...]) -> tuple[Reals, Reals]:
         scale = np.array([width / motion.shape[1], height / motion.shape[0]], np.float32)
         motion = cv2.resize(motion, (width, height), interpolation=cv2.INTER_LINEAR) * scale
     grid_y, grid_x = np.indices((height, width), np.float32, sparse=True)
-    return motion[..., 0] + grid_x, motion[..., 1] + grid_y
+    x, y = cv2.split(motion)
+    return x + grid_x, y + grid_y
 
 
 def _read(past: NDArray[Any], maps: tuple[Reals, Reals]) -> NDArray[Any]:
@@ -160,7 +161,8 @@ def _carry_evidence(evidence: Sequence[Reals], carried: _Carried) -> list[Reals]
     """Evidence moved to the present; where motion is not trusted it stays: what a hand hid is there again after."""
     if not evidence:
         return []
-    maps = _maps(carried.motion * carried.trust[..., None], evidence[0].shape)
+    moved = cv2.multiply(carried.motion, cv2.merge([carried.trust] * 2))
+    maps = _maps(moved, evidence[0].shape)
     return [_read(plane, maps) for plane in evidence]
 
 
