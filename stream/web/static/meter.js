@@ -4,6 +4,8 @@ const KEPT_MS = 60_000;
 const RECENT_MS = 10_000;
 
 export class Meter {
+  /** Pictures shown so far. */
+  shown = 0;
   #samples = [];
   #context;
   #out;
@@ -17,6 +19,7 @@ export class Meter {
 
   /** A picture was shown, `delay` ms after it was taken. */
   note(delay) {
+    this.shown += 1;
     this.#samples.push({ at: performance.now(), delay: Math.max(delay, 0) });
   }
 
@@ -69,6 +72,6 @@ export class Meter {
     this.#context.fillText("200 ms", 4 * ratio, y(200) - 4 * ratio);
     this.#context.globalAlpha = 1;
     this.#context.fillStyle = style.getPropertyValue("--accent");
-    for (const { at, delay } of this.#samples) this.#context.fillRect(x(at), y(delay), 1.5 * ratio, 1.5 * ratio);
+    for (const { at, delay } of this.#samples) this.#context.fillRect(x(at), y(delay) - ratio, 2.2 * ratio, 2.2 * ratio);
   }
 }

@@ -59,14 +59,16 @@ def test_a_visitor_is_a_live_camera_that_gives_a_picture_when_dispatch_has_room(
         for clock_ms in (1000, 1033, 1066):
             guest.arrive(pictured(clock_ms))
             await guest.idle()
-        peer, opened = await asyncio.to_thread(lambda: hub.receive(2000)) or (b"", None)
+        received = await asyncio.to_thread(hub.receive, 2000)
+        assert received is not None
+        peer, opened = received
         assert isinstance(opened, Opened)
         hub.send(peer, Next(opened.camera))
-        got.extend([opened, (await asyncio.to_thread(lambda: hub.receive(2000)) or (b"", None))[1]])
+        got.extend([opened, await asyncio.to_thread(heard, hub)])
         running.cancel()
         hearing.cancel()
         await asyncio.gather(running, hearing, return_exceptions=True)
-        got.append((await asyncio.to_thread(lambda: hub.receive(2000)) or (b"", None))[1])
+        got.append(await asyncio.to_thread(heard, hub))
 
     asyncio.run(visit())
     opened, offer, ended = got
