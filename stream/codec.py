@@ -1,4 +1,4 @@
-"""Pixels ⇄ bytes for subscribers: raw, JPEG, PNG or LZ4; sizes are checked before anything is unpacked."""
+"""Pixels ⇄ bytes: raw, JPEG, PNG or LZ4; sizes are checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ Encoding = Literal["raw", "jpeg", "png", "lz4"]
 """`raw`: rows of pixels as they lie in memory; `lz4`: the same as one LZ4 block; `jpeg`, `png`: such a file."""
 
 _JPEG_QUALITY = 90
+_JPEG_START = b"\xff\xd8"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -68,7 +69,7 @@ def _imencode(ending: str, pixels: Pixels, options: Sequence[int]) -> bytes:
 def _imdecode(buffer: Buffer, encoding: Encoding, shape: tuple[int, ...]) -> Pixels:
     """The picture in a file whose own size is looked at before it is decoded."""
     view = memoryview(buffer)
-    size = _jpeg_size(view) if encoding == "jpeg" else _png_size(view)
+    size = jpeg_size(view) if encoding == "jpeg" else _png_size(view)
     if size != shape[:2]:
         raise CodecError(f"expected a {encoding} of {shape}, got {size}")
     try:
@@ -87,8 +88,10 @@ def _png_size(data: memoryview) -> tuple[int, int] | None:
     return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
 
 
-def _jpeg_size(data: memoryview) -> tuple[int, int] | None:
+def jpeg_size(data: memoryview) -> tuple[int, int] | None:
     """(H, W) from the first start-of-frame segment, None where there is none (ITU-T T.81, annex B)."""
+    if bytes(data[:2]) != _JPEG_START:
+        return None
     at = 2
     while at + 9 < len(data) and data[at] == 0xFF:
         if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):

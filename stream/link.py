@@ -23,6 +23,7 @@ import zmq.auth
 from zmq.auth.thread import ThreadAuthenticator
 
 from stream import message, wire
+from stream.codec import Buffer
 from stream.stage import StreamError
 
 _LINGER_MS = 1000
@@ -100,10 +101,10 @@ class _End:
         """The endpoint last bound or connected, with the port that was chosen for port 0."""
         return self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
-    def _send(self, parts: Sequence[wire.Buffer]) -> None:
+    def _send(self, parts: Sequence[Buffer]) -> None:
         self._socket.send_multipart(parts, copy=sum(memoryview(p).nbytes for p in parts) < 65_536)
 
-    def _receive(self, timeout_ms: int) -> list[wire.Buffer] | None:
+    def _receive(self, timeout_ms: int) -> list[Buffer] | None:
         if not self._socket.poll(timeout_ms):
             return None
         return [frame.buffer for frame in self._socket.recv_multipart(copy=False)]
@@ -223,11 +224,11 @@ class Publication(_End):
             if word[:1] in (b"\0", b"\1"):
                 yield word[1:], word[0] == 1
 
-    def publish(self, parts: Sequence[wire.Buffer]) -> None:
+    def publish(self, parts: Sequence[Buffer]) -> None:
         """Say something to all who want it, `parts[0]` being its topic; never waits."""
         self._send(parts)
 
-    def say_last(self, parts: Sequence[wire.Buffer]) -> None:
+    def say_last(self, parts: Sequence[Buffer]) -> None:
         """Say the last word, which also those who are behind are to hear: waits for them half a second."""
         self._socket.setsockopt(zmq.XPUB_NODROP, 1)
         self._socket.setsockopt(zmq.SNDTIMEO, _LINGER_MS // 2)
@@ -255,7 +256,7 @@ class Subscription(_End):
         """Ask for it no more."""
         self._socket.setsockopt(zmq.UNSUBSCRIBE, topic)
 
-    def receive(self, timeout_ms: int) -> list[wire.Buffer] | None:
+    def receive(self, timeout_ms: int) -> list[Buffer] | None:
         """The parts of the next message; None when none came in time."""
         return self._receive(timeout_ms)
 

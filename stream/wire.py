@@ -11,11 +11,11 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
-import cv2
 import msgspec
 import numpy as np
 
-from stream import message
+from stream import codec, message
+from stream.codec import Buffer
 from stream.stage import StreamError
 
 VERSION = 1
@@ -24,10 +24,8 @@ MAX_PLANES = 4
 MAX_PLANE_BYTES = 3 * message.MAX_PIXELS
 """Bounds that are checked before memory is taken; links refuse longer parts on the socket itself."""
 
-Buffer = bytes | memoryview
 Encoding = Literal["raw", "jpeg"]
 Message = TypeVar("Message")
-_JPEG_QUALITY = 95
 
 TYPES: dict[str, type] = {
     kind.__name__: kind
@@ -73,8 +71,8 @@ def encode(item: object, pictures: Encoding = "raw") -> list[Buffer]:
     def array(value: object) -> _Plane:
         if not isinstance(value, np.ndarray):
             raise TypeError(f"expected an array, got {type(value).__name__}")
-        coded = pictures if value.ndim == 3 and value.shape[2] == 3 else "raw"
-        planes.append(_jpeg(value) if coded == "jpeg" else np.ascontiguousarray(value).reshape(-1).data)
+        coded: Encoding = pictures if value.ndim == 3 and value.shape[2] == 3 else "raw"
+        planes.append(codec.encode(value, coded))
         return _Plane(len(planes) - 1, value.shape, coded)
 
     body = msgspec.json.encode(item, enc_hook=array)
@@ -122,39 +120,6 @@ def _planes(buffers: Sequence[Buffer]) -> Callable[[type, Any], Any]:
         size = math.prod(plane.shape)
         if size > MAX_PLANE_BYTES:
             raise ValueError(f"expected at most {MAX_PLANE_BYTES} bytes a plane, got {size}")
-        buffer = buffers[plane.plane]
-        if plane.encoding == "jpeg":
-            return _from_jpeg(buffer, plane.shape)
-        if memoryview(buffer).nbytes != size:
-            raise ValueError(f"expected {size} bytes for {plane.shape}, got {memoryview(buffer).nbytes}")
-        return np.frombuffer(buffer, np.uint8).reshape(plane.shape)
+        return codec.decode(buffers[plane.plane], plane.encoding, plane.shape)
 
     return array
-
-
-def _jpeg(pixels: message.Pixels) -> bytes:
-    written, coded = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
-    if not written:
-        raise WireError(f"expected a picture that JPEG can hold, got {pixels.shape}")
-    return bytes(coded.tobytes())
-
-
-def _from_jpeg(buffer: Buffer, shape: tuple[int, ...]) -> message.Pixels:
-    """The picture in a JPEG, whose own size is looked at before it is decoded."""
-    size = _jpeg_size(memoryview(buffer))
-    if len(shape) != 3 or shape[2] != 3 or size != shape[:2]:
-        raise ValueError(f"expected a JPEG of {shape}, got {size}")
-    pixels = cv2.imdecode(np.frombuffer(buffer, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None or pixels.shape != shape:
-        raise ValueError("expected a whole JPEG")
-    return np.asarray(pixels, np.uint8)
-
-
-def _jpeg_size(data: memoryview) -> tuple[int, int] | None:
-    """(H, W) from the first start-of-frame segment, None where there is none (ITU-T T.81, annex B)."""
-    at = 2
-    while at + 9 < len(data) and data[at] == 0xFF:
-        if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):
-            return int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from stream.codec import jpeg_size
 from stream.message import Pixels
 
 _QUALITY = 82
@@ -16,7 +17,7 @@ class PhotoError(ValueError):
 
 def from_jpeg(data: bytes, most_px: int) -> Pixels:
     """The picture (H, W, 3) uint8 BGR in a JPEG of at most `most_px` pixels; raises PhotoError."""
-    size = _jpeg_size(data)
+    size = jpeg_size(memoryview(data))
     if size is None:
         raise PhotoError("expected a JPEG picture")
     height, width = size
@@ -64,15 +65,3 @@ def cut_out(composite: Pixels, alpha: Pixels) -> Pixels:
 
 
 _SOLID = 250
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """(H, W) from the first start-of-frame segment, None where there is none (ITU-T T.81, annex B)."""
-    if data[:2] != b"\xff\xd8":
-        return None
-    at = 2
-    while at + 9 < len(data) and data[at] == 0xFF:
-        if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):
-            return int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
