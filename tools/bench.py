@@ -1,6 +1,6 @@
 """Measure the pipeline end to end, by stage, by engine and against peers: `python tools/bench.py`.
 
-Takes four to six minutes on two cores, and wants them for itself. The peers live in an environment of their own,
+Takes some three minutes on two cores, and wants them for itself. The peers live in an environment of their own,
 made once by `python tools/bench.py --make-peers`; without it they are left out, and said to be.
 """
 

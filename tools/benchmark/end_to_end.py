@@ -22,6 +22,7 @@ from tools.benchmark.clip import ROOT
 
 _START_S = 60.0  # a first start compiles the network
 _LOOK_S = 0.25
+_LEAST_FRAMES = 10
 
 
 class Percentiles(msgspec.Struct, frozen=True):
@@ -142,6 +143,8 @@ def _seen(frame: PublishedFrame, now_ns: int) -> tuple[float, int, int]:
 def _summed(
     frames: Sequence[tuple[float, int, int]], cpu_s: Mapping[str, float], usage: "_Usage", first_frame_s: float
 ) -> EndToEnd:
+    if len(frames) < _LEAST_FRAMES:
+        raise RuntimeError(f"expected at least {_LEAST_FRAMES} frames in the measured time, got {len(frames)}")
     ages_ms = [age_ms for age_ms, _, _ in frames]
     pts_ns = [pts for _, pts, _ in frames]
     length_s = (frames[-1][2] - frames[0][2]) / 1e9

@@ -51,7 +51,12 @@ def rows(report: Report) -> Iterator[Row]:
     lean = cpu_without_network_and_codecs_ms(report)
     yield Row("CPU a frame without network and codecs", "≤ 20 ms", f"{lean:.0f} ms", lean <= 20)
     yield from _side_rows(runs, main)
-    yield Row("memory, all processes", "≤ 1.2 GB", f"{main.peak_rss_mb / 1000:.2f} GB", main.peak_rss_mb <= 1200)
+    yield Row(
+        f"memory, all processes, {main.measured_s:.0f} s (flatness not measured)",
+        "≤ 1.2 GB, flat (30 min)",
+        f"{main.peak_rss_mb / 1000:.2f} GB",
+        main.peak_rss_mb <= 1200,
+    )
     yield Row("command → first cut-out", "≤ 1.5 s", f"{main.first_frame_s:.1f} s", main.first_frame_s <= 1.5)
 
 
@@ -64,7 +69,7 @@ def _side_rows(runs: dict[str, EndToEnd], main: EndToEnd) -> Iterator[Row]:
         f"overload: 60 fps in, network slowed to 10 fps, {slow.measured_s:.0f} s",
         "age ≤ 190 ms, flat (10 min)",
         f"p50 {slow.latency_ms.p50:.0f} ms, by fifths of the time {fifths}",
-        slow.latency_ms.p50 <= 190,
+        max(slow.latency_ms_by_fifth) <= 190,
     )
     for precision, least in (("int8", 20), ("fp32", 12)):
         fps = runs[precision].fps
@@ -73,7 +78,7 @@ def _side_rows(runs: dict[str, EndToEnd], main: EndToEnd) -> Iterator[Row]:
     gain = two.fps / slow.fps
     yield Row("2 workers, network slowed by waiting", "≥ 1.8 × one", f"{gain:.2f} ×", gain >= 1.8)
     share = still.cpu_ms_per_frame * still.fps / (main.cpu_ms_per_frame * main.fps)
-    yield Row("still scene: CPU against a moving one", "≤ 50 %", f"{share:.0%}", share <= 0.5)
+    yield Row("still scene: CPU against a moving one", "≤ 50 %", f"{share:.0%}: no mask is reused yet", share <= 0.5)
 
 
 def cpu_without_network_and_codecs_ms(report: Report) -> float:
@@ -110,7 +115,7 @@ def _head(report: Report, command: str) -> Iterator[str]:
 def _table(report: Report) -> Iterator[str]:
     yield "| | reach | measured | |"
     yield "|---|---|---|---|"
-    words = {True: "reached", False: "not reached", None: ""}
+    words = {True: "reached in that time", False: "not reached", None: ""}
     for row in rows(report):
         yield f"| {row.what} | {row.reach} | {row.measured} | {words[row.reached]} |"
     yield ""
@@ -130,6 +135,11 @@ def _where(report: Report) -> Iterator[str]:
         f"can deliver at most {bound:.0f} fps of this job. By process: "
         + ", ".join(f"{name} {ms:.1f} ms" for name, ms in main.stages_cpu_ms.items() if ms >= 0.1)
         + ". Live, what cannot be done in time is dropped at the source, never queued."
+    )
+    yield (
+        f"For 30 fps a frame may cost {1000 * machine.cores / 30:.0f} ms; without network and codecs it costs "
+        f"{cpu_without_network_and_codecs_ms(report):.0f} ms here, the network alone "
+        f"{report.stages['network'].cpu_ms:.0f} ms."
     )
     yield ""
     yield from _stage_table(report)

@@ -42,7 +42,7 @@ class Lengths(msgspec.Struct, frozen=True):
     peer_rounds: int
 
 
-DEFAULT = Lengths(main_s=30, side_s=8, frames=120, rounds=20, peer_rounds=4)
+DEFAULT = Lengths(main_s=20, side_s=6, frames=100, rounds=20, peer_rounds=4)
 QUICK = Lengths(main_s=3, side_s=None, frames=12, rounds=2, peer_rounds=0)
 
 

@@ -23,7 +23,8 @@ def main(dispatch: str, results: str) -> None:
     """Work until it is ended."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     segmenter = Segmenter.load(threads=1)
-    peer, outbox = Peer(dispatch, f"slow_worker.{os.getpid()}"), Outbox(results)
+    # A slot of its own: two workers of one slot are taken for one that was started again.
+    peer, outbox = Peer(dispatch, f"slow_worker-{os.getpid()}.{os.getpid()}"), Outbox(results)
     received, probabilities = 0, None
     while True:
         peer.send(Ready(received))
