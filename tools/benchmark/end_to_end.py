@@ -133,7 +133,10 @@ def _watch(
                 frames.append(_seen(frame, now_ns))
         after = usage.cpu_s()
     assert first_s is not None
-    return _summed(frames, {name: after[name] - before.get(name, 0.0) for name in after}, usage, first_s - started_s)
+    rate_hz = subscriber.streams["bench"].rate_hz
+    assert rate_hz is not None
+    spent_s = {name: after[name] - before.get(name, 0.0) for name in after}
+    return _summed(frames, rate_hz, spent_s, usage, first_s - started_s)
 
 
 def _seen(frame: PublishedFrame, now_ns: int) -> tuple[float, int, int]:
@@ -141,21 +144,25 @@ def _seen(frame: PublishedFrame, now_ns: int) -> tuple[float, int, int]:
 
 
 def _summed(
-    frames: Sequence[tuple[float, int, int]], cpu_s: Mapping[str, float], usage: "_Usage", first_frame_s: float
+    frames: Sequence[tuple[float, int, int]],
+    rate_hz: float,
+    cpu_s: Mapping[str, float],
+    usage: "_Usage",
+    first_frame_s: float,
 ) -> EndToEnd:
+    """Of the frames seen (age, timestamp, arrival) and the source's rate, by which the missing are counted."""
     if len(frames) < _LEAST_FRAMES:
         raise RuntimeError(f"expected at least {_LEAST_FRAMES} frames in the measured time, got {len(frames)}")
     ages_ms = [age_ms for age_ms, _, _ in frames]
     pts_ns = [pts for _, pts, _ in frames]
     length_s = (frames[-1][2] - frames[0][2]) / 1e9
-    step_ns = np.diff(pts_ns).min()
     return EndToEnd(
         fps=round((len(frames) - 1) / length_s, 2),
         latency_ms=Percentiles.of(ages_ms),
         cpu_ms_per_frame=round(1000 * sum(cpu_s.values()) / len(frames), 2),
         peak_rss_mb=round(usage.peak_rss_mb, 1),
         frames=len(frames),
-        dropped=round((pts_ns[-1] - pts_ns[0]) / step_ns) + 1 - len(frames),
+        dropped=round((pts_ns[-1] - pts_ns[0]) / 1e9 * rate_hz) + 1 - len(frames),
         measured_s=round(length_s, 2),
         first_frame_s=round(first_frame_s, 2),
         stages_cpu_ms={name: round(1000 * seconds / len(frames), 2) for name, seconds in sorted(cpu_s.items())},

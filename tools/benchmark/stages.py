@@ -19,6 +19,7 @@ from clothseg.smoothing import SmoothingState, smooth
 from clothseg.transforms import network_size, to_network
 from clothseg.tryon import apply_effects
 from stream import wire
+from stream.codec import Buffer
 from stream.config import Camera, Recording, Run
 from stream.dressing import open_dressing
 from stream.link import Hub, Peer, private_endpoints, remove_folder
@@ -106,7 +107,7 @@ def measure(clip: Path, count: int, threads: int, warm_up: int = 2) -> dict[str,
     return watch.stages(warm_up)
 
 
-def _there_and_back(frame: Frame) -> Sequence[wire.Buffer]:
+def _there_and_back(frame: Frame) -> Sequence[Buffer]:
     parts = wire.encode(frame)
     wire.decode(parts)
     return parts
@@ -131,7 +132,7 @@ class _Hop:
         self._peer = Peer(endpoints["hop"], "bench")
         return self
 
-    def __call__(self, parts: Sequence[wire.Buffer]) -> None:
+    def __call__(self, parts: Sequence[Buffer]) -> None:
         item = wire.decode(parts)
         assert isinstance(item, Frame)
         self._peer.send(Offer("bench", item.picture))
