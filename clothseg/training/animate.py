@@ -78,9 +78,7 @@ def _kept(scene: Scene, rng: np.random.Generator) -> Iterator[int]:
         index += 1 + gap
 
 
-def _stack(
-    layers: list[Layer], grid: Points, time: float
-) -> tuple[NDArray[np.float32], Pixels, Pixels, list[Points]]:
+def _stack(layers: list[Layer], grid: Points, time: float) -> tuple[NDArray[np.float32], Pixels, Pixels, list[Points]]:
     """Layers over each other: picture float32, coverage, index of the layer seen, coordinates in each."""
     picture = np.zeros((*grid.shape[:2], 3), np.float32)
     share = np.zeros((*grid.shape[:2], len(CLASSES) - 1), np.float32)

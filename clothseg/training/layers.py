@@ -131,9 +131,7 @@ def empty_room(room: Still, scene: Scene, rng: np.random.Generator) -> Layer:
         return 0.5 * width + x, 0.5 * height + y, 1.0, 0.0
 
     solid = np.full(picture.shape[:2], 255, np.uint8)
-    return Layer(
-        picture, np.zeros((*solid.shape, len(CLASSES) - 1), np.uint8), solid, *_similarity(pivot, place)
-    )
+    return Layer(picture, np.zeros((*solid.shape, len(CLASSES) - 1), np.uint8), solid, *_similarity(pivot, place))
 
 
 def swinging_arm(person: Still, figure: Layer, scene: Scene, rng: np.random.Generator) -> Layer:
