@@ -137,7 +137,7 @@ class Arrivals:
 
 
 class Acknowledged:
-    """A sink that tells the dispatcher of every frame that the sinks behind it have taken."""
+    """A sink that tells the dispatcher of every frame that the sinks behind it have taken, and of its end."""
 
     def __init__(self, sink: Sink[Output], peer: Peer) -> None:
         self._sink = sink
@@ -153,6 +153,7 @@ class Acknowledged:
         try:
             self._sink.close()
         finally:
+            self._peer.send(Finished())
             self._peer.close()
 
 

@@ -20,7 +20,9 @@ from stream.lifeline import (
     WorkerLost,
 )
 from stream.link import Hub, Outbox
-from stream.message import Done, Ended, Lost, Offer, Opened, Outage, Ready
+from stream.message import Done, Ended, Finished, Lost, Offer, Opened, Outage, Ready
+
+_SLOW_S = 0.8  # what composite may need beyond its own patience, for the frame it is at and its files
 
 
 def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
@@ -51,7 +53,7 @@ class _Exchange:
         self._readers: dict[str, bytes] = {}
         self._sent: dict[str, int] = {}
         self._told_s = 0.0
-        self._patience = Patience(STOP_S)
+        self._patience = Patience(STOP_S + _SLOW_S)
 
     def run(self) -> None:
         while not self._dispatcher.finished:
@@ -86,6 +88,8 @@ class _Exchange:
             return self._dispatcher.ready(worker, now_ns)
         if isinstance(item, Done):
             return self._dispatcher.done(item, now_ns)
+        if isinstance(item, Finished):  # composite ends: what it has not taken it never will
+            return self._dispatcher.abandon()
         self._hub.refused += 1
         return []
 

@@ -40,7 +40,7 @@ STAGES = ("capture", "inference", "composite")
 _START_S = 120.0  # a first start compiles the network
 _DEATHS_AT_START = 3
 _START_WINDOW_S = 10.0
-_END_S = 0.8  # what a stage is given to close its files in, once it waits for nothing any more
+_END_S = 1.2  # what a stage is given to close its files in, once it waits for nothing any more
 _FAIL_S = 3.0  # the same after a failure, when nobody waits
 _LOOK_S = 0.1
 

@@ -27,7 +27,7 @@ BEAT_S = 0.25
 """How often a stage gives a sign of life, and so how soon it hears a command."""
 
 
-STOP_S = 0.7
+STOP_S = 0.6
 """How long frames under way are waited for after `Stop`; then what is open is closed without them."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from clothseg.labels import PALETTE
 from stream.composite import Acknowledged, paint_parts, step
 from stream.config import Run
-from stream.message import CompositedFrame, Done, Outage, SegmentedFrame, StreamStart
+from stream.message import CompositedFrame, Done, Finished, Outage, SegmentedFrame, StreamStart
 from stream.parse import parse
 from stream.sources.synthetic import figure
 from stream.stage import ListSink
@@ -112,5 +112,5 @@ def test_a_frame_is_acknowledged_when_the_outputs_have_taken_it() -> None:
     sink.write(START)
     sink.write(composited(4))
     sink.close()
-    assert said == [(Done("front", 0, 4), 2), "closed"]
+    assert said == [(Done("front", 0, 4), 2), (Finished(), 2), "closed"]
     assert outputs.closed
