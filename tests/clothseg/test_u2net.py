@@ -57,8 +57,8 @@ def test_a_wider_network_starts_as_the_function_of_the_narrower(name: str) -> No
     narrow, wide = U2Net(NARROW, 5), U2Net(ARCHITECTURES[name], 5)
     for module in narrow.modules():  # statistics unlike those of a new network
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.5, 0.5)
-            module.running_var.uniform_(0.5, 2)
+            torch.nn.init.uniform_(module.get_buffer("running_mean"), -0.5, 0.5)
+            torch.nn.init.uniform_(module.get_buffer("running_var"), 0.5, 2)
     widen(wide, ARCHITECTURES[name], narrow.state_dict(), NARROW)
     picture = torch.randn(1, 3, 64, 48)
     with torch.inference_mode():
@@ -70,7 +70,7 @@ def test_gradients_reach_what_widening_added() -> None:
     wide = U2Net(ARCHITECTURES["wide-stem2"], 5)
     widen(wide, ARCHITECTURES["wide-stem2"], U2Net(NARROW, 5).state_dict(), NARROW)
     wide.train()(torch.randn(2, 3, 64, 64))[0].square().mean().backward()
-    added = wide.get_submodule("stage3.rebnconv2d.conv_s1").weight.grad[:16, 32:48]  # type: ignore[index,union-attr]
+    added = wide.get_submodule("stage3.rebnconv2d.conv_s1").weight.grad[:16, 32:48]  # type: ignore[index]
     assert added.abs().max() > 0
 
 
