@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import cv2
-import httpx
+import httpx2
 import numpy as np
 import pytest
 
@@ -43,10 +43,10 @@ def feeding(sink: MjpegSink) -> Iterator[threading.Event]:
     thread.join()
 
 
-def found(sink: MjpegSink, path: str, host: str = "127.0.0.1") -> httpx.Response:
+def found(sink: MjpegSink, path: str, host: str = "127.0.0.1") -> httpx2.Response:
     """Ask until the camera is there."""
     for _ in range(200):
-        reply = httpx.head(f"http://127.0.0.1:{sink.port}{path}", headers={"host": host})
+        reply = httpx2.head(f"http://127.0.0.1:{sink.port}{path}", headers={"host": host})
         if reply.status_code != 404:
             return reply
     raise AssertionError(path)
@@ -69,18 +69,18 @@ def pictures(body: Iterator[bytes]) -> Iterator[Pixels]:
 @pytest.mark.usefixtures("feeding")
 def test_the_view_is_shown_as_it_goes_on(sink: MjpegSink) -> None:
     found(sink, "/front.mjpg")
-    with httpx.stream("GET", f"http://127.0.0.1:{sink.port}/front.mjpg") as reply:
+    with httpx2.stream("GET", f"http://127.0.0.1:{sink.port}/front.mjpg") as reply:
         assert reply.headers["content-type"] == "multipart/x-mixed-replace; boundary=frame"
         seen = list(itertools.islice(pictures(reply.iter_raw()), 3))
     for picture in seen:
         assert picture.shape == (48, 64, 3)
         assert np.abs(picture[2:8, 2:12].astype(int) - 128).max() < 12
-    assert httpx.get(f"http://127.0.0.1:{sink.port}/").text.count("/front.mjpg") == 1
+    assert httpx2.get(f"http://127.0.0.1:{sink.port}/").text.count("/front.mjpg") == 1
 
 
 def test_an_outage_is_shown_and_an_end_ends_it(sink: MjpegSink, feeding: threading.Event) -> None:
     found(sink, "/front.mjpg")
-    with httpx.stream("GET", f"http://127.0.0.1:{sink.port}/front.mjpg") as reply:
+    with httpx2.stream("GET", f"http://127.0.0.1:{sink.port}/front.mjpg") as reply:
         shown = pictures(reply.iter_raw())
         assert next(shown).mean() > 60
         feeding.set()
@@ -94,7 +94,7 @@ def test_nothing_is_encoded_for_nobody(sink: MjpegSink, monkeypatch: pytest.Monk
     monkeypatch.setattr("stream.codec.encode", lambda *_: pytest.fail("encoded"))
     for seq in range(5):
         sink.write(composited_frame("front", seq))
-    assert httpx.get(f"http://127.0.0.1:{sink.port}/").status_code == 200
+    assert httpx2.get(f"http://127.0.0.1:{sink.port}/").status_code == 200
 
 
 @pytest.mark.usefixtures("feeding")
@@ -103,7 +103,7 @@ def test_a_page_that_calls_this_host_by_another_name_is_refused(sink: MjpegSink)
 
 
 def test_a_camera_that_is_not_there_is_said_so(sink: MjpegSink) -> None:
-    assert httpx.get(f"http://127.0.0.1:{sink.port}/attic.mjpg").status_code == 404
+    assert httpx2.get(f"http://127.0.0.1:{sink.port}/attic.mjpg").status_code == 404
 
 
 def test_a_port_that_is_taken_is_refused(sink: MjpegSink) -> None:
