@@ -123,6 +123,15 @@ class _End:
         finally:
             loop.remove_reader(self._socket.fileno())
 
+    def _message(self, timeout_ms: int) -> object | None:
+        """The next message; None when none came in time, or garbage, which is counted."""
+        parts = self._receive(timeout_ms)
+        try:
+            return wire.decode(parts) if parts is not None else None
+        except wire.WireError:
+            self.refused += 1
+            return None
+
     def close(self) -> None:
         """Let what was sent leave, at most a second long, and free the socket."""
         if self._authenticator is not None:
@@ -162,12 +171,7 @@ class Peer(_End):
 
     def receive(self, timeout_ms: int) -> object | None:
         """The next message; None when none came in time."""
-        parts = self._receive(timeout_ms)
-        try:
-            return wire.decode(parts) if parts is not None else None
-        except wire.WireError:
-            self.refused += 1
-            return None
+        return self._message(timeout_ms)
 
     def send(self, item: object) -> None:
         """Send to the dispatcher; waits only while it does not take what was sent before."""
@@ -182,12 +186,7 @@ class Inbox(_End):
 
     def receive(self, timeout_ms: int) -> object | None:
         """The next message; None when none came in time."""
-        parts = self._receive(timeout_ms)
-        try:
-            return wire.decode(parts) if parts is not None else None
-        except wire.WireError:
-            self.refused += 1
-            return None
+        return self._message(timeout_ms)
 
 
 class Outbox(_End):
