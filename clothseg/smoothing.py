@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import cv2
 import msgspec
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from clothseg.identity import gather
@@ -99,6 +100,24 @@ def smooth(
         gathered, planes[PERSON:] = gather(evidence, planes[PERSON:], gap_ms, settings.garment_memory_ms)
     after = SmoothingState(grey, pts_ns, probabilities.shape, tuple(averages), tuple(gathered))
     return after, _whole(planes)
+
+
+def carry(state: SmoothingState, picture: Pixels, settings: Smoothing) -> tuple[SmoothingState, Pixels]:
+    """Carry the past on to a `picture` (H, W, 3) uint8 BGR that the network has not seen; return as `smooth` does.
+
+    The state goes on counting from the last picture that it has seen. After a cut masks stay where they were.
+    """
+    grey = _grey(picture, state.size[1:])
+    carried = _carry(state.grey, grey, settings.tolerance)
+    averages, evidence = state.averages, state.evidence
+    if carried is not None:
+        maps = _maps(carried.motion, state.size[1:])
+        averages = tuple(_read(past, maps) for past in averages)
+        evidence = tuple(_carry_evidence(evidence, carried))
+    planes = [plane for group in averages for plane in cv2.split(group)]
+    if evidence:
+        _, planes[PERSON:] = gather(evidence, planes[PERSON:], 0.0, settings.garment_memory_ms)
+    return structs.replace(state, grey=grey, averages=averages, evidence=evidence), _whole(planes)
 
 
 def _grey(picture: Pixels, size: tuple[int, ...]) -> Pixels:

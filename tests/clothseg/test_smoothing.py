@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clothseg.labels import BOTTOM, CLASSES, DRESS, PERSON, TOP
-from clothseg.smoothing import Smoothing, SmoothingState, smooth
+from clothseg.smoothing import Smoothing, SmoothingState, carry, smooth
 
 Pixels = NDArray[np.uint8]
 MS = 1_000_000
@@ -228,3 +228,27 @@ def test_the_state_passed_in_is_left_alone() -> None:
 def test_a_mistyped_setting_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError, match="time_constant"):
         msgspec.convert({"time_constant": 3}, Smoothing)
+
+
+def test_what_the_network_has_not_seen_is_carried_along_the_motion() -> None:
+    wide = textured(np.random.default_rng(12), 192, 320)
+    state, _ = smooth(None, certain(block(20)), wide[:, 40:296], 0, PLAIN)
+    for step in range(1, 4):  # the scene moves 4 px a frame to the right, 2 px of the mask's
+        state, carried = carry(state, np.ascontiguousarray(wide[:, 40 - 4 * step : 296 - 4 * step]), PLAIN)
+    moved = block(26) == TOP
+    overlap = (carried.argmax(0) == TOP) & moved
+    assert overlap.sum() > 0.95 * (moved | (carried.argmax(0) == TOP)).sum()
+
+
+def test_masks_stay_where_they_were_when_a_cut_is_carried_over() -> None:
+    rng = np.random.default_rng(13)
+    state, steady = smooth(None, certain(block(20)), textured(rng), 0, PLAIN)
+    _, carried = carry(state, 255 - textured(rng), PLAIN)
+    assert np.array_equal(carried, steady)
+
+
+def test_the_time_since_the_network_saw_anything_goes_on_while_masks_are_carried() -> None:
+    picture = textured(np.random.default_rng(14))
+    state, _ = smooth(None, certain(block(20)), picture, 5 * MS, PLAIN)
+    state, _ = carry(state, picture, PLAIN)
+    assert state.pts_ns == 5 * MS
