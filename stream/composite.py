@@ -11,15 +11,17 @@ import numpy as np
 
 from clothseg.cutout import cut_out
 from clothseg.labels import PALETTE
-from clothseg.matting import matte, upsample
-from clothseg.smoothing import SmoothingState, smooth
+from clothseg.matting import Matte, matte, upsample
+from clothseg.smoothing import SmoothingState, carry, smooth
 from clothseg.tryon import OpenEffect, apply_effects
+from stream.attention import Attention
 from stream.choice import Change, Changes, Choice, Choices, waiting
 from stream.config import Mjpeg, OutputSettings, Publisher, Push, Recording, Run
 from stream.dressing import open_dressing
 from stream.lifeline import BEAT_S, STOP_S, Lifeline, Notice, Patience, Reporter, SinkFailed, StopWanted
 from stream.link import Inbox, Peer
 from stream.message import (
+    CarriedFrame,
     CompositedFrame,
     Done,
     Dropped,
@@ -31,7 +33,7 @@ from stream.message import (
     SegmentedFrame,
     StreamStart,
 )
-from stream.resequence import Resequencer
+from stream.resequence import Masked, Resequencer
 from stream.sinks import open_sink
 from stream.sinks.residents import Residents
 from stream.sinks.tee import Tee
@@ -39,20 +41,30 @@ from stream.sources import redact
 from stream.stage import Sink, Step, StreamError, run
 from stream.switchboard import Switchboard
 
-Arrival = SegmentedFrame | StreamStart | Outage | EndOfStream
+Arrival = Masked | StreamStart | Outage | EndOfStream
 """What reaches the step: frames in order, and the news of their camera between them."""
+
+
+class _Masks(NamedTuple):
+    """The masks of one frame, and how to go on from them; `seen_ns` is when the network's picture was shown."""
+
+    classes: tuple[str, ...]
+    probabilities: Pixels
+    matte: Matte
+    smoothing: SmoothingState | None
+    seen_ns: int
 
 
 class _Past(NamedTuple):
     """All that is remembered of one camera; `states` are those of `effects`, which may be changed."""
 
-    smoothing: SmoothingState | None = None
+    masks: _Masks | None = None
     effects: tuple[OpenEffect, ...] = ()
     states: tuple[Any, ...] | None = None
 
 
 def step(settings: Run) -> Step[Arrival | Change, Output]:
-    """SegmentedFrame → CompositedFrame; news of a camera passes through, and makes its past forgotten.
+    """SegmentedFrame or CarriedFrame → CompositedFrame; news of a camera passes through, and makes its past forgotten.
 
     A `Change` is obeyed from the next frame on.
     """
@@ -61,7 +73,7 @@ def step(settings: Run) -> Step[Arrival | Change, Output]:
 
     def composite(item: Arrival | Change) -> Iterator[Output]:
         match item:
-            case SegmentedFrame(frame=frame):
+            case SegmentedFrame(frame=frame) | CarriedFrame(frame=frame):
                 past = pasts.get(frame.camera, _Past())
                 pasts[frame.camera], made = draw(item, past, choices.of(frame.camera), settings)
                 yield made
@@ -76,23 +88,59 @@ def step(settings: Run) -> Step[Arrival | Change, Output]:
     return composite
 
 
-def draw(item: SegmentedFrame, past: _Past, choice: Choice, settings: Run) -> tuple[_Past, CompositedFrame]:
-    """Steady and matte a frame's masks, cut out and dress as chosen, and lay out the view."""
-    picture, probabilities, smoothing = item.frame.picture, item.probabilities, past.smoothing
+def draw(item: Masked, past: _Past, choice: Choice, settings: Run) -> tuple[_Past, CompositedFrame]:
+    """Mask a frame, cut out and dress as chosen, and lay out the view."""
+    picture = item.frame.picture
+    if isinstance(item, SegmentedFrame):
+        masks = _mask(item, past.masks, settings)
+    else:
+        masks = _carry_on(item, past.masks, settings)
+    cut = cut_out(masks.matte, choice.cutout)
+    states = past.states if past.effects is choice.effects else None
+    states, dressed = apply_effects(choice.effects, states, picture.pixels, cut, picture.pts_ns)
+    panels = {"composite": dressed, "raw": picture.pixels}
+    view = [panels[p] if p in panels else paint_parts(picture.pixels, cut.parts) for p in choice.panels]
+    return _Past(masks, choice.effects, states), CompositedFrame(
+        item.frame,
+        masks.classes,
+        masks.probabilities,
+        cut.alpha,
+        cut.parts,
+        cut.foreground,
+        side_by_side(view),
+        picture.pts_ns - masks.seen_ns,
+    )
+
+
+def _mask(item: SegmentedFrame, last: _Masks | None, settings: Run) -> _Masks:
+    """The masks of a frame that the network has seen, steadied and with true edges."""
+    picture, probabilities = item.frame.picture, item.probabilities
+    smoothing = last.smoothing if last is not None else None
     if settings.smoothing != "off":
         smoothing, probabilities = smooth(smoothing, probabilities, picture.pixels, picture.pts_ns, settings.smoothing)
+    matted = _matte(probabilities, picture.pixels, settings)
+    return _Masks(item.classes, probabilities, matted, smoothing, picture.pts_ns)
+
+
+def _carry_on(item: CarriedFrame, last: _Masks | None, settings: Run) -> _Masks:
+    """The masks of the frame before, for one that the network has not seen; ValueError where there are none."""
+    if last is None:
+        raise ValueError(f"frame {item.frame.seq} of {item.frame.camera} is to go on from masks, and there are none")
+    pixels = item.frame.picture.pixels
+    if item.carry == "still" or last.smoothing is None or settings.smoothing == "off":
+        # The picture stays live; only at the edges the colours freed of the background are kept.
+        inside = cv2.compare(last.matte.alpha, 255, cv2.CMP_EQ)
+        foreground = np.asarray(cv2.copyTo(pixels, inside, last.matte.foreground.copy()), np.uint8)
+        return last._replace(matte=last.matte._replace(foreground=foreground))
+    smoothing, probabilities = carry(last.smoothing, pixels, settings.smoothing)
+    matted = _matte(probabilities, pixels, settings)
+    return last._replace(probabilities=probabilities, matte=matted, smoothing=smoothing)
+
+
+def _matte(probabilities: Pixels, pixels: Pixels, settings: Run) -> Matte:
     if settings.matting == "off":
-        masks = upsample(probabilities, picture.pixels)
-    else:
-        masks = matte(probabilities, picture.pixels, settings.matting)
-    masks = cut_out(masks, choice.cutout)
-    states = past.states if past.effects is choice.effects else None
-    states, dressed = apply_effects(choice.effects, states, picture.pixels, masks, picture.pts_ns)
-    panels = {"composite": dressed, "raw": picture.pixels}
-    view = [panels[p] if p in panels else paint_parts(picture.pixels, masks.parts) for p in choice.panels]
-    return _Past(smoothing, choice.effects, states), CompositedFrame(
-        item.frame, item.classes, probabilities, masks.alpha, masks.parts, masks.foreground, side_by_side(view)
-    )
+        return upsample(probabilities, pixels)
+    return matte(probabilities, pixels, settings.matting)
 
 
 def side_by_side(panels: list[Pixels]) -> Pixels:
@@ -112,9 +160,10 @@ def paint_parts(picture: Pixels, parts: Pixels) -> Pixels:
 class Arrivals:
     """What comes in from workers and the dispatcher, put in order, until the run is over."""
 
-    def __init__(self, inbox: Inbox, changes: Changes, lifeline: Lifeline) -> None:
+    def __init__(self, inbox: Inbox, changes: Changes, attention: Attention, lifeline: Lifeline) -> None:
         self._inbox = inbox
         self._changes = changes
+        self._attention = attention
         self._lifeline = lifeline
 
     def __iter__(self) -> Iterator[Arrival | Change]:
@@ -124,8 +173,9 @@ class Arrivals:
             if isinstance(item, Finished):
                 return
             yield from waiting(self._changes)
-            if isinstance(item, SegmentedFrame | StreamStart | Outage | EndOfStream | Dropped):
+            if isinstance(item, SegmentedFrame | CarriedFrame | StreamStart | Outage | EndOfStream | Dropped):
                 yield from resequencer.push(item)
+            self._attention.look()
             self._lifeline.beat()
             for _ in self._lifeline.heard():
                 pass
@@ -139,12 +189,14 @@ class Arrivals:
 class Acknowledged:
     """A sink that tells the dispatcher of every frame that the sinks behind it have taken, and of its end."""
 
-    def __init__(self, sink: Sink[Output], peer: Peer) -> None:
+    def __init__(self, sink: Sink[Output], peer: Peer, attention: Attention) -> None:
         self._sink = sink
         self._peer = peer
+        self._attention = attention
 
     def write(self, item: Output) -> None:
         self._sink.write(item)
+        self._attention.follow(item)
         if isinstance(item, CompositedFrame):
             frame = item.frame
             self._peer.send(Done(frame.camera, frame.epoch, frame.seq))
@@ -210,4 +262,6 @@ def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
     outputs = open_outputs(settings, changes, lifeline)
     inbox = Inbox(transport.results, transport.keys)
     peer = Peer(transport.dispatch, name, transport.keys)
-    run(Arrivals(inbox, changes, lifeline), step(settings), Acknowledged(outputs, peer))
+    attention = Attention(outputs, peer.send)
+    arrivals = Arrivals(inbox, changes, attention, lifeline)
+    run(arrivals, step(settings), Acknowledged(outputs, peer, attention))

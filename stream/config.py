@@ -16,6 +16,7 @@ from clothseg.smoothing import Smoothing
 from clothseg.tryon import BackgroundColour, Effect
 from stream.codec import Encoding
 from stream.message import Mode
+from stream.pace import Pace
 from stream.stage import StreamError
 
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
@@ -209,6 +210,8 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     model: Model = Model()
     smoothing: Smoothing | Literal["off"] = Smoothing()
     matting: Matting | Literal["off"] = Matting()
+    pace: Pace | Literal["off"] = Pace()
+    """How much of a live camera is segmented; `off`: every frame for which there is time."""
     effects: tuple[Effect, ...] = (BackgroundColour(),)
     """What the composite shows behind people and on their garments, see docs/tryon.md; none: the raw picture."""
     cutout: Cutout = "person"

@@ -92,8 +92,18 @@ def summary(camera: CameraStatus) -> str:
     return (
         f"{camera.camera}: {camera.state}, {camera.in_hz:.1f} → {camera.out_hz:.1f} fps, "
         f"age {camera.age_p50_ms:.0f}/{camera.age_p95_ms:.0f} ms, delivered {camera.delivered} of {camera.captured}, "
-        f"dropped {_dropped(camera)}, reconnects {camera.reconnects}"
+        f"dropped {_dropped(camera)}, reconnects {camera.reconnects}{_pace(camera)}"
     )
+
+
+def _pace(camera: CameraStatus) -> str:
+    """How masks are spared, where they are."""
+    words = []
+    if camera.mask_every > 1:
+        words.append(f"the network sees every {camera.mask_every}. frame")
+    if camera.mask_detail < 1:
+        words.append(f"at {camera.mask_detail:.0%} of its size")
+    return ", " + " ".join(words) if words else ""
 
 
 def _dropped(camera: CameraStatus) -> str:

@@ -20,7 +20,7 @@ from stream.lifeline import (
     WorkerLost,
 )
 from stream.link import Hub, Outbox
-from stream.message import Done, Ended, Finished, Lost, Offer, Opened, Outage, Ready
+from stream.message import Done, Ended, Finished, Lost, Offer, Opened, Outage, Ready, Watched
 
 _SLOW_S = 0.8  # what composite may need beyond its own patience, for the frame it is at and its files
 
@@ -39,13 +39,22 @@ def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
         hub.close()
 
 
+def dispatcher(settings: Run) -> Dispatcher:
+    """The dispatcher of a run."""
+    return Dispatcher(
+        list(settings.cameras),
+        int(settings.model.frame_deadline_ms * 1e6),
+        settings.web.visitors if settings.web is not None else 0,
+        pace=settings.pace if settings.pace != "off" else None,
+        carries=settings.smoothing != "off",
+    )
+
+
 class _Exchange:
     """The dispatcher between its sockets: which peer speaks for which camera, and what each was sent."""
 
     def __init__(self, settings: Run, hub: Hub, outbox: Outbox, lifeline: Lifeline) -> None:
-        deadline_ns = int(settings.model.frame_deadline_ms * 1e6)
-        guests = settings.web.visitors if settings.web is not None else 0
-        self._dispatcher = Dispatcher(list(settings.cameras), deadline_ns, guests)
+        self._dispatcher = dispatcher(settings)
         self._pictures = settings.transport.frames
         self._hub = hub
         self._outbox = outbox
@@ -78,18 +87,21 @@ class _Exchange:
             self._lifeline.report(Failed(self._dispatcher.failure))
 
     def _hear(self, peer: bytes, item: object, now_ns: int) -> list[Order]:
-        if isinstance(item, Opened | Offer | Lost | Ended):
-            self._readers[item.camera] = peer
-            return self._dispatcher.hear(item, now_ns)
-        if isinstance(item, Ready):
-            worker = peer.decode(errors="replace")
-            if item.received < self._sent.setdefault(worker, item.received):
-                return []  # said before the frame that is on its way reached it
-            return self._dispatcher.ready(worker, now_ns)
-        if isinstance(item, Done):
-            return self._dispatcher.done(item, now_ns)
-        if isinstance(item, Finished):  # composite ends: what it has not taken it never will
-            return self._dispatcher.abandon()
+        match item:
+            case Opened() | Offer() | Lost() | Ended():
+                self._readers[item.camera] = peer
+                return self._dispatcher.hear(item, now_ns)
+            case Ready(received):
+                worker = peer.decode(errors="replace")
+                # Less, where it was said before the frame that is on its way reached it.
+                caught_up = received >= self._sent.setdefault(worker, received)
+                return self._dispatcher.ready(worker, now_ns) if caught_up else []
+            case Watched():
+                return self._dispatcher.watch(item)
+            case Done():
+                return self._dispatcher.done(item, now_ns)
+            case Finished():  # composite ends: what it has not taken it never will
+                return self._dispatcher.abandon()
         self._hub.refused += 1
         return []
 

@@ -2,18 +2,20 @@
 
 Every method takes what a peer said and returns the `Order`s that follow from it; no socket, no clock.
 A frame stays the dispatcher's until composite says `Done`, so a worker may die with it. In `live` mode
-the newest picture waits, and older ones are dropped before they get a number; in `file` mode the reader
-is asked for the next picture only when the last one was handed out.
+the newest picture waits, and older ones are dropped before they get a number; one that needs no masks of its
+own goes to composite at once, and one that no output has a use for is not asked for. In `file` mode the reader is
+asked for the next picture only when the last one was handed out.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
-from stream.ledger import CameraStatus, Ledger
+from stream.camera import Camera, Held
+from stream.ledger import CameraStatus
 from stream.message import (
+    CarriedFrame,
     Done,
     Dropped,
     DropReason,
@@ -24,19 +26,20 @@ from stream.message import (
     Frame,
     FromReader,
     Lost,
-    Mode,
     Next,
     Offer,
     Opened,
     Outage,
-    Picture,
     StreamStart,
+    Watched,
 )
+from stream.pace import Pace, Pacer
 
 FILE_FRAMES_UNDER_WAY = 8
 """Frames of a file that may be unacknowledged at once; live, it is one more than there are workers."""
 GUEST_SILENCE_NS = 4_500_000_000
 _DEATHS_TO_BLAME = 2
+_COMPOSITE = "composite"  # holds the frames that need no worker
 
 
 class Order(NamedTuple):
@@ -44,36 +47,7 @@ class Order(NamedTuple):
 
     to: Literal["reader", "worker", "composite"]
     name: str
-    message: Frame | Next | Event
-
-
-@dataclass(eq=False)
-class _Held:
-    """A frame under way: which worker had it last, since when (None: it is to go out again)."""
-
-    frame: Frame
-    worker: str | None = None
-    handed_ns: int = 0
-    deaths: int = 0
-
-
-@dataclass(eq=False)
-class _Camera:
-    name: str
-    mode: Mode = "live"
-    state: str = "opening"
-    epoch: int = -1
-    next_seq: int = 0
-    frames: int | None = None
-    waiting: Picture | None = None
-    held: dict[int, _Held] = field(default_factory=dict)
-    last: Picture | None = None
-    shift_ns: int | None = 0
-    ended: Ended | None = None
-    interrupted: bool = False
-    guest: bool = False
-    heard_ns: int = 0
-    ledger: Ledger = field(default_factory=Ledger)
+    message: Frame | CarriedFrame | Next | Event
 
 
 class Dispatcher:
@@ -81,15 +55,20 @@ class Dispatcher:
 
     `cameras` are the run's own; `guests` says how many more may come and go while it runs. With guests, it
     finishes only when it is stopped. Those who left are told in `departed`, for whoever takes them from there.
+    Without a `pace` every live frame is segmented for which there is time; `carries`: see `Pacer`.
     """
 
-    def __init__(self, cameras: list[str], deadline_ns: int, guests: int = 0) -> None:
-        self._cameras = {name: _Camera(name) for name in cameras}
+    def __init__(
+        self, cameras: list[str], deadline_ns: int, guests: int = 0, *, pace: Pace | None = None, carries: bool = False
+    ) -> None:
+        self._cameras = {name: Camera(name) for name in cameras}
+        self._pace = pace
+        self._carries = carries
         self._deadline_ns = deadline_ns
         self._guests = guests
         self._workers: set[str] = set()
         self._idle: deque[str] = deque()
-        self._working: dict[str, _Held] = {}
+        self._working: dict[str, Held] = {}
         self._turn: deque[str] = deque(cameras)
         self._stopping = False
         self._finished = False
@@ -118,12 +97,12 @@ class Dispatcher:
         camera.ended = item
         return self._settle(camera)
 
-    def _welcome(self, item: FromReader) -> _Camera | None:
+    def _welcome(self, item: FromReader) -> Camera | None:
         """A guest's camera joins, where there is room for it."""
         guests = sum(camera.guest for camera in self._cameras.values())
         if not isinstance(item, Opened) or item.mode != "live" or guests >= self._guests or self._stopping:
             return None
-        camera = self._cameras[item.camera] = _Camera(item.camera, guest=True)
+        camera = self._cameras[item.camera] = Camera(item.camera, guest=True)
         self._turn.append(item.camera)
         return camera
 
@@ -135,13 +114,16 @@ class Dispatcher:
             if camera.guest and camera.ended is None and now_ns - camera.heard_ns > GUEST_SILENCE_NS
         ]
 
-    def _open(self, camera: _Camera, opened: Opened) -> list[Order]:
+    def _open(self, camera: Camera, opened: Opened) -> list[Order]:
         orders: list[Order] = []
         if camera.state == "live":  # a reader that was replaced says Opened without having said Lost
             orders = self._lose(camera, "its reader was replaced")
         camera.mode, camera.frames, camera.state = opened.mode, opened.frames, "live"
         camera.epoch += 1
+        camera.asked = False
         camera.shift_ns = 0 if camera.last is None else None
+        paced = self._pace is not None and opened.mode == "live"
+        camera.pacer = Pacer(self._pace, carries=self._carries) if self._pace is not None and paced else None
         start = StreamStart(
             camera.name,
             camera.epoch,
@@ -154,24 +136,36 @@ class Dispatcher:
         return [
             *orders,
             Order("composite", camera.name, start),
-            Order("reader", camera.name, Next(camera.name)),
+            *self._ask(camera),
         ]
 
-    def _offer(self, camera: _Camera, offer: Offer, now_ns: int) -> list[Order]:
+    def _offer(self, camera: Camera, offer: Offer, now_ns: int) -> list[Order]:
+        camera.asked = False
         camera.ledger.capture(1 + offer.superseded, now_ns)
-        camera.ledger.drop("superseded", offer.superseded)
+        camera.ledger.drop("superseded" if camera.awake else "unwatched", offer.superseded)
+        if camera.pacer is not None and camera.awake:
+            camera.pacer.miss(offer.superseded + (camera.waiting is not None))
+        camera.awake = camera.watched
         if self._stopping:
             camera.ledger.drop("stopped")
+            return []
+        if not camera.watched:
+            camera.ledger.drop("unwatched")
             return []
         if camera.waiting is not None:
             camera.ledger.drop("superseded")
         camera.waiting = offer.picture
         orders = self._hand_out(now_ns)
-        if camera.mode == "live":
-            orders.append(Order("reader", camera.name, Next(camera.name)))
-        return orders
+        return orders + (self._ask(camera) if camera.mode == "live" else [])
 
-    def _lose(self, camera: _Camera, cause: str) -> list[Order]:
+    def _ask(self, camera: Camera) -> list[Order]:
+        """Ask a camera's reader for its next picture, unless that is done."""
+        if camera.asked:
+            return []
+        camera.asked = True
+        return [Order("reader", camera.name, Next(camera.name))]
+
+    def _lose(self, camera: Camera, cause: str) -> list[Order]:
         camera.state = "no signal"
         if camera.waiting is not None:
             camera.waiting = None
@@ -179,6 +173,21 @@ class Dispatcher:
         return [Order("composite", camera.name, Outage(camera.name, camera.next_seq - 1, cause))]
 
     # What workers and composite say.
+
+    def watch(self, item: Watched) -> list[Order]:
+        """Some output has a use for a live camera's frames, or none has any more: then it is not asked for them."""
+        camera = self._cameras.get(item.camera)
+        if camera is None or camera.mode != "live":
+            return []
+        camera.watched = item.by_anyone
+        if camera.watched:
+            return self._ask(camera) if camera.state == "live" else []
+        if camera.pacer is not None:
+            camera.pacer.forget()
+        if camera.waiting is not None:
+            camera.waiting = None
+            camera.ledger.drop("unwatched")
+        return []
 
     def ready(self, worker: str, now_ns: int) -> list[Order]:
         """Worker `SLOT.INCARNATION` is free: it starts, or has sent its result on to composite.
@@ -215,7 +224,7 @@ class Dispatcher:
                     orders += self._give_up(camera, held, "worker_lost")
         return orders + self._hand_out(now_ns)
 
-    def _blame(self, camera: _Camera, held: _Held) -> list[Order]:
+    def _blame(self, camera: Camera, held: Held) -> list[Order]:
         if camera.mode == "live":
             return self._give_up(camera, held, "poison")
         cause = f"frame {held.frame.seq} of {camera.name} ended every worker that tried it"
@@ -230,12 +239,18 @@ class Dispatcher:
                 orders += self._give_up(camera, other, "poison" if other is held else "stopped")
         return orders
 
-    def _give_up(self, camera: _Camera, held: _Held, reason: DropReason) -> list[Order]:
+    def _give_up(self, camera: Camera, held: Held, reason: DropReason) -> list[Order]:
         frame = held.frame
+        orders: list[Order] = []
+        # What was to be carried on from it is given up before it, or it would go out as soon as this one is gone.
+        if (heir := camera.held.get(frame.seq + 1)) is not None and heir.how != "network":
+            orders += self._give_up(camera, heir, reason)
         del camera.held[frame.seq]
         camera.ledger.drop(reason)
+        if camera.pacer is not None:
+            camera.pacer.forget()
         dropped = Dropped(camera.name, frame.epoch, frame.seq, reason)
-        return [Order("composite", camera.name, dropped), *self._settle(camera)]
+        return [*orders, Order("composite", camera.name, dropped), *self._settle(camera)]
 
     def done(self, item: Done, now_ns: int) -> list[Order]:
         """Every sink has taken a frame (said of a frame given up meanwhile, it is no news)."""
@@ -243,7 +258,9 @@ class Dispatcher:
         held = camera.held.pop(item.seq, None) if camera is not None else None
         if camera is None or held is None:
             return []
-        camera.ledger.deliver(held.frame.picture.captured_ns, now_ns)
+        camera.ledger.deliver(held.frame.picture.captured_ns, held.how, now_ns)
+        if camera.pacer is not None:
+            camera.pacer.deliver((now_ns - held.frame.picture.captured_ns) / 1e6, now_ns)
         return self._settle(camera) + self._hand_out(now_ns)
 
     def overdue(self, now_ns: int) -> list[str]:
@@ -276,7 +293,7 @@ class Dispatcher:
                 orders += self._give_up(camera, held, "stopped")
         return orders
 
-    def _settle(self, camera: _Camera) -> list[Order]:
+    def _settle(self, camera: Camera) -> list[Order]:
         """Say the end of a camera once nothing of it is under way, and of the run after the last one."""
         if camera.ended is None or camera.state == "ended":
             return []
@@ -289,7 +306,7 @@ class Dispatcher:
         if camera.guest:
             del self._cameras[camera.name]
             self._turn.remove(camera.name)
-            self.departed.append(_status(camera, camera.heard_ns))
+            self.departed.append(camera.status(camera.heard_ns))
         return [Order("composite", camera.name, end), *self._finish()]
 
     def _finish(self) -> list[Order]:
@@ -303,68 +320,48 @@ class Dispatcher:
     # Handing out.
 
     def _hand_out(self, now_ns: int) -> list[Order]:
+        """Hand out what can be, the cameras in turn, until none has anything for which there is room."""
         orders: list[Order] = []
-        while self._idle and (camera := self._next_camera()) is not None:
-            held = next((h for h in camera.held.values() if h.worker is None), None) or self._number(camera)
-            worker = self._idle.popleft()
-            held.worker, held.handed_ns = worker, now_ns
-            self._working[worker] = held
-            orders.append(Order("worker", worker, held.frame))
-            if camera.mode == "file" and camera.waiting is None and not camera.ended:
-                orders.append(Order("reader", camera.name, Next(camera.name)))
-        return orders
-
-    def _next_camera(self) -> _Camera | None:
-        """The next camera in turn that has a frame to go out and room for it."""
-        live = sum(len(camera.held) for camera in self._cameras.values() if camera.mode == "live")
-        for _ in range(len(self._turn)):
+        passed = 0
+        while passed < len(self._turn):
             camera = self._cameras[self._turn[0]]
             self._turn.rotate(-1)
-            if any(held.worker is None for held in camera.held.values()):
-                return camera
-            under_way, room = (
-                (live, len(self._workers) + 1) if camera.mode == "live" else (len(camera.held), FILE_FRAMES_UNDER_WAY)
-            )
-            if camera.waiting is not None and under_way < room:
-                return camera
-        return None
+            handed = self._hand_one(camera, now_ns)
+            orders += handed
+            passed = 0 if handed else passed + 1
+        return orders
 
-    def _number(self, camera: _Camera) -> _Held:
-        """Give the waiting picture its number; its timestamp rises over reconnects too."""
-        picture, camera.waiting = camera.waiting, None
-        assert picture is not None
-        if camera.shift_ns is None and camera.last is not None:  # the first picture of a new epoch
-            gap_ns = max(picture.captured_ns - camera.last.captured_ns, 1)
-            camera.shift_ns = camera.last.pts_ns + gap_ns - picture.pts_ns
-        picture = replace(picture, pts_ns=picture.pts_ns + (camera.shift_ns or 0))
-        camera.last = picture
-        held = _Held(Frame(camera.name, camera.epoch, camera.next_seq, picture))
-        camera.held[camera.next_seq] = held
-        camera.next_seq += 1
-        return held
+    def _hand_one(self, camera: Camera, now_ns: int) -> list[Order]:
+        """Hand out one frame of a camera: to a worker, or to composite where its masks are carried on."""
+        held = next((h for h in camera.held.values() if h.worker is None), None)
+        if held is None:
+            if camera.waiting is None or not self._has_room(camera):
+                return []
+            idle = bool(self._idle)
+            how = camera.pacer.choose(camera.waiting, idle=idle) if camera.pacer else "network" if idle else None
+            if how is None:
+                return []
+            held = camera.number(how)
+            if how != "network":
+                held.worker = _COMPOSITE
+                return [Order("composite", camera.name, CarriedFrame(held.frame, how))]
+        if not self._idle:
+            return []
+        worker = held.worker = self._idle.popleft()
+        held.handed_ns = now_ns
+        self._working[worker] = held
+        orders = [Order("worker", worker, held.frame)]
+        if camera.mode == "file" and camera.waiting is None and not camera.ended:
+            orders += self._ask(camera)
+        return orders
+
+    def _has_room(self, camera: Camera) -> bool:
+        """Whether one more frame of a camera may be under way."""
+        if camera.mode == "file":
+            return len(camera.held) < FILE_FRAMES_UNDER_WAY
+        live = sum(len(other.held) for other in self._cameras.values() if other.mode == "live")
+        return live <= len(self._workers)
 
     def status(self, now_ns: int) -> list[CameraStatus]:
         """Every camera's ledger as it stands."""
-        return [_status(camera, now_ns) for camera in self._cameras.values()]
-
-
-def _status(camera: _Camera, now_ns: int) -> CameraStatus:
-    ledger = camera.ledger
-    in_hz, out_hz = ledger.rates_hz(now_ns)
-    age_p50_ms, age_p95_ms = ledger.ages_ms()
-    return CameraStatus(
-        camera=camera.name,
-        mode=camera.mode,
-        state=camera.state,
-        captured=ledger.captured,
-        delivered=ledger.delivered,
-        dropped=dict(ledger.dropped),
-        under_way=len(camera.held) + (camera.waiting is not None),
-        reconnects=max(camera.epoch, 0),
-        in_hz=in_hz,
-        out_hz=out_hz,
-        age_p50_ms=age_p50_ms,
-        age_p95_ms=age_p95_ms,
-        frames=camera.frames,
-        interrupted=camera.interrupted,
-    )
+        return [camera.status(now_ns) for camera in self._cameras.values()]

@@ -30,7 +30,7 @@ def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame]:
 
     def segment(frame: Frame) -> Iterator[SegmentedFrame]:
         started_ns = time.perf_counter_ns()
-        probabilities = segmenter.probabilities(frame.picture.pixels)
+        probabilities = segmenter.probabilities(frame.picture.pixels, frame.detail)
         yield SegmentedFrame(frame, segmenter.classes, probabilities, time.perf_counter_ns() - started_ns)
 
     return segment

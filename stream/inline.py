@@ -10,16 +10,17 @@ import threading
 import time
 from queue import SimpleQueue
 
-from stream import composite, inference
+from stream import composite, dispatch, inference
+from stream.attention import Attention
 from stream.capture import read
 from stream.choice import Changes, waiting
 from stream.config import Run
 from stream.console import Console
-from stream.dispatcher import Dispatcher, Order
+from stream.dispatcher import Order
 from stream.launch import Outcome
 from stream.lifeline import BEAT_S, Notice, Report, SinkFailed, Status, StopWanted, sentence
 from stream.mailbox import Mailbox
-from stream.message import CompositedFrame, Done, Dropped, Finished, Frame, Next, Output
+from stream.message import CompositedFrame, Done, Dropped, Finished, Frame, Next, Output, Watched
 from stream.resequence import Resequencer
 
 _WORKER = "inline.0"
@@ -45,7 +46,7 @@ class _Inline:
         self._changes: Changes = SimpleQueue()
         self._outputs = composite.open_outputs(settings, self._changes, self)
         self._resequencer = Resequencer()
-        self._dispatcher = Dispatcher(list(settings.cameras), deadline_ns=2**63)
+        self._dispatcher = dispatch.dispatcher(settings)
         self._mailboxes = {name: Mailbox(self._bell) for name in settings.cameras}
         self._wanted = dict.fromkeys(settings.cameras, 0)
         self._readers = [
@@ -54,6 +55,7 @@ class _Inline:
             )
             for name, camera in settings.cameras.items()
         ]
+        self._attention = Attention(self._outputs, self._watch)
         self._told_s = 0.0
 
     def on_signal(self, number: int, _frame: object) -> None:
@@ -95,6 +97,7 @@ class _Inline:
         for change in waiting(self._changes):
             for output in self._composite(change):
                 self._write(output)
+        self._attention.look()
         heard = False
         for name, mailbox in self._mailboxes.items():
             item = mailbox.take(pictures=self._wanted[name])
@@ -123,6 +126,9 @@ class _Inline:
             elif not isinstance(item, Finished):
                 self._deliver(item)
 
+    def _watch(self, item: Watched) -> None:
+        self._carry_out(self._dispatcher.watch(item))
+
     def _deliver(self, item: composite.Arrival | Dropped) -> None:
         for due in self._resequencer.push(item):
             for output in self._composite(due):
@@ -130,6 +136,7 @@ class _Inline:
 
     def _write(self, output: Output) -> None:
         self._outputs.write(output)
+        self._attention.follow(output)
         if isinstance(output, CompositedFrame):
             frame = output.frame
             done = Done(frame.camera, frame.epoch, frame.seq)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from typing import Literal
 
 import msgspec
 import numpy as np
 
-from stream.message import DropReason, Mode
+from stream.message import Carry, DropReason, Mode
+
+MasksFrom = Literal["network"] | Carry
+"""What a frame's masks come from: the network, or the frame before it."""
 
 _WINDOW = 300  # frames over which rates and latencies are told
 
 
 class CameraStatus(msgspec.Struct, frozen=True):
-    """One camera's ledger and pace at a moment: rates in frames a second, ages in milliseconds."""
+    """One camera's ledger and pace at a moment: rates in frames a second, ages in milliseconds.
+
+    `masks` says what those of delivered frames came from; the network is now to see every `mask_every`-th frame at
+    `mask_detail` of its own input size.
+    """
 
     camera: str
     mode: Mode
@@ -29,6 +37,9 @@ class CameraStatus(msgspec.Struct, frozen=True):
     age_p95_ms: float
     frames: int | None
     interrupted: bool
+    masks: dict[MasksFrom, int]
+    mask_every: int
+    mask_detail: float
 
     @property
     def balances(self) -> bool:
@@ -43,6 +54,7 @@ class Ledger:
         self.captured = 0
         self.delivered = 0
         self.dropped: Counter[DropReason] = Counter()
+        self.masks: Counter[MasksFrom] = Counter()
         self._captured_ns: deque[int] = deque(maxlen=_WINDOW)
         self._delivered_ns: deque[int] = deque(maxlen=_WINDOW)
         self._ages_ms: deque[float] = deque(maxlen=_WINDOW)
@@ -57,9 +69,10 @@ class Ledger:
         if pictures:
             self.dropped[reason] += pictures
 
-    def deliver(self, captured_ns: int, now_ns: int) -> None:
+    def deliver(self, captured_ns: int, masks: MasksFrom, now_ns: int) -> None:
         """Count a frame that every sink has taken, `now_ns − captured_ns` old."""
         self.delivered += 1
+        self.masks[masks] += 1
         self._delivered_ns.append(now_ns)
         self._ages_ms.append((now_ns - captured_ns) / 1e6)
 

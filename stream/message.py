@@ -17,9 +17,12 @@ Pixels = NDArray[np.uint8]
 Mode = Literal["live", "file"]
 """`live`: the newest frame wins; `file`: every frame, in order, the source waits."""
 
-DropReason = Literal["superseded", "worker_lost", "poison", "stopped"]
+DropReason = Literal["superseded", "worker_lost", "poison", "stopped", "unwatched"]
 """`superseded`: a newer frame came first; `worker_lost`: the worker died or hung with it; `poison`: it
-killed every worker that tried it; `stopped`: the run was ended before it could be delivered."""
+killed every worker that tried it; `stopped`: the run was ended before it could be delivered; `unwatched`: no
+output had any use for it."""
+Carry = Literal["still", "moved"]
+"""How masks come from one frame to the next without the network: as they are, or along the motion."""
 
 MAX_SIDE_PX = 16_384
 MAX_PIXELS = 64_000_000
@@ -70,16 +73,27 @@ class Picture:
 class Frame:
     """A picture with its place in a camera's stream: `seq` 0, 1, 2 … as dispatched, over all epochs.
 
-    `epoch` rises when the source was opened anew, so that nothing is carried over from before.
+    `epoch` rises when the source was opened anew, so that nothing is carried over from before. `detail` is
+    the share of the model's own input size, in pixels, that is spent on it, above 0 and at most 1.
     """
 
     camera: str
     epoch: int
     seq: int
     picture: Picture
+    detail: float = 1.0
 
     def __post_init__(self) -> None:
         _expect(self.epoch >= 0 and self.seq >= 0, "epoch and seq of at least 0", (self.epoch, self.seq))
+        _expect(0 < self.detail <= 1, "detail above 0 and at most 1", self.detail)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CarriedFrame:
+    """A frame that the network does not see: its masks are those of the frame before it, carried on."""
+
+    frame: Frame
+    carry: Carry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +122,8 @@ class CompositedFrame:
 
     `alpha` (H, W) is the matte of what is cut out, `parts` (H, W) the class index of every pixel,
     `foreground` (H, W, 3) BGR the person's own colour, free of the old background at the edges, and
-    `composite` (H', W', 3) BGR the finished view.
+    `composite` (H', W', 3) BGR the finished view. `mask_age_ns` is how much older the picture is that
+    the network last saw: 0 where it was this one.
     """
 
     frame: Frame
@@ -118,6 +133,7 @@ class CompositedFrame:
     parts: Pixels
     foreground: Pixels
     composite: Pixels
+    mask_age_ns: int = 0
 
     def __post_init__(self) -> None:
         _expect_picture("alpha", self.alpha, 1)
@@ -191,6 +207,14 @@ class Done:
     camera: str
     epoch: int
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Whether any output has a use for a camera's frames at present: composite tells the dispatcher."""
+
+    camera: str
+    by_anyone: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ class FrameHeader(msgspec.Struct, frozen=True):
     seq: int
     pts_ns: int
     captured_ns: int
+    mask_age_ns: int
     height: int
     width: int
     classes: tuple[str, ...]
@@ -165,6 +166,7 @@ class PublishedFrame:
         self.seq = header.seq
         self.pts_ns = header.pts_ns
         self.captured_ns = header.captured_ns
+        self.mask_age_ns = header.mask_age_ns
         self.height, self.width = header.height, header.width
         self.classes = header.classes
         self.palette = header.palette
@@ -237,6 +239,7 @@ class FrameEncoder:
             frame.seq,
             picture.pts_ns,
             picture.captured_ns,
+            self._frame.mask_age_ns,
             height,
             width,
             self._frame.classes,

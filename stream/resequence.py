@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from stream.message import Dropped, EndOfStream, Finished, Outage, SegmentedFrame, StreamStart
+from stream.message import CarriedFrame, Dropped, EndOfStream, Finished, Outage, SegmentedFrame, StreamStart
+
+Masked = SegmentedFrame | CarriedFrame
+"""A frame with masks, or with word of where they come from."""
 
 
 class Resequencer:
@@ -19,14 +22,14 @@ class Resequencer:
         self._cameras: dict[str, _Camera] = {}
 
     def push(
-        self, item: SegmentedFrame | StreamStart | Outage | EndOfStream | Dropped | Finished
-    ) -> Iterator[SegmentedFrame | StreamStart | Outage | EndOfStream]:
+        self, item: Masked | StreamStart | Outage | EndOfStream | Dropped | Finished
+    ) -> Iterator[Masked | StreamStart | Outage | EndOfStream]:
         """Take one message and yield, in order, all that is now due of its camera."""
         if isinstance(item, Finished):
             return
-        name = item.frame.camera if isinstance(item, SegmentedFrame) else item.camera
+        name = item.frame.camera if isinstance(item, Masked) else item.camera
         camera = self._cameras.setdefault(name, _Camera())
-        if isinstance(item, SegmentedFrame):
+        if isinstance(item, Masked):
             camera.take(item.frame.seq, item)
         elif isinstance(item, Dropped):
             camera.take(item.seq, item)
@@ -44,14 +47,18 @@ class _Camera:
     def __init__(self) -> None:
         self.next_seq = 0
         self.epoch = -1
-        self.early: dict[int, SegmentedFrame | Dropped] = {}
+        self.early: dict[int, Masked | Dropped] = {}
         self.events: deque[StreamStart | Outage | EndOfStream] = deque()
 
-    def take(self, seq: int, item: SegmentedFrame | Dropped) -> None:
-        if seq >= self.next_seq:  # else a duplicate of one that went out
+    def take(self, seq: int, item: Masked | Dropped) -> None:
+        if seq < self.next_seq:
+            return  # a duplicate of one that went out
+        if isinstance(item, Dropped):
+            self.early[seq] = item  # given up after all
+        else:
             self.early.setdefault(seq, item)
 
-    def due(self) -> Iterator[SegmentedFrame | StreamStart | Outage | EndOfStream]:
+    def due(self) -> Iterator[Masked | StreamStart | Outage | EndOfStream]:
         while True:
             if self.events and _place(self.events[0]) <= self.next_seq:
                 event = self.events.popleft()
@@ -64,7 +71,7 @@ class _Camera:
                 return
             del self.early[self.next_seq]
             self.next_seq += 1
-            if isinstance(item, SegmentedFrame):
+            if isinstance(item, Masked):
                 yield item
 
 
@@ -73,5 +80,5 @@ def _place(event: StreamStart | Outage | EndOfStream) -> int:
     return event.first_seq if isinstance(event, StreamStart) else event.last_seq + 1
 
 
-def _epoch(item: SegmentedFrame | Dropped) -> int:
-    return item.frame.epoch if isinstance(item, SegmentedFrame) else item.epoch
+def _epoch(item: Masked | Dropped) -> int:
+    return item.frame.epoch if isinstance(item, Masked) else item.epoch

@@ -7,7 +7,7 @@ in many, and every step can be tested with two lists (`ListSource`, `ListSink`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -39,6 +39,13 @@ class Sink(Protocol[Item_contra]):
     def write(self, item: Item_contra) -> None: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A sink that has no use for a camera's frames at times, as when nobody looks."""
+
+    def wants(self, camera: str) -> bool: ...
 
 
 Step = Callable[[In], Iterable[Out]]

@@ -57,6 +57,10 @@ class Switchboard:
         """Note how a camera stands."""
         self._standing.note(item)
 
+    def wants(self, camera: str) -> bool:
+        """Never: it tells how a camera stands, and needs no frame for that."""
+        return False
+
     def close(self) -> None:
         """Answer nothing any more."""
         self._closed.set()

@@ -32,6 +32,7 @@ TYPES: dict[str, type] = {
     for kind in (
         message.Frame,
         message.SegmentedFrame,
+        message.CarriedFrame,
         message.Offer,
         message.Opened,
         message.Lost,
@@ -39,6 +40,7 @@ TYPES: dict[str, type] = {
         message.Next,
         message.Ready,
         message.Done,
+        message.Watched,
         message.StreamStart,
         message.Outage,
         message.EndOfStream,

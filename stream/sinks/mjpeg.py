@@ -115,6 +115,11 @@ class MjpegSink:
             case EndOfStream():
                 self._show(item.camera, None)
 
+    def wants(self, camera: str) -> bool:
+        """Whether anybody looks, or the page has nothing yet to show of it."""
+        view = self._views.get(camera)
+        return view is None or view.shot is None or bool(view.bells)
+
     def close(self) -> None:
         """End every stream, then the server."""
         for camera in list(self._views):

@@ -44,6 +44,10 @@ class PublisherSink:
             raise SinkError(f"the publisher {self.endpoint} has failed: {self._failure}") from self._failure
         self._waiting.put(item)
 
+    def wants(self, camera: str) -> bool:
+        """Whether anybody has subscribed to a camera's frames."""
+        return camera in self._announcer.wanted
+
     def close(self) -> None:
         """Say what still waits, and that it is over."""
         self._waiting.close()
@@ -70,20 +74,24 @@ class _Announcer:
         self._publication = publication
         self._default = settings.encoding
         self._wanted: dict[bytes, Topic] = {}
+        # Cameras somebody wants; replaced as a whole, because another thread reads it.
+        self.wanted: frozenset[str] = frozenset()
         self._streams: dict[str, Stream] = {}
         self._paces: dict[str, _Pace] = {}
         self._said_s = 0.0
 
     def hear(self, now_s: float) -> None:
         """Note what is asked for; greet newcomers, and give a sign of life when it is due."""
-        newcomers = False
+        newcomers = changed = False
         for subscription, wanted in self._publication.heard():
             topic = protocol.parse_subscription(subscription, self._default)
             if not wanted:
                 self._wanted.pop(subscription, None)
             elif topic is not None:
                 self._wanted[subscription] = topic
-            newcomers = newcomers or wanted
+            newcomers, changed = newcomers or wanted, True
+        if changed:
+            self.wanted = frozenset(topic.camera for topic in self._wanted.values())
         if newcomers or now_s - self._said_s >= ROSTER_S:
             self._said_s = now_s
             self._say_roster()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from stream.message import CompositedFrame, Output
-from stream.stage import Sink
+from stream.stage import Selective, Sink
 
 
 class Residents:
@@ -20,6 +20,10 @@ class Residents:
         camera = item.frame.camera if isinstance(item, CompositedFrame) else item.camera
         if camera in self._cameras:
             self._sink.write(item)
+
+    def wants(self, camera: str) -> bool:
+        """Whether the sink has a use for a camera of the run's own now."""
+        return camera in self._cameras and (not isinstance(self._sink, Selective) or self._sink.wants(camera))
 
     def close(self) -> None:
         """Finish the sink."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from stream.message import Output
-from stream.stage import Sink, StreamError
+from stream.stage import Selective, Sink, StreamError
 
 
 class Tee:
@@ -23,6 +23,10 @@ class Tee:
     def working(self) -> tuple[str, ...]:
         """The names of the sinks that still take what is written."""
         return tuple(self._sinks)
+
+    def wants(self, camera: str) -> bool:
+        """Whether any sink that works has a use for a camera's frames now."""
+        return any(not isinstance(sink, Selective) or sink.wants(camera) for sink in self._sinks.values())
 
     def write(self, item: Output) -> None:
         """Hand `item` to every sink that works."""

@@ -6,12 +6,15 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import pytest
 
 from clothseg.labels import PALETTE
+from stream.attention import Attention
 from stream.composite import Acknowledged, paint_parts, step
 from stream.config import Run
-from stream.message import CompositedFrame, Done, Finished, Outage, SegmentedFrame, StreamStart
+from stream.message import CarriedFrame, CompositedFrame, Done, Finished, Outage, SegmentedFrame, StreamStart
 from stream.parse import parse
+from stream.sinks.tee import Tee
 from stream.sources.synthetic import figure
 from stream.stage import ListSink
 from tests.stream.pictures import CLASSES, composited, frame
@@ -69,6 +72,35 @@ def test_cameras_do_not_share_a_past() -> None:
     assert np.array_equal(alone.alpha, mixed.alpha)
 
 
+def test_a_still_frame_keeps_the_masks_before_it_and_shows_its_own_picture() -> None:
+    first = segmented(0)
+    later = dataclasses.replace(segmented(1).frame, picture=segmented(0).frame.picture)
+    brighter = dataclasses.replace(later.picture, pixels=later.picture.pixels + 1, pts_ns=50_000_000)
+    still = CarriedFrame(dataclasses.replace(later, picture=brighter), "still")
+    seen, kept = frames([START, first, still], settings())
+    assert (seen.mask_age_ns, kept.mask_age_ns) == (0, 50_000_000)
+    assert np.array_equal(kept.alpha, seen.alpha)
+    inside = kept.alpha == 255
+    assert np.array_equal(kept.foreground[inside], brighter.pixels[inside])
+    edge = (kept.alpha > 0) & (kept.alpha < 255)
+    assert np.array_equal(kept.foreground[edge], seen.foreground[edge])
+
+
+def test_a_moved_frame_carries_the_masks_before_it_along() -> None:
+    items = [segmented(seq) for seq in range(0, 12, 2)]
+    moved = CarriedFrame(segmented(11).frame, "moved")
+    made = frames([START, *items, moved], settings())
+    _, truth = figure(moved.frame.picture.pts_ns, SIZE_PX)
+    late, carried = ((out.alpha > 127) == (truth > 0) for out in made[-2:])
+    assert carried.mean() >= late.mean()
+    assert made[-1].mask_age_ns == moved.frame.picture.pts_ns - items[-1].frame.picture.pts_ns
+
+
+def test_masks_cannot_be_carried_on_from_nothing() -> None:
+    with pytest.raises(ValueError, match="there are none"):
+        frames([START, CarriedFrame(segmented(0).frame, "moved")], settings())
+
+
 def test_smoothing_and_matting_can_be_off() -> None:
     made = frames([segmented(0), segmented(9)], settings(smoothing="off", matting="off"))[-1]
     assert np.array_equal(made.probabilities, segmented(9).probabilities)
@@ -108,7 +140,7 @@ def test_a_frame_is_acknowledged_when_the_outputs_have_taken_it() -> None:
             said.append("closed")
 
     outputs = ListSink[Any]()
-    sink = Acknowledged(outputs, Peer())  # type: ignore[arg-type]
+    sink = Acknowledged(outputs, Peer(), Attention(Tee({}, print), said.append))  # type: ignore[arg-type]
     sink.write(START)
     sink.write(composited(4))
     sink.close()

@@ -26,6 +26,9 @@ STATUS = CameraStatus(
     age_p95_ms=77.9,
     frames=None,
     interrupted=False,
+    masks={"network": 60, "moved": 40},
+    mask_every=1,
+    mask_detail=1.0,
 )
 
 

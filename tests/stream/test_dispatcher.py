@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.dispatcher import FILE_FRAMES_UNDER_WAY, Dispatcher, Order
 from stream.message import (
+    CarriedFrame,
     Done,
     Dropped,
     Ended,
@@ -21,7 +24,9 @@ from stream.message import (
     Opened,
     Outage,
     StreamStart,
+    Watched,
 )
+from stream.pace import Pace
 from tests.stream.pictures import picture
 
 SECOND_NS = 1_000_000_000
@@ -215,6 +220,85 @@ class TestLive:
         assert machine.overdue(10 * SECOND_NS) == []
 
 
+def paced(*cameras: str) -> Dispatcher:
+    made = Dispatcher([*cameras] or ["front"], SECOND_NS, pace=Pace(), carries=True)
+    for camera in cameras or ("front",):
+        made.hear(Opened(camera, "live", "a source"), 0)
+    return made
+
+
+def far(number: int) -> Offer:
+    """A picture that is nothing like the one before."""
+    return Offer("front", picture(number * 40))
+
+
+class TestPace:
+    def test_while_the_worker_is_busy_a_frame_goes_to_composite_to_be_masked_from_the_one_before(self) -> None:
+        machine = paced()
+        machine.ready("w.1", 0)
+        assert handed(machine.hear(far(0), 0)) == [("w.1", 0)]
+        close = Offer("front", dataclasses.replace(picture(40), pts_ns=40_000_000))
+        [carried] = told(machine.hear(close, 0))
+        assert isinstance(carried, CarriedFrame)
+        assert (carried.frame.seq, carried.carry) == (1, "moved")
+
+    def test_a_still_scene_needs_no_worker(self) -> None:
+        machine = paced()
+        machine.ready("w.1", 0)
+        machine.hear(offer(0), 0)
+        machine.ready("w.1", 0)
+        [carried] = told(machine.hear(offer(1), 0))
+        assert isinstance(carried, CarriedFrame)
+        assert carried.carry == "still"
+        machine.done(Done("front", 0, 0), 0)
+        machine.done(Done("front", 0, 1), 0)
+        [status] = machine.status(0)
+        assert status.masks == {"network": 1, "still": 1}
+
+    def test_what_was_to_go_on_from_a_lost_frame_is_given_up_before_it(self) -> None:
+        machine = paced()
+        machine.ready("w.1", 0)
+        machine.hear(offer(0), 0)
+        machine.hear(offer(1), 0)
+        dropped = told(machine.lost("w.1", 0))
+        assert dropped == [Dropped("front", 0, 1, "worker_lost"), Dropped("front", 0, 0, "worker_lost")]
+        assert handed(machine.ready("w.2", 0) + machine.hear(offer(2), 0)) == [("w.2", 2)]
+
+    def test_a_file_is_segmented_frame_by_frame(self) -> None:
+        machine = Dispatcher(["front"], SECOND_NS, pace=Pace(), carries=True)
+        machine.hear(Opened("front", "file", "a source"), 0)
+        for number in range(4):
+            machine.ready("w.1", 0)
+            assert handed(machine.hear(offer(0), 0)) == [("w.1", number)]
+
+
+class TestUnwatched:
+    def test_a_camera_that_nobody_has_a_use_for_is_asked_for_nothing(self) -> None:
+        machine = paced()
+        machine.ready("w.1", 0)
+        machine.watch(Watched("front", by_anyone=False))
+        assert machine.hear(offer(0), 0) == []  # it had been asked for before
+        [status] = machine.status(0)
+        assert (status.state, status.dropped) == ("unwatched", {"unwatched": 1})
+
+    def test_it_is_asked_again_once_somebody_looks_and_what_it_overwrote_meanwhile_is_told_by_its_reason(self) -> None:
+        machine = paced()
+        machine.ready("w.1", 0)
+        machine.watch(Watched("front", by_anyone=False))
+        machine.hear(offer(0), 0)
+        assert asked(machine.watch(Watched("front", by_anyone=True))) == 1
+        assert asked(machine.watch(Watched("front", by_anyone=True))) == 0
+        assert handed(machine.hear(offer(9, superseded=8), 0)) == [("w.1", 0)]
+        [status] = machine.status(0)
+        assert (status.state, status.dropped) == ("live", {"unwatched": 9})
+
+    def test_a_file_goes_on_all_the_same(self) -> None:
+        machine = dispatcher("file")
+        machine.ready("w.1", 0)
+        machine.watch(Watched("front", by_anyone=False))
+        assert handed(machine.hear(offer(0), 0)) == [("w.1", 0)]
+
+
 class TestReconnect:
     def test_an_outage_is_told_and_the_return_begins_a_new_epoch(self) -> None:
         machine = dispatcher("live")
@@ -274,17 +358,34 @@ class TestStrangers:
 
 ACTIONS = st.lists(
     st.sampled_from(
-        ["offer-a", "offer-b", "ready-x", "ready-y", "lost-x", "lost-y", "done-a", "done-b", "lose-a", "open-a"]
+        [
+            "offer-a",
+            "offer-b",
+            "watch-a",
+            "leave-a",
+            "ready-x",
+            "ready-y",
+            "lost-x",
+            "lost-y",
+            "done-a",
+            "done-b",
+            "lose-a",
+            "open-a",
+        ]
     ),
     max_size=80,
 )
 
 
-@pytest.mark.parametrize("mode", ["live", "file"])
+@pytest.mark.parametrize(("mode", "pace"), [("live", None), ("live", Pace()), ("file", Pace())])
 @given(actions=ACTIONS)
 @settings(max_examples=150, deadline=None)
-def test_the_ledger_balances_whatever_happens(mode: Mode, actions: list[str]) -> None:  # noqa: PLR0912 (one arm an action)
-    machine = dispatcher(mode, "a", "b")
+def test_the_ledger_balances_whatever_happens(  # noqa: PLR0912 (one arm an action)
+    mode: Mode, pace: Pace | None, actions: list[str]
+) -> None:
+    machine = Dispatcher(["a", "b"], SECOND_NS, pace=pace, carries=True)
+    for camera in ("a", "b"):
+        machine.hear(Opened(camera, mode, "a source"), 0)
     incarnation = {"x": 0, "y": 0}
     under_way: dict[str, list[Frame]] = {"a": [], "b": []}
     for number, action in enumerate(actions):
@@ -300,13 +401,16 @@ def test_the_ledger_balances_whatever_happens(mode: Mode, actions: list[str]) ->
         elif kind == "done" and under_way[who]:
             frame = under_way[who].pop(0)
             orders = machine.done(Done(who, frame.epoch, frame.seq), number)
+        elif kind in ("watch", "leave"):
+            orders = machine.watch(Watched(who, by_anyone=kind == "watch"))
         elif kind == "lose":
             orders = machine.hear(Lost(who, "gone"), number)
         elif kind == "open":
             orders = machine.hear(Opened(who, mode, "a source"), number)
         for order in orders:
-            if isinstance(order.message, Frame):
-                under_way[order.message.camera].append(order.message)
+            if isinstance(order.message, Frame | CarriedFrame):
+                frame = order.message if isinstance(order.message, Frame) else order.message.frame
+                under_way[frame.camera].append(frame)
         if mode == "file" and machine.failure is None:
             assert all(set(status.dropped) <= {"superseded"} for status in machine.status(number))
         assert all(status.balances for status in machine.status(number))

@@ -22,7 +22,7 @@ def test_rates_are_told_over_the_last_two_seconds() -> None:
 def test_ages_are_from_capture_to_delivery() -> None:
     ledger = Ledger()
     for number in range(100):
-        ledger.deliver(number * 40 * MS, (number * 40 + number) * MS)
+        ledger.deliver(number * 40 * MS, "network", (number * 40 + number) * MS)
     p50_ms, p95_ms = ledger.ages_ms()
     assert p50_ms == pytest.approx(49.5)
     assert p95_ms == pytest.approx(94, abs=0.1)

@@ -170,6 +170,7 @@ def test_a_frame_has_these_bytes() -> None:
         "seq": 3,
         "pts_ns": 120_000_000,
         "captured_ns": 3,
+        "mask_age_ns": 0,
         "height": 3,
         "width": 4,
         "classes": ["background", "person", "top", "bottom", "dress"],
@@ -196,7 +197,8 @@ def test_keys_of_a_later_release_are_passed_over() -> None:
 def header(**changes: Any) -> bytes:
     plane = {"name": "parts", "encoding": "raw", "shape": [2, 2], "crop": [1, 1, 2, 2], **changes.pop("plane", {})}
     fields = {
-        "v": 1, "camera": "front", "epoch": 0, "seq": 0, "pts_ns": 0, "captured_ns": 0, "height": 4, "width": 4,
+        "v": 1, "camera": "front", "epoch": 0, "seq": 0, "pts_ns": 0, "captured_ns": 0, "mask_age_ns": 0,
+        "height": 4, "width": 4,
         "classes": ["background", "person"], "palette": [[0, 0, 0], [9, 9, 9]], "planes": [plane],
     }  # fmt: skip
     return json.dumps({**fields, **changes}).encode()
