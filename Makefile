@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 SETUP := $(VENV)/.set-up
 
-.PHONY: setup demo test browser check bench docs
+.PHONY: setup demo test check bench docs
 
 setup: $(SETUP)
 
@@ -24,13 +24,11 @@ demo: setup
 	@echo "made out/demo.mp4 and out/demo_cutout.webm"
 	@echo "in the browser: $(RUN) run_stream.py configs/web.yaml, then open http://127.0.0.1:8000"
 
-BROWSER_TESTS := tests/stream/web/test_page.py
+IN_BROWSER := tests/stream/web/static
 
-test: setup
-	$(RUN) -m pytest --ignore=$(BROWSER_TESTS)
-
-browser: setup  # apart: a quiet machine, and a process of their own, since Playwright keeps its event loop running
-	$(RUN) -m pytest $(BROWSER_TESTS)
+test: setup  # the page's apart: Playwright keeps an event loop running, which tests of asyncio cannot bear
+	$(RUN) -m pytest --ignore=$(IN_BROWSER)
+	$(RUN) -m pytest -rs $(IN_BROWSER)
 
 check: setup
 	$(VENV)/bin/ruff check

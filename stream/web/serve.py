@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from stream.config import ConfigError, Run, Web
 from stream.lifeline import BEAT_S, Lifeline, Notice
@@ -102,11 +103,18 @@ class _Server(uvicorn.Server):
         return nullcontext()
 
 
+class _Line(WebSocketsSansIOProtocol):
+    def keepalive_timeout(self) -> None:
+        """Hang up at once: to close would wait half a minute for a TLS peer that has vanished to say goodbye."""
+        super().keepalive_timeout()
+        self.transport.abort()
+
+
 def _server(web: Web, app: object) -> _Server:
     return _Server(
         uvicorn.Config(
             app,  # type: ignore[arg-type]
-            ws="websockets-sansio",
+            ws=_Line,
             ws_max_size=MAX_TEXT_BYTES,
             ws_max_queue=8,
             ws_ping_interval=_SIGN_OF_LIFE_S,

@@ -19,20 +19,27 @@ export function thumbnail(item, className, choose) {
   return button;
 }
 
-/** A colour field and a few swatches; `choose("#rrggbb")` hears every change. */
+/** A colour field and a few swatches; `choose("#rrggbb", name)` hears every change. */
 export function colours(label, value, swatches, choose) {
   const field = make("input", { type: "color", value, ariaLabel: `${label}: any colour` });
-  field.oninput = () => choose(field.value);
   const box = make("div", { className: "colours" }, field);
+  const take = (colour, name) => {
+    field.value = colour;
+    press(colour);
+    choose(colour, name);
+  };
+  const press = (colour) => {
+    for (const swatch of box.querySelectorAll("button")) swatch.ariaPressed = String(swatch.value === colour);
+  };
+  field.oninput = () => take(field.value, field.value);
   for (const [name, colour] of swatches) {
-    const swatch = make("button", { type: "button", className: "swatch", title: name, ariaLabel: `${label}: ${name}` });
+    const swatch = make("button", { type: "button", className: "swatch", value: colour, title: name });
+    swatch.ariaLabel = `${label}: ${name}`;
     swatch.style.backgroundColor = colour;
-    swatch.onclick = () => {
-      field.value = colour;
-      choose(colour);
-    };
+    swatch.onclick = () => take(colour, name);
     box.append(swatch);
   }
+  press(value);
   return box;
 }
 

@@ -109,15 +109,15 @@ export class Wardrobe extends EventTarget {
     const first = this.#house.garments.find((item) => item.part === part);
     const texture = this.#house.textures[0];
     if (way === "worn") this.#put(part, null, `${PARTS[part]} as it is`);
-    else if (way === "colour") this.#paint(part, this.#last.colour[part] ?? CLOTH[3][1]);
+    else if (way === "colour") this.#paint(part, this.#last.colour[part] ?? CLOTH[3][1], "another colour");
     else if (way === "pattern") this.#pattern(part, this.#last.pattern[part] ?? texture);
     else this.#put(part, this.#last.garment[part] ?? (first && { as: "shelf", name: first.name }), `${PARTS[part]}: a garment`);
     this.#choices(part, way);
   }
 
-  #paint(part, colour) {
+  #paint(part, colour, name) {
     this.#last.colour[part] = colour;
-    this.#put(part, { as: "colour", colour }, `${PARTS[part]} in another colour`);
+    this.#put(part, { as: "colour", colour }, `${PARTS[part]}: ${name}`);
   }
 
   #pattern(part, item) {
@@ -138,7 +138,7 @@ export class Wardrobe extends EventTarget {
     const title = PARTS[part];
     box.replaceChildren();
     if (way === "colour")
-      box.append(colours(title, this.#last.colour[part], CLOTH, (colour) => this.#paint(part, colour)));
+      box.append(colours(title, this.#last.colour[part], CLOTH, (colour, name) => this.#paint(part, colour, name)));
     else if (way === "pattern")
       box.append(this.#shelf(this.#house.textures, (item) => this.#pattern(part, item)));
     else if (way === "garment") {
@@ -179,9 +179,9 @@ export class Wardrobe extends EventTarget {
       this.#last.background.image = item;
       behind({ as: "shelf", name: item.name }, `Background: ${item.title}`);
     };
-    const colour = (value) => {
+    const colour = (value, name) => {
       this.#last.background.colour = value;
-      behind({ as: "colour", colour: value }, "Background: a colour");
+      behind({ as: "colour", colour: value }, `Background: ${name}`);
     };
     const own = async (file) => {
       this.#tell("photo", { slot: "background", data: await shrunk(file, 1280) });
@@ -198,7 +198,7 @@ export class Wardrobe extends EventTarget {
         blur();
       } else if (target.value === "colour") {
         box.append(colours("Background", this.#last.background.colour, WALL, colour));
-        colour(this.#last.background.colour);
+        colour(this.#last.background.colour, "a colour");
       } else {
         box.append(this.#shelf(this.#house.backgrounds, image), photoField("Background: a photo of your own", "Own photo…", own));
         const item = this.#last.background.image ?? this.#house.backgrounds[0];

@@ -11,9 +11,10 @@ import av
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
-from tests.running import ROOT, Running
+from tests.running import ROOT, Running, overrides
+from tests.stream.web.static.canvas import PATIENCE_MS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -37,6 +38,7 @@ def webcam(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def playwright() -> Iterator[Playwright]:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: apt install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as running:
         yield running
 
@@ -46,15 +48,19 @@ def launch(playwright: Playwright, *flags: str) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
 
 
-@pytest.fixture(scope="session")
-def browser(playwright: Playwright, webcam: Path) -> Iterator[Browser]:
+def lend_webcam(playwright: Playwright, webcam: Path) -> Browser:
     """A browser that lends its webcam to whoever asks."""
-    browser = launch(
+    return launch(
         playwright,
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={webcam}",
     )
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright, webcam: Path) -> Iterator[Browser]:
+    browser = lend_webcam(playwright, webcam)
     yield browser
     browser.close()
 
@@ -66,34 +72,59 @@ class Fitting:
         self.running = running
         self.url = url
         self.mistakes: list[str] = []
+        self._windows: list[BrowserContext] = []
 
     def open(self, browser: Browser, query: str = "", **screen: object) -> Page:
         """The page in a window of its own, ready to be used; `mistakes` hears of its script's."""
-        page = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **screen}).new_page()  # type: ignore[arg-type]
-        page.set_default_timeout(40_000)
+        window = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **screen})  # type: ignore[arg-type]
+        self._windows.append(window)
+        page = window.new_page()
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.mistakes.append(str(error)))
         page.goto(self.url + query)
         page.wait_for_selector("#join:not([disabled])")
         return page
 
+    def join(self, browser: Browser, query: str = "", **screen: object) -> Page:
+        """The page with its camera on and its picture live."""
+        page = self.open(browser, query, **screen)
+        page.click("#join")
+        page.wait_for_selector("#leave:not([disabled])")
+        return page
+
+    def close(self) -> None:
+        """Close every window that is still open."""
+        while self._windows:
+            self._windows.pop().close()
+
 
 @pytest.fixture(scope="session")
 def fitting() -> Iterator[Fitting]:
-    """The shipped settings, with room for two visitors and one camera of the house."""
+    """The shipped settings, with room for two visitors and two cameras of the house."""
     with socket.create_server(("127.0.0.1", 0)) as free:  # a port of its own, which it keeps when it is started anew
         port = free.getsockname()[1]
-    house = "cameras.front={source: 'synthetic:', mode: live, rate_hz: 3, size_px: [320, 240]}"
-    with Running(str(ROOT / "configs/web.yaml"), "--set", house, "--set", f"web.bind=127.0.0.1:{port}",
-                 "--set", "web.visitors=2") as running:  # fmt: skip
+    house = overrides([
+        "cameras.front={source: 'synthetic:', mode: live, rate_hz: 2, size_px: [320, 240]}",
+        "cameras.back={source: 'synthetic:', mode: live, rate_hz: 2, size_px: [240, 180]}",
+        f"web.bind=127.0.0.1:{port}", "web.visitors=2",
+    ])  # fmt: skip
+    with Running(str(ROOT / "configs/web.yaml"), *house) as running:
         running.wait_for("the page is at ")
         running.wait_for("openvino")
         yield Fitting(running, f"http://127.0.0.1:{port}/")
 
 
+@pytest.fixture
+def visitor(fitting: Fitting, browser: Browser) -> Page:
+    """A page with its camera on."""
+    return fitting.join(browser)
+
+
 @pytest.fixture(autouse=True)
-def no_mistakes(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No script of a page may fail, whatever is tested."""
+def tidy(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever is tested, no window stays open, and no script of a page may fail."""
     yield
     if "fitting" in request.fixturenames:
         fitting: Fitting = request.getfixturevalue("fitting")
+        fitting.close()
         assert fitting.mistakes == []

@@ -1,0 +1,162 @@
+"""Visitors come, share, leave, vanish and come back: what each sees, and what is left of those who went."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from tests.stream.web.static.canvas import (
+    CHEST,
+    GREEN,
+    WALL,
+    change,
+    choose,
+    green_wall,
+    near,
+    pixels,
+    until,
+    wait,
+)
+from tests.stream.web.static.conftest import Fitting, lend_webcam
+
+pytestmark = pytest.mark.timeout(200)
+
+ROSE = (232, 196, 192)
+LEFT = re.compile(r"a visitor has left: delivered (\d+) of (\d+) pictures, dropped (\d+)")
+
+
+def test_two_visitors_at_once_see_their_own_picture_and_a_third_waits_for_a_place(
+    fitting: Fitting, browser: Browser
+) -> None:
+    first, second = fitting.join(browser), fitting.join(browser)
+    green_wall(first)
+    choose(second, "background", "colour")
+    second.get_by_label("Background: Rose").click()
+    until(second, lambda now: near(now, WALL, ROSE), "a rose wall")
+    assert near(pixels(first), WALL, GREEN, 25)
+    before = [page.evaluate("fitting.meter.shown") for page in (first, second)]
+    wait(first, f"fitting.meter.shown > {before[0] + 15}")
+    shares = [page.evaluate("fitting.meter.shown") - start for page, start in zip((first, second), before, strict=True)]
+    assert min(shares) > 0.4 * max(shares), f"the workers were not shared fairly: {shares}"
+    third = fitting.open(browser)
+    third.click("#join")
+    expect(third.locator("#alert")).to_contain_text("there is room")
+    first.context.close()
+    third.wait_for_selector("#leave:not([disabled])")
+
+
+def kept(fitting: Fitting) -> tuple[int, int]:
+    """What the web process holds: files and sockets, and folders with visitors' photos."""
+    return fitting.running.stage("web").num_fds(), len(list(Path(tempfile.gettempdir()).glob("visitor-*")))
+
+
+def settled(fitting: Fitting) -> tuple[int, int]:
+    """What the web process holds when it has not changed for a second."""
+    looks = [kept(fitting)]
+    while len(looks) < 20 or len(set(looks[-20:])) > 1:
+        assert len(looks) < 600, f"it does not settle: {looks[-20:]}"
+        psutil.Process().cpu_percent(0.05)
+        looks.append(kept(fitting))
+    return looks[-1]
+
+
+def freed_after_s(fitting: Fitting, empty: tuple[int, int], begun_s: float) -> float:
+    """Wait until the web process holds no more than when it was `empty`; how long after `begun_s`."""
+    while any(now > then for now, then in zip(kept(fitting), empty, strict=True)):
+        assert time.monotonic() < begun_s + 20, f"{kept(fitting)} is left of {empty}"
+        psutil.Process().cpu_percent(0.05)
+    return time.monotonic() - begun_s
+
+
+def send_photo(page: Page) -> None:
+    """Give the server a photo to keep, and see a picture after it."""
+    png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    page.evaluate(f"fitting.line.say('photo', {{slot: 'top', data: '{png}'}})")
+    wait(page, f"fitting.meter.shown > {page.evaluate('fitting.meter.shown') + 2}")
+
+
+@pytest.mark.parametrize("query", ["", "?webrtc"])
+def test_a_visitor_who_leaves_frees_everything_within_5_s(fitting: Fitting, browser: Browser, query: str) -> None:
+    fitting.join(browser, query).context.close()  # what is made once is made
+    empty, before = settled(fitting), len(LEFT.findall(fitting.running.words))
+    page = fitting.join(browser, query)
+    send_photo(page)
+    assert kept(fitting) >= (empty[0] + 1, empty[1] + 1)
+    begun_s = time.monotonic()
+    page.context.close()
+    fitting.running.wait_for("a visitor has left", before + 1)
+    assert freed_after_s(fitting, empty, begun_s) < 5
+    delivered, captured, dropped = map(int, LEFT.findall(fitting.running.words)[-1])
+    assert delivered + dropped == captured > 0  # the ledger balances
+
+
+def test_a_visitor_who_vanishes_without_a_word_is_forgotten_too(
+    fitting: Fitting, playwright: Playwright, webcam: Path
+) -> None:
+    empty, before = settled(fitting), fitting.running.words.count("a visitor has left")
+    others = set(psutil.Process().children(recursive=True))
+    browser = lend_webcam(playwright, webcam)
+    roots = set(psutil.Process().children(recursive=True)) - others
+    page = fitting.join(browser)
+    send_photo(page)
+    chromium = {process for root in roots for process in (root, *root.children(recursive=True))}
+    begun_s = time.monotonic()
+    for process in chromium:
+        process.suspend()
+    try:
+        fitting.running.wait_for("a visitor has left", before + 1)
+        assert freed_after_s(fitting, empty, begun_s) < 5
+    finally:
+        for process in chromium:
+            process.resume()
+    browser.close()
+
+
+def test_webrtc_carries_the_same_pictures(fitting: Fitting, browser: Browser) -> None:
+    page = fitting.join(browser, "?webrtc")
+    expect(page.locator("#road")).to_contain_text("WebRTC")
+    green_wall(page)
+
+
+def test_the_delay_that_is_shown_is_that_of_the_picture(fitting: Fitting, visitor: Page) -> None:
+    visitor.evaluate("fitting.meter.clear()")
+    web = fitting.running.stage("web")
+    web.suspend()
+    try:
+        wait(visitor, f"performance.now() > {visitor.evaluate('performance.now()') + 800}")
+    finally:
+        web.resume()
+    wait(visitor, f"fitting.meter.shown > {visitor.evaluate('fitting.meter.shown')}")
+    assert visitor.evaluate("fitting.meter.figures.worst") > 600
+
+
+def test_a_camera_of_the_house_is_watched(fitting: Fitting, browser: Browser) -> None:
+    page = fitting.open(browser)
+    page.locator("#house button", has_text="front").click()
+    page.wait_for_selector("#leave:not([disabled])")
+    expect(page.locator("#standing")).to_have_text("Watching front")
+    assert pixels(page).shape == (240, 320, 3)
+    assert page.is_disabled("#mirror")
+    page.select_option("#source", "back")
+    expect(page.locator("#standing")).to_have_text("Watching back")
+    until(page, lambda now: now.shape == (180, 240, 3), "the other camera")
+    page.click("#leave")
+    expect(page.locator("#welcome")).to_be_visible()
+
+
+def test_a_dropped_connection_is_told_and_comes_back_by_itself(fitting: Fitting, visitor: Page) -> None:
+    choose(visitor, "layout", "beside")
+    visitor.click("#garments button[data-name=hoodie]")
+    fitting.running.stage("web").kill()
+    expect(visitor.locator("#alert")).to_contain_text("connection to the server is lost")
+    fitting.running.wait_for("a new one takes its place")
+    shown = visitor.evaluate("fitting.meter.shown")
+    wait(visitor, f"fitting.meter.shown > {shown}")
+    expect(visitor.locator("#alert")).to_be_empty()
+    until(visitor, lambda now: now.shape[1] == 1280 and change(now, CHEST) > 25, "the hoodie is still on")
