@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS, load, save
+from clothseg.checkpoint import DEFAULT_WEIGHTS, load, read_metadata, save
 from clothseg.labels import BACKGROUND, CLASSES
+from clothseg.region import Box
 from clothseg.segmenter import Segmenter
 
 
@@ -97,3 +98,52 @@ def test_the_shipped_weights_find_the_person_and_the_top() -> None:
     assert alpha[:40, :40].max() < 64, "the room's corner is background"
     assert 0.15 < (alpha > 128).mean() < 0.8
     assert (parts == CLASSES.index("top")).sum() > 0.3 * (parts > 0).sum()
+
+
+class Watched:
+    """An engine that keeps what it was shown, and answers that somebody stands in the middle, `wide` pixels."""
+
+    name, precision, description = "watched", "fp32", "a test's"
+
+    def __init__(self, wide: int) -> None:
+        self.wide = wide
+        self.seen: list[tuple[int, ...]] = []
+
+    def __call__(self, batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        self.seen.append(batch.shape[1:3])
+        height, width = batch.shape[1:3]
+        planes = np.zeros((1, len(CLASSES), height, width), np.uint8)
+        planes[0, 1, :, (width - self.wide) // 2 : (width + self.wide) // 2] = 255
+        planes[0, BACKGROUND] = 255 - planes[0, 1]
+        return planes
+
+
+@pytest.mark.parametrize(
+    ("wide", "seen"), [(40, [(240, 160)]), (160, [(240, 160), (240, 320)]), (0, [(240, 160), (240, 320)])]
+)
+def test_with_a_box_the_network_sees_the_people_and_the_rest_where_that_is_not_enough(
+    wide: int, seen: list[tuple[int, int]]
+) -> None:
+    engine = Watched(wide)
+    segmenter = Segmenter(read_metadata(DEFAULT_WEIGHTS), engine)
+    planes = segmenter.probabilities(scene(480, 640), Box(0.4, 0, 0.6, 1))
+    assert engine.seen == seen
+    assert planes.shape == (len(CLASSES), 240, 320)
+
+
+def test_everything_that_views_need_is_made_ready_at_once() -> None:
+    engine = Watched(40)
+    segmenter = Segmenter(read_metadata(DEFAULT_WEIGHTS), engine)
+    segmenter.warm(480, 640)
+    ready = set(engine.seen)
+    for left in (0.05, 0.25, 0.4):
+        segmenter.probabilities(scene(480, 640), Box(left, 0.1, 1 - left, 0.9))
+    assert set(engine.seen) == ready
+
+
+def test_less_detail_is_kept_to_with_a_box_too() -> None:
+    engine = Watched(40)
+    segmenter = Segmenter(read_metadata(DEFAULT_WEIGHTS), engine)
+    for box in (Box(0.4, 0, 0.6, 1), Box(0.2, 0, 0.8, 1)):
+        assert segmenter.probabilities(scene(480, 640), box, 0.5).shape == (len(CLASSES), 240, 320)
+    assert all(h * w <= 0.52 * 240 * 320 for h, w in engine.seen)

@@ -1,0 +1,128 @@
+"""Region of interest: the network sees the people, not the room, at a smaller size and closer up.
+
+`person_box` reads from masks where the people are, `view` chooses what of the next picture the network sees,
+`paste` puts its answer back into the whole. All pure: the box travels with the frame, nobody remembers it.
+"""
+
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+
+FULL_VIEW_EVERY: Final = 8
+"""Frames from one full view to the next: how late somebody who comes in beside the others can be seen."""
+
+_MARGIN: Final = 0.125  # of the box's longer side, around it
+_SHARES: Final = (0.5, 0.65, 0.8)  # of the full view's width: few, for each size is compiled
+_CLOSEST: Final = 4.0  # nearer than this the network has seen nobody in training
+_SEEN: Final = 128  # of 255: from here on a pixel is a person's
+_RIM_PX: Final = 2
+
+
+class Box(NamedTuple):
+    """A part of a picture, its sides as shares of the picture's, 0 to 1."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class View(NamedTuple):
+    """What the network sees: a part of the full view's grid (h, w), and the size (h', w') at which it enters."""
+
+    rows: slice
+    columns: slice
+    size: tuple[int, int]
+
+
+def person_box(probabilities: Pixels) -> Box | None:
+    """Where everybody is in `probabilities` (K, h, w) uint8, without margin; None where nobody is."""
+    height, width = probabilities.shape[1:]
+    people = cv2.compare(probabilities[0], 255 - _SEEN, cv2.CMP_LE)
+    # Single pixels are nobody.
+    people = cv2.morphologyEx(people, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    x, y, wide, tall = cv2.boundingRect(people)
+    return Box(x / width, y / height, (x + wide) / width, (y + tall) / height) if wide else None
+
+
+def focus(box: Box | None, seq: int) -> Box | None:
+    """The box for frame `seq`, None for a full view: where nobody was seen, and regularly."""
+    return None if seq % FULL_VIEW_EVERY == 0 else box
+
+
+def view(box: Box | None, full: tuple[int, int], multiple_px: int) -> View | None:
+    """What to see of a picture whose full view is `full` (h, w): the box and a margin; None for the full view.
+
+    Of a few sizes, as tall as the full view and narrower, the smallest that shows the box at least as
+    large as the full view does; what is left of it brings the box closer. Sides are multiples of `multiple_px`.
+    """
+    if box is None:
+        return None
+    height, width = full
+    left, top, right, bottom = (side * scale for side, scale in zip(box, (width, height) * 2, strict=True))
+    margin = _MARGIN * max(right - left, bottom - top)
+    left, top, right, bottom = (
+        max(left - margin, 0),
+        max(top - margin, 0),
+        min(right + margin, width),
+        min(bottom + margin, height),
+    )
+    for _, wide in sizes(full, multiple_px):
+        if right - left <= wide:
+            closer = min(wide / max(right - left, 1), height / max(bottom - top, 1), _CLOSEST)
+            return View(
+                _span(top, bottom, height / closer, height), _span(left, right, wide / closer, width), (height, wide)
+            )
+    return None
+
+
+def sizes(full: tuple[int, int], multiple_px: int) -> list[tuple[int, int]]:
+    """The sizes (h', w') at which parts of a picture with the full view (h, w) enter the network, narrowest first."""
+    height, width = full
+    wides = {max(round(width * share / multiple_px), 1) * multiple_px for share in _SHARES}
+    return [(height, wide) for wide in sorted(wides) if wide < width]
+
+
+def _span(start: float, end: float, length: float, side: int) -> slice:
+    """`length` pixels of a side around the middle of start and end, inside the side."""
+    whole = min(max(round(length), 1), side)
+    first = min(max(round((start + end - whole) / 2), 0), side - whole)
+    return slice(first, first + whole)
+
+
+def crop(picture: Pixels, view: View, full: tuple[int, int]) -> Pixels:
+    """The part of a picture (H, W, 3) that the view shows."""
+    starts_and_stops = [
+        (span.start * side // small, -(-span.stop * side // small))
+        for span, side, small in zip((view.rows, view.columns), picture.shape[:2], full, strict=True)
+    ]
+    rows, columns = (slice(start, stop) for start, stop in starts_and_stops)
+    return picture[rows, columns]
+
+
+def paste(planes: Pixels, view: View, full: tuple[int, int]) -> Pixels | None:
+    """Full-view probabilities (K, h, w) from a view's `planes` (K, h', w'): outside is background.
+
+    None where they must not be trusted: nobody is in them, or somebody reaches over an edge of the view that is
+    not the picture's.
+    """
+    size = (view.rows.stop - view.rows.start, view.columns.stop - view.columns.start)
+    people = planes[0] <= 255 - _SEEN
+    inner = people[
+        _RIM_PX if view.rows.start else 0 : -_RIM_PX if view.rows.stop < full[0] else None,
+        _RIM_PX if view.columns.start else 0 : -_RIM_PX if view.columns.stop < full[1] else None,
+    ]
+    seen = np.count_nonzero(people)
+    if not seen or np.count_nonzero(inner) < seen:
+        return None
+    whole = np.zeros((len(planes), *full), np.uint8)
+    whole[0] = 255
+    # Views are never wider spaced than the full view: this shrinks, if it does anything.
+    whole[:, view.rows, view.columns] = [
+        cv2.resize(plane, size[::-1], interpolation=cv2.INTER_AREA) for plane in planes
+    ]
+    return whole
