@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from clothseg.region import Box, focus
 from stream.ledger import CameraStatus, Ledger, MasksFrom
 from stream.message import Ended, Frame, Mode, Picture
 from stream.pace import Level, Pacer
+
+FILE_FRAMES_UNDER_WAY = 8
+"""Frames of a file that may be unacknowledged at once; live, it is one more than there are workers."""
 
 
 @dataclass(eq=False)
@@ -22,7 +26,10 @@ class Held:
 
 @dataclass(eq=False)
 class Camera:
-    """`watched`: an output has a use for it; `awake`: it was, when its reader was last asked; `asked`: it still is."""
+    """`watched`: an output has a use for it; `awake`: it had, when its reader was last asked; `asked`: it still is.
+
+    `boxes`: where people were in frames lately done, by number; `views`: frames that the network was given.
+    """
 
     name: str
     mode: Mode = "live"
@@ -42,6 +49,8 @@ class Camera:
     watched: bool = True
     awake: bool = True
     pacer: Pacer | None = None
+    boxes: dict[int, Box | None] = field(default_factory=dict)
+    views: int = 0
     ledger: Ledger = field(default_factory=Ledger)
 
     def number(self, how: MasksFrom) -> Held:
@@ -53,10 +62,31 @@ class Camera:
             self.shift_ns = self.last.pts_ns + gap_ns - picture.pts_ns
         picture = replace(picture, pts_ns=picture.pts_ns + (self.shift_ns or 0))
         self.last = picture
-        held = Held(Frame(self.name, self.epoch, self.next_seq, picture, self._level().detail), how)
+        box = self._look(how)
+        held = Held(Frame(self.name, self.epoch, self.next_seq, picture, box, self._level().detail), how)
         self.held[self.next_seq] = held
         self.next_seq += 1
         return held
+
+    def note_box(self, seq: int, box: Box | None) -> None:
+        """Note where people were in a frame that is done."""
+        if self.mode == "live":
+            self.boxes.clear()
+        self.boxes[seq] = box
+
+    def _look(self, how: MasksFrom) -> Box | None:
+        """Where the network is to look for people in the next frame, None: everywhere.
+
+        Live that is where they were last. In a file it is where they were `FILE_FRAMES_UNDER_WAY` frames before, which
+        is known whatever the timing, so that results do not depend on it.
+        """
+        box = self.boxes.pop(self.next_seq - FILE_FRAMES_UNDER_WAY, None)
+        if self.mode == "live":
+            box = next(reversed(self.boxes.values()), None)
+        if how != "network":
+            return None
+        self.views += 1
+        return focus(box, self.views - 1)
 
     def _level(self) -> Level:
         return self.pacer.level if self.pacer is not None else Level(1, 1.0)

@@ -12,6 +12,7 @@ import numpy as np
 from clothseg.cutout import cut_out
 from clothseg.labels import PALETTE
 from clothseg.matting import Matte, matte, upsample
+from clothseg.region import person_box
 from clothseg.smoothing import SmoothingState, carry, smooth
 from clothseg.tryon import OpenEffect, apply_effects
 from stream.attention import Attention
@@ -186,6 +187,12 @@ class Arrivals:
         self._inbox.close()
 
 
+def done(made: CompositedFrame) -> Done:
+    """The word that a frame has been taken, and where people were in it."""
+    frame = made.frame
+    return Done(frame.camera, frame.epoch, frame.seq, person_box(made.probabilities))
+
+
 class Acknowledged:
     """A sink that tells the dispatcher of every frame that the sinks behind it have taken, and of its end."""
 
@@ -198,8 +205,7 @@ class Acknowledged:
         self._sink.write(item)
         self._attention.follow(item)
         if isinstance(item, CompositedFrame):
-            frame = item.frame
-            self._peer.send(Done(frame.camera, frame.epoch, frame.seq))
+            self._peer.send(done(item))
 
     def close(self) -> None:
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Literal, NamedTuple
 
-from stream.camera import Camera, Held
+from stream.camera import FILE_FRAMES_UNDER_WAY, Camera, Held
 from stream.ledger import CameraStatus
 from stream.message import (
     CarriedFrame,
@@ -35,8 +35,6 @@ from stream.message import (
 )
 from stream.pace import Pace, Pacer
 
-FILE_FRAMES_UNDER_WAY = 8
-"""Frames of a file that may be unacknowledged at once; live, it is one more than there are workers."""
 GUEST_SILENCE_NS = 4_500_000_000
 _DEATHS_TO_BLAME = 2
 _COMPOSITE = "composite"  # holds the frames that need no worker
@@ -120,6 +118,7 @@ class Dispatcher:
             orders = self._lose(camera, "its reader was replaced")
         camera.mode, camera.frames, camera.state = opened.mode, opened.frames, "live"
         camera.epoch += 1
+        camera.boxes.clear()
         camera.asked = False
         camera.shift_ns = 0 if camera.last is None else None
         paced = self._pace is not None and opened.mode == "live"
@@ -258,6 +257,7 @@ class Dispatcher:
         held = camera.held.pop(item.seq, None) if camera is not None else None
         if camera is None or held is None:
             return []
+        camera.note_box(item.seq, item.box)
         camera.ledger.deliver(held.frame.picture.captured_ns, held.how, now_ns)
         if camera.pacer is not None:
             camera.pacer.deliver((now_ns - held.frame.picture.captured_ns) / 1e6, now_ns)

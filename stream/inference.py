@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 
@@ -26,12 +27,19 @@ def load(model: Model) -> Segmenter:
 
 
 def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame]:
-    """Frame → SegmentedFrame."""
+    """Frame → SegmentedFrame.
+
+    Each view of a picture is compiled when it is first needed, or in the background before that.
+    """
+    sizes: set[tuple[int, ...]] = set()
 
     def segment(frame: Frame) -> Iterator[SegmentedFrame]:
         started_ns = time.perf_counter_ns()
-        probabilities = segmenter.probabilities(frame.picture.pixels, frame.detail)
+        probabilities = segmenter.probabilities(frame.picture.pixels, frame.box, frame.detail)
         yield SegmentedFrame(frame, segmenter.classes, probabilities, time.perf_counter_ns() - started_ns)
+        if (size := frame.picture.pixels.shape[:2]) not in sizes:
+            sizes.add(size)
+            threading.Thread(target=segmenter.warm, args=size, name="warm", daemon=True).start()
 
     return segment
 

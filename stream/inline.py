@@ -20,7 +20,7 @@ from stream.dispatcher import Order
 from stream.launch import Outcome
 from stream.lifeline import BEAT_S, Notice, Report, SinkFailed, Status, StopWanted, sentence
 from stream.mailbox import Mailbox
-from stream.message import CompositedFrame, Done, Dropped, Finished, Frame, Next, Output, Watched
+from stream.message import CompositedFrame, Dropped, Finished, Frame, Next, Output, Watched
 from stream.resequence import Resequencer
 
 _WORKER = "inline.0"
@@ -138,6 +138,4 @@ class _Inline:
         self._outputs.write(output)
         self._attention.follow(output)
         if isinstance(output, CompositedFrame):
-            frame = output.frame
-            done = Done(frame.camera, frame.epoch, frame.seq)
-            self._carry_out(self._dispatcher.done(done, time.monotonic_ns()))
+            self._carry_out(self._dispatcher.done(composite.done(output), time.monotonic_ns()))

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.region import Box
+
 Pixels = NDArray[np.uint8]
 Mode = Literal["live", "file"]
 """`live`: the newest frame wins; `file`: every frame, in order, the source waits."""
@@ -53,6 +55,12 @@ def _expect_picture(name: str, pixels: Pixels, channels: int) -> None:
     )
 
 
+def _expect_box(box: Box | None) -> None:
+    if box is not None:
+        inside = 0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1
+        _expect(inside, "a box of shares that rise from 0 to 1", box)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
     """What a source yields: `pixels` (H, W, 3) uint8 BGR, shown at `pts_ns`, taken at `captured_ns`.
@@ -73,18 +81,21 @@ class Picture:
 class Frame:
     """A picture with its place in a camera's stream: `seq` 0, 1, 2 … as dispatched, over all epochs.
 
-    `epoch` rises when the source was opened anew, so that nothing is carried over from before. `detail` is
-    the share of the model's own input size, in pixels, that is spent on it, above 0 and at most 1.
+    `epoch` rises when the source was opened anew, so that nothing is carried over from before. `box` says where
+    people were lately, for the network to look there; None: anywhere. `detail` is the share of the model's own
+    input size, in pixels, that is spent on the frame, above 0 and at most 1.
     """
 
     camera: str
     epoch: int
     seq: int
     picture: Picture
+    box: Box | None = None
     detail: float = 1.0
 
     def __post_init__(self) -> None:
         _expect(self.epoch >= 0 and self.seq >= 0, "epoch and seq of at least 0", (self.epoch, self.seq))
+        _expect_box(self.box)
         _expect(0 < self.detail <= 1, "detail above 0 and at most 1", self.detail)
 
 
@@ -202,11 +213,15 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Frame `seq` of a camera has been taken by every sink."""
+    """Frame `seq` of a camera has been taken by every sink; its masks showed people within `box`, None: nobody."""
 
     camera: str
     epoch: int
     seq: int
+    box: Box | None = None
+
+    def __post_init__(self) -> None:
+        _expect_box(self.box)
 
 
 @dataclass(frozen=True, slots=True)

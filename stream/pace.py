@@ -46,7 +46,7 @@ class Level(NamedTuple):
     detail: float
 
 
-LEVELS: Final = (Level(1, 1.0), Level(2, 1.0), Level(3, 1.0), Level(3, 0.7), Level(4, 0.5))
+LEVELS: Final = (Level(1, 1.0), Level(2, 1.0), Level(3, 1.0), Level(3, 0.5), Level(4, 0.5))
 """From all there is to the least; a step saves about a third of the network's work."""
 
 

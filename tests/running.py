@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -54,9 +55,11 @@ class Running:
 
     def says(self, text: str, times: int = 1) -> bool:
         """Wait until `text` was said so many times, or nothing more can be said."""
+        return self._matches(re.escape(text), times)
 
+    def _matches(self, pattern: str, times: int) -> bool:
         def count() -> int:
-            return "\n".join(self._words).count(text)
+            return len(re.findall(pattern, "\n".join(self._words)))
 
         with self._news:
             self._news.wait_for(lambda: self._silent or count() >= times, PATIENCE_S)
@@ -65,6 +68,10 @@ class Running:
     def wait_for(self, text: str, times: int = 1) -> None:
         """Until `text` was said so many times."""
         assert self.says(text, times), f"{text!r} was not said {times} times:\n{self.words}"
+
+    def wait_for_frames(self, camera: str) -> None:
+        """Until frames of a live camera were told to be delivered."""
+        assert self._matches(rf"{camera}: live.*delivered [1-9]", 1), self.words
 
     def stage(self, name: str) -> psutil.Process:
         """The process of the stage whose name ends like this, the newest of them."""

@@ -185,11 +185,13 @@ class TestLive:
         front, side = start_rtsp(), start_rtsp()
         sources = ("--source", f"front={front.url}", "--source", f"side={side.url}")
         with Running("configs/rtsp.yaml", *sources, "--record", str(tmp_path / "{camera}.mp4")) as running:
-            running.wait_for("front: live")
+            running.wait_for_frames("front")
+            running.wait_for_frames("side")
+            lives = running.words.count("front: live")
             front.kill()
             running.wait_for("no signal: front")
             front.start()
-            running.wait_for("front: live", times=3)
+            running.wait_for("front: live", times=lives + 2)
             running.send(signal.SIGINT)
             assert running.exit_code(5) == 0, running.words
         assert int(re.findall(r"front: ended.*reconnects (\d+)", running.words)[-1]) >= 1

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from clothseg.labels import PALETTE
+from clothseg.region import Box
 from stream.attention import Attention
 from stream.composite import Acknowledged, paint_parts, step
 from stream.config import Run
@@ -144,5 +145,5 @@ def test_a_frame_is_acknowledged_when_the_outputs_have_taken_it() -> None:
     sink.write(START)
     sink.write(composited(4))
     sink.close()
-    assert said == [(Done("front", 0, 4), 2), (Finished(), 2), "closed"]
+    assert said == [(Done("front", 0, 4, Box(0, 0, 1, 1)), 2), (Finished(), 2), "closed"]
     assert outputs.closed

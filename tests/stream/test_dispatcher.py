@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.dispatcher import FILE_FRAMES_UNDER_WAY, Dispatcher, Order
+from clothseg.region import Box
+from stream.camera import FILE_FRAMES_UNDER_WAY
+from stream.dispatcher import Dispatcher, Order
 from stream.message import (
     CarriedFrame,
     Done,
@@ -270,6 +273,37 @@ class TestPace:
         for number in range(4):
             machine.ready("w.1", 0)
             assert handed(machine.hear(offer(0), 0)) == [("w.1", number)]
+
+
+class TestRegion:
+    LEFT, RIGHT = Box(0, 0, 0.4, 1), Box(0.6, 0, 1, 1)
+
+    def boxes(self, machine: Dispatcher, frames: int, seen: Sequence[Box | None]) -> list[Box | None]:
+        """Where the network is told to look in each frame, when `seen` is what was found in them."""
+        looks: list[Box | None] = []
+        for number in range(frames):
+            orders = machine.ready("w.1", 0) + machine.hear(offer(number), 0)
+            looks += [order.message.box for order in orders if isinstance(order.message, Frame)]
+            machine.done(Done("front", 0, number, seen[number]), 0)
+        return looks
+
+    def test_in_a_file_it_looks_where_people_were_eight_frames_before(self) -> None:
+        seen = [self.LEFT, self.LEFT, self.RIGHT, None, *[self.LEFT] * 12]
+        looks = self.boxes(dispatcher("file"), 12, seen)
+        assert looks[:8] == [None] * 8
+        assert looks[8:] == [None, self.LEFT, self.RIGHT, None]  # every eighth frame is seen whole
+
+    def test_live_it_looks_where_they_were_last(self) -> None:
+        looks = self.boxes(dispatcher("live"), 4, [self.LEFT, self.RIGHT, None, self.LEFT])
+        assert looks == [None, self.LEFT, self.RIGHT, None]
+
+    def test_a_source_that_was_opened_anew_is_seen_whole(self) -> None:
+        machine = dispatcher("live")
+        self.boxes(machine, 2, [self.LEFT] * 2)
+        machine.hear(Opened("front", "live", "a source"), 0)
+        [frame] = [o.message for o in machine.ready("w.1", 0) + machine.hear(offer(2), 0) if o.to == "worker"]
+        assert isinstance(frame, Frame)
+        assert frame.box is None
 
 
 class TestUnwatched:

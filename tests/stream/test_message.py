@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from stream.message import MAX_SIDE_PX, Frame, MessageError, Picture, SegmentedFrame
+from clothseg.region import Box
+from stream.message import MAX_SIDE_PX, Done, Frame, MessageError, Picture, SegmentedFrame
 from tests.stream.pictures import composited, frame, picture
 
 
@@ -56,3 +57,9 @@ def test_the_cut_out_is_the_foreground_with_its_alpha_and_made_once() -> None:
     assert np.array_equal(made.cutout[..., :3], made.foreground)
     assert np.array_equal(made.cutout[..., 3], made.alpha)
     assert made.cutout is made.cutout
+
+
+@pytest.mark.parametrize("sides", [(0.5, 0, 0.4, 1), (0, -0.1, 1, 1), (0, 0, 1.1, 1), (0, 0, float("nan"), 1)])
+def test_a_box_lies_within_the_picture(sides: tuple[float, float, float, float]) -> None:
+    with pytest.raises(MessageError, match="shares that rise"):
+        Done("front", 0, 0, Box(*sides))
