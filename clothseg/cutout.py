@@ -32,5 +32,5 @@ def cut_out(masks: Matte, cutout: Cutout) -> Matte:
     mask = np.asarray(cv2.inRange(masks.parts, *_CLASSES[cutout]), np.uint8)
     box = part_box(mask)
     if box is not None:
-        alpha[box] = part_alpha(masks, mask, box)
+        alpha[box] = part_alpha(masks, mask[box], box)
     return masks._replace(alpha=alpha)

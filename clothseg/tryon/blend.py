@@ -1,5 +1,7 @@
 """Lays one picture over another by an alpha."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +32,24 @@ def over(front: Picture, back: Picture, alpha: NDArray[np.uint8]) -> Picture:
     return blended
 
 
-def paint(picture: Picture, box: Box, front: Picture, alpha: NDArray[np.uint8]) -> Picture:
-    """A copy of `picture` with `front` laid over its `box` by `alpha`, both of the box's size."""
-    painted = picture.copy()
-    painted[box] = over(front, picture[box], alpha)
-    return painted
+def strips(alpha: NDArray[np.uint8]) -> Iterator[Box]:
+    """`alpha` (H, W) from top to bottom in low strips, each only as wide as what is not 0 in it."""
+    for top in range(0, alpha.shape[0], _STRIP_PX):
+        x, y, width, height = cv2.boundingRect(alpha[top : top + _STRIP_PX])
+        if width:
+            yield slice(top + y, top + y + height), slice(x, x + width)
+
+
+def exchange(canvas: Picture, alpha: NDArray[np.uint8], old: Picture, new: Picture) -> None:
+    """Put the colours `new` in the place of `old`, which are `alpha` (H, W) of each pixel of `canvas`; all (H, W, 3).
+
+    In place: I + α (F′ − F). What shows through at soft edges stays, and no rim of the old colour is left. Where
+    alpha is 255 and `canvas` is `old`, it becomes `new` bit for bit.
+    """
+    share = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR)
+    brighter = cv2.multiply(cv2.subtract(new, old), share, scale=1 / 255)
+    darker = cv2.multiply(cv2.subtract(old, new), share, dst=share, scale=1 / 255)
+    canvas[:] = cv2.subtract(cv2.add(canvas, brighter, dst=brighter), darker, dst=darker)
 
 
 def shrink(picture: Picture, longest_px: int) -> Picture:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from clothseg.matting import Matte
 from clothseg.tryon import background
 from clothseg.tryon.asset import EffectError, read_picture
 from clothseg.tryon.background import BackgroundBlur, BackgroundColour, BackgroundImage, BackgroundVideo, Clip
-from clothseg.tryon.blend import Picture
+from clothseg.tryon.blend import Picture, exchange, strips
 from clothseg.tryon.fitting import fit
 from clothseg.tryon.garment import CutOut, GarmentPhoto, cut_out_clothing, open_garment
 from clothseg.tryon.recolour import Recolour, recolour
@@ -41,10 +43,9 @@ def open_effects(
     if len(behind) > 1:
         raise EffectError(f"{len(behind)} backgrounds are asked for, expected at most one: remove the others")
     worn = [effect for effect in settings if not isinstance(effect, Background)]
-    return (
-        *(_open_background(effect, open_clip) for effect in behind),
-        *(_open_worn(effect, cut_out) for effect in worn),
-    )
+    opened = [_open_background(effect, open_clip) for effect in behind]
+    dressing = [_open_worn(effect, cut_out) for effect in worn]
+    return (*opened, *(dressing if len(dressing) < 2 else [_one_upon_another(dressing)]))
 
 
 def apply_effects(
@@ -88,6 +89,24 @@ def _open_worn(settings: Recolour | Texture | GarmentPhoto, cut_out: CutOut) -> 
         case GarmentPhoto():
             flat = open_garment(settings, cut_out)
     return lambda state, picture, matte, pts_ns: fit(state or (), picture, matte, flat, pts_ns)
+
+
+def _one_upon_another(worn: Sequence[OpenEffect]) -> OpenEffect:
+    """Several effects on garments as one: each finds the person in the colours that those before have left."""
+
+    def dress(states: Any, picture: Picture, matte: Matte, pts_ns: int) -> tuple[Any, Picture]:
+        whole = matte._replace(alpha=np.full_like(matte.alpha, 255))
+        after = []
+        for effect, state in zip(worn, states or [None] * len(worn), strict=True):
+            now, dressed = effect(state, whole.foreground, whole, pts_ns)
+            whole = whole._replace(foreground=dressed)
+            after.append(now)
+        shown = picture.copy()
+        for strip in strips(matte.alpha):
+            exchange(shown[strip], matte.alpha[strip], matte.foreground[strip], whole.foreground[strip])
+        return tuple(after), shown
+
+    return dress
 
 
 def _before_video(clip: Clip, picture: Picture, matte: Matte, pts_ns: int) -> tuple[Clip, Picture]:

@@ -1,6 +1,7 @@
 """Fits a flat picture of cloth onto a worn garment: landmarks to landmarks, shaded by the folds that are
 worn."""
 
+import math
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,49 +10,73 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.matting import Matte
-from clothseg.tryon.blend import Box, Picture, paint
+from clothseg.tryon.blend import Box, Picture, exchange, strips
 from clothseg.tryon.outline import Points, landmarks, proportion
-from clothseg.tryon.part import Part, covered_mask, part_alpha, part_box
+from clothseg.tryon.part import Part, covered_mask, edge_px, part_alpha
 from clothseg.tryon.shading import Light, fold_gains, fold_levels, follow_light
-from clothseg.tryon.spline import Spline, solve
-from clothseg.tryon.tracking import Track, complete, follow, strayed
+from clothseg.tryon.spline import solve
+from clothseg.tryon.tracking import Track, carry, complete, draw, strayed
 
 _MASK_PX = 128  # the longer side of the mask in which landmarks are looked for
+_LOOK_MS = 50  # landmarks follow the outline slowly: it need not be looked at in every picture
 _FLOW_PX = 320  # and of the picture in which motion is measured
 _GRID_PX = 32  # the spline is evaluated this far apart; in between it is as good as straight
 _STIFFNESS = 0.1
 _PRINT_SPREADS = 1.8  # what the worn garment has on it that is this much brighter than its folds must not show through
+_SMALLEST_PX = 128  # the longer side of the smallest size that a flat garment is kept in
 _WEARERS = 3  # people dressed at once
 
 
 class Flat(NamedTuple):
     """A garment laid flat, ready to be fitted.
 
-    cloth: (H, W, 4) uint8 BGRA; its alpha says how much of the worn garment it hides (four channels are
-    also twice as fast to remap as three). points: (N, 2) its landmarks, x and y in pixels, NaN where it has
-    none. length: in units of its width. brightness: 1 to 255, its brightest channel on average.
+    cloth: (H, W, 4) uint8 BGRA, and the same in half, quarter … size; its alpha says how much of the worn
+    garment it hides (four channels are also twice as fast to remap as three). points: (N, 2) its landmarks, x
+    and y in pixels of the largest, NaN where it has none. length: in units of its width. brightness: 1 to 255,
+    its brightest channel on average.
     """
 
     part: Part
-    cloth: NDArray[np.uint8]
+    cloth: tuple[NDArray[np.uint8], ...]
     points: Points
     length: float | None
     brightness: float
 
 
-class Wearer(NamedTuple):
-    """One worn garment: the part of the picture it is in, where it is there, and how it is lit."""
+def halvings(cloth: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
+    """`cloth` (H, W, 4) and its halves, so that fine patterns do not shimmer where it is shown small."""
+    sizes = [np.ascontiguousarray(cloth)]
+    while max(sizes[-1].shape) >= 2 * _SMALLEST_PX:
+        size = ((sizes[-1].shape[1] + 1) // 2, (sizes[-1].shape[0] + 1) // 2)
+        sizes.append(np.asarray(cv2.resize(sizes[-1], size, interpolation=cv2.INTER_AREA), np.uint8))
+    return tuple(sizes)
 
-    box: Box
+
+class Wearer(NamedTuple):
+    """One worn garment: where its landmarks are, how it is lit, and which of the `Flat`'s sizes it is shown in."""
+
     track: Track
     light: Light
+    size: int
+
+
+class _Cloth(NamedTuple):
+    """`flat` (h, w, 4), looked up `where` (H, W, 2) x, y, and lit by `shade` (H, W) uint8, 128 is 1."""
+
+    flat: NDArray[np.uint8]
+    where: NDArray[np.float32]
+    shade: NDArray[np.uint8]
 
 
 class View(NamedTuple):
-    """What one camera picture shows of the people in it. grey: (h, w) uint8, for measuring motion."""
+    """What one camera picture shows of the people in it, and both small, for measuring.
+
+    grey: (h, w) uint8. parts: (h, w) uint8, class indices.
+    """
 
     matte: Matte
     grey: NDArray[np.uint8]
+    parts: NDArray[np.uint8]
     pts_ns: int
 
 
@@ -63,20 +88,29 @@ def fit(
     `wearers` are those of this camera's last picture, () at first. Painted is only where the worn garment
     shows: what is in front of it, hands, arms, hair, bags, is of another class and stays in front.
     """
-    view = View(matte, _grey(matte.foreground), pts_ns)
-    mask = covered_mask(matte.parts, flat.part)
-    now = []
+    view = _view(matte, pts_ns)
+    mask = covered_mask(view.parts, flat.part)
     found = people(mask)
+    now, painted = [], picture.copy() if found else picture
     for columns in found:
         alone = mask
         if len(found) > 1:
             alone = np.zeros_like(mask)
             alone[:, columns] = mask[:, columns]
-        wearer = _find(_nearest(wearers, columns, view), alone, view, flat)
-        if wearer is not None:
-            now.append(wearer)
-            picture = _put_on(wearer, alone, picture, view, flat)
-    return tuple(now), picture
+        before = _nearest(wearers, columns, view)
+        box, track = _box(alone, view), _track(before.track if before else None, alone, view, flat)
+        if track is None:
+            continue
+        garment = covered_mask(matte.parts[box], flat.part)
+        light = follow_light(before.light if before else None, matte.foreground, matte.foreground[box], garment, pts_ns)
+        if light is None:
+            continue
+        where, size = _where(track, before.size if before else None, box, view, flat)
+        worn, alpha = matte.foreground[box], part_alpha(matte, garment, box)
+        lit = _Cloth(flat.cloth[size], where, _shade(worn, light, flat))
+        _put_on(painted[box], alpha, worn, lit)
+        now.append(Wearer(track, light, size))
+    return tuple(now), painted if now else picture
 
 
 def people(mask: NDArray[np.uint8]) -> list[slice]:
@@ -85,7 +119,7 @@ def people(mask: NDArray[np.uint8]) -> list[slice]:
     Two are told apart by empty columns between them; a piece under a quarter of the largest is someone's
     sleeve.
     """
-    area = np.count_nonzero(mask[::8], axis=0)
+    area = cv2.reduce(mask, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0] // 255
     ends = np.flatnonzero(np.diff(np.concatenate([[0], area > 0, [0]])))
     pieces = [(int(area[start:end].sum()), int(start), int(end)) for start, end in ends.reshape(-1, 2)]
     if not pieces:
@@ -98,78 +132,103 @@ def people(mask: NDArray[np.uint8]) -> list[slice]:
 
 def _nearest(wearers: tuple[Wearer, ...], columns: slice, view: View) -> Wearer | None:
     """Who was in the middle of `columns` before; None for someone new, or a picture of another size."""
-    start, stop = (edge * view.grey.shape[1] / view.matte.parts.shape[1] for edge in (columns.start, columns.stop))
     for wearer in wearers:
-        if wearer.track.grey.shape == view.grey.shape and start <= np.nanmean(wearer.track.points[:, 0]) < stop:
+        middle = np.nanmean(wearer.track.points[:, 0])
+        if wearer.track.grey.shape == view.grey.shape and columns.start <= middle < columns.stop:
             return wearer
     return None
 
 
-def _grey(picture: Picture) -> NDArray[np.uint8]:
-    """`picture` (H, W, 3) in grey and small, for measuring motion."""
-    scale = min(_FLOW_PX / max(picture.shape), 1.0)
-    size = (max(round(picture.shape[1] * scale), 1), max(round(picture.shape[0] * scale), 1))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+def _view(matte: Matte, pts_ns: int) -> View:
+    """The picture of `matte` in grey and its parts, small."""
+    height, width = matte.parts.shape
+    scale = min(_FLOW_PX / max(height, width), 1.0)
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    grey = cv2.cvtColor(cv2.resize(matte.foreground, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_BGR2GRAY)
+    return View(matte, grey, cv2.resize(matte.parts, size, interpolation=cv2.INTER_NEAREST), pts_ns)
 
 
-def _find(before: Wearer | None, mask: NDArray[np.uint8], view: View, flat: Flat) -> Wearer | None:
-    """Where the garment in `mask` (H, W) is and how it is lit; None if too little of it is seen."""
-    box = part_box(mask)
-    track = _track(before.track if before else None, mask, view, flat)
-    if box is None or track is None:
-        return None
-    foreground = view.matte.foreground
-    light = follow_light(before.light if before else None, foreground, foreground[box], mask[box], view.pts_ns)
-    return None if light is None else Wearer(box, track, light)
+def _scale(view: View) -> tuple[float, float]:
+    """How many pixels of the picture one of `view.grey` is, across and down."""
+    (height, width), (h, w) = view.matte.parts.shape, view.grey.shape
+    return width / w, height / h
+
+
+def _box(mask: NDArray[np.uint8], view: View) -> Box:
+    """The part of the picture that holds what is in `mask` (h, w), with room for its soft edges."""
+    room, (height, width), (across, down) = edge_px(view.matte.parts.shape[0]), view.matte.parts.shape, _scale(view)
+    x, y, wide, high = cv2.boundingRect(mask)
+    rows = slice(max(int((y - 1) * down) - room, 0), min(int((y + high + 1) * down) + room, height))
+    return rows, slice(max(int((x - 1) * across) - room, 0), min(int((x + wide + 1) * across) + room, width))
 
 
 def _track(before: Track | None, mask: NDArray[np.uint8], view: View, flat: Flat) -> Track | None:
-    """The landmarks of the garment in `mask` (H, W), in pixels of `view.grey`."""
+    """The landmarks of the garment in `mask` (h, w), in pixels of `view.grey`; None if too little of it is seen.
+
+    The outline draws them slowly, and is not looked at in every picture while the cloth shows how it moves.
+    """
+    carried, share = carry(before, view.grey, mask, view.pts_ns) if before else (None, 0.0)
+    if carried is not None and np.isfinite(carried.seen).any() and 0 <= view.pts_ns - carried.seen_ns < _LOOK_MS * 1e6:
+        return draw(carried, share)
     height, width = view.grey.shape
     scale = min(_MASK_PX / max(height, width), 1.0)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    where = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
-    garment = cv2.resize(where, size, interpolation=cv2.INTER_AREA) > 127
-    person = garment | (cv2.resize(view.matte.parts, size, interpolation=cv2.INTER_NEAREST) > 0)
+    garment = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 127
+    person = garment | (cv2.resize(view.parts, size, interpolation=cv2.INTER_NEAREST) > 0)
     seen = landmarks(garment, person, flat.part, flat.length)
     if seen is None:
         return None
     seen = seen * (width / size[0], height / size[1])
-    if before is None or strayed(before, seen):
+    if carried is None or strayed(carried, seen):
         whole = complete(seen, flat.points)
-        return None if whole is None else Track(whole, view.grey, where, view.pts_ns)
-    return follow(before, seen, view.grey, where, view.pts_ns)
+        return None if whole is None else Track(whole, seen, view.pts_ns, view.grey, mask, view.pts_ns)
+    return draw(carried._replace(seen=seen, seen_ns=view.pts_ns), share)
 
 
-def _put_on(wearer: Wearer, mask: NDArray[np.uint8], picture: Picture, view: View, flat: Flat) -> Picture:
-    """`picture` with `flat` painted where `mask` (H, W) shows the worn garment of `wearer`."""
-    box, track, light = wearer
-    worn, alpha = view.matte.foreground[box], part_alpha(view.matte, mask, box)
-    common = np.isfinite(track.points[:, 0]) & np.isfinite(flat.points[:, 0])
-    on_picture = track.points[common] * (mask.shape[1] / track.grey.shape[1], mask.shape[0] / track.grey.shape[0])
-    on_flat = flat.points[common]
-    if flat.length is None:
-        on_flat = on_flat[0] + (on_flat - on_flat[0]) * (1, proportion(track.points, flat.part))
-    where = _map(solve(on_picture, on_flat, _STIFFNESS), box)
-    cloth = cv2.remap(flat.cloth, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    gains = 128 * fold_gains(light, flat.brightness, _PRINT_SPREADS) * (1 + light.exposure) / 2
-    half = cv2.resize(worn, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # folds are broad; noise is not
-    small = cv2.LUT(fold_levels(half, light), np.minimum(gains, 255).round().astype(np.uint8))
-    shade = cv2.resize(small, (worn.shape[1], worn.shape[0]), interpolation=cv2.INTER_LINEAR)
-    lit = cv2.multiply(cloth, cv2.merge([shade, shade, shade, np.full_like(shade, 128)]), dst=cloth, scale=1 / 128)
-    shown = cv2.multiply(alpha, cv2.extractChannel(lit, 3), dst=alpha, scale=1 / 255)
-    return paint(picture, box, cv2.cvtColor(lit, cv2.COLOR_BGRA2BGR), shown)
-
-
-def _map(spline: Spline, box: Box) -> NDArray[np.float32]:
-    """Where each pixel of `box` looks in the flat garment: x and y, (H, W, 2) of the box's size.
+def _where(track: Track, before: int | None, box: Box, view: View, flat: Flat) -> tuple[NDArray[np.float32], int]:
+    """Where each pixel of `box` looks in the flat garment, x and y, (H, W, 2) of the box's size, and in which of
+    its sizes.
 
     The spline is evaluated in the middles of coarse cells, one more around the box, and interpolated.
     """
+    common = np.isfinite(track.points[:, 0]) & np.isfinite(flat.points[:, 0])
+    on_picture, on_flat = track.points[common] * _scale(view), flat.points[common]
+    if flat.length is None:
+        on_flat = on_flat[0] + (on_flat - on_flat[0]) * (1, proportion(track.points, flat.part))
+    spline = solve(on_picture, on_flat, _STIFFNESS)
+    size = _size(float(np.ptp(on_flat[:, 0]) / max(np.ptp(on_picture[:, 0]), 1)), before, len(flat.cloth))
     rows, columns = (np.arange(side.start - 0.5 * _GRID_PX, side.stop + 1.5 * _GRID_PX, _GRID_PX) - 0.5 for side in box)
     grid = np.stack(np.meshgrid(columns, rows), axis=-1)
-    coarse = spline(grid.reshape(-1, 2)).reshape(grid.shape).astype(np.float32)
+    coarse = ((spline(grid.reshape(-1, 2)).reshape(grid.shape) + 0.5) / 2**size - 0.5).astype(np.float32)
     fine = cv2.resize(coarse, None, fx=_GRID_PX, fy=_GRID_PX, interpolation=cv2.INTER_LINEAR)
     height, width = box[0].stop - box[0].start, box[1].stop - box[1].start
-    return np.asarray(fine[_GRID_PX : _GRID_PX + height, _GRID_PX : _GRID_PX + width], np.float32)
+    return fine[_GRID_PX : _GRID_PX + height, _GRID_PX : _GRID_PX + width], size
+
+
+def _size(reduction: float, before: int | None, count: int) -> int:
+    """Which halving to show where the flat garment is shown `reduction` times as small as it is.
+
+    The one in use is kept while it is not far off, so that someone who sways does not make it flicker.
+    """
+    if before is not None and 0.75 < reduction / 2**before < 2:
+        return before
+    return min(max(math.floor(math.log2(max(reduction, 1) * 1.15)), 0), count - 1)
+
+
+def _shade(worn: Picture, light: Light, flat: Flat) -> NDArray[np.uint8]:
+    """What the colours of `flat` are multiplied by, so that they show the folds in `worn` (H, W, 3): (H, W) uint8,
+    128 is 1."""
+    gains = 128 * fold_gains(light, flat.brightness, _PRINT_SPREADS) * (1 + light.exposure) / 2
+    half = cv2.resize(worn, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # folds are broad; noise is not
+    small = cv2.LUT(fold_levels(half, light), np.minimum(gains, 255).round().astype(np.uint8))
+    return np.asarray(cv2.resize(small, (worn.shape[1], worn.shape[0]), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _put_on(canvas: Picture, alpha: NDArray[np.uint8], worn: Picture, new: _Cloth) -> None:
+    """Paint `new` on `canvas` (H, W, 3) in the place of `worn` (H, W, 3), which is seen there by `alpha` (H, W)."""
+    for strip in strips(alpha):
+        cloth = cv2.remap(new.flat, new.where[strip], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        hidden = cv2.multiply(alpha[strip], cv2.extractChannel(cloth, 3), scale=1 / 255)
+        colour = cv2.cvtColor(cloth, cv2.COLOR_BGRA2BGR)
+        lit = cv2.multiply(colour, cv2.cvtColor(new.shade[strip], cv2.COLOR_GRAY2BGR), dst=colour, scale=1 / 128)
+        exchange(canvas[strip], hidden, worn[strip], lit)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clothseg.tryon.asset import EffectError, read_picture
 from clothseg.tryon.blend import Picture
-from clothseg.tryon.fitting import Flat
+from clothseg.tryon.fitting import Flat, halvings
 from clothseg.tryon.outline import landmarks, proportion
 from clothseg.tryon.part import Part, covered_mask
 
@@ -89,7 +89,9 @@ def lay_flat(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], part: Part, na
     if points is None:
         raise EffectError(f"{name} shows no garment: expected the photo of one {part} or a PNG with alpha around it")
     brightness = float(np.median(colour[alpha > 127].max(axis=1)))
-    return Flat(part, _spread(colour, alpha), (points - 4) / scale, proportion(points, part), max(brightness, 1.0))
+    return Flat(
+        part, halvings(_spread(colour, alpha)), (points - 4) / scale, proportion(points, part), max(brightness, 1.0)
+    )
 
 
 def _spread(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

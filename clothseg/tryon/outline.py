@@ -98,9 +98,9 @@ def _collar(upper: NDArray[np.float64], shoulders: Points) -> Points:
     found = []
     for start, end in ((middle - 0.4 * width, middle - 0.1 * width), (middle + 0.1 * width, middle + 0.4 * width)):
         columns = np.arange(max(round(start), 0), min(round(end) + 1, len(upper)))
-        heights = upper[columns]
-        seen = np.isfinite(heights).any()
-        found.append((columns[np.nanargmin(heights)] + 0.5, np.nanmin(heights)) if seen else _UNSEEN)
+        heights = np.where(np.isnan(upper[columns]), math.inf, upper[columns])
+        first = int(np.argmin(heights))
+        found.append((columns[first] + 0.5, heights[first]) if heights[first] < math.inf else _UNSEEN)
     around = upper[max(round(middle - 0.03 * width), 0) : round(middle + 0.03 * width) + 1]
     lowest = float(np.median(around)) if len(around) else math.nan
     hidden = not 0 <= lowest - (found[0][1] + found[1][1]) / 2 <= 0.25 * width  # by a hand or hair
@@ -151,14 +151,16 @@ def _sleeve(garment: Mask, shoulder: NDArray[np.float64], sides: Points, width: 
     seam = np.vstack([shoulder, sides[np.isfinite(sides[:, 0])]])
     sign = 2 * side - 1
     rows, columns = np.arange(garment.shape[0]), np.arange(garment.shape[1])
-    outside = sign * (columns - np.interp(rows, seam[:, 1], seam[:, 0])[:, None]) > 0.06 * width
+    border = np.interp(rows, seam[:, 1], seam[:, 0])[:, None] + sign * 0.06 * width
+    outside = columns > border if side else columns < border
     _, pieces, sizes, _ = cv2.connectedComponentsWithStats(np.asarray(garment & outside, np.uint8))
     if len(sizes) < 2 or sizes[1:, cv2.CC_STAT_AREA].max() < 0.015 * width**2:
         return unseen
     y, x = np.nonzero(pieces == 1 + np.argmax(sizes[1:, cv2.CC_STAT_AREA]))
     away = np.column_stack([x, y]) + 0.5 - shoulder
     distance = np.hypot(away[:, 0], away[:, 1])
-    tip = away[np.argsort(distance)[-max(len(distance) // 20, 1) :]].mean(axis=0)
+    far = max(len(distance) // 20, 1)
+    tip = away[np.argpartition(distance, -far)[-far:]].mean(axis=0)
     reach = float(np.hypot(*tip))
     if reach < 0.25 * width:
         return unseen
@@ -230,8 +232,9 @@ def _run(mask: Mask, column: int) -> tuple[float, float]:
     """Left and right end of what is connected to `column` in each row, the median of the rows that have
     it."""
     rows = mask[mask[:, column]]
-    left = column - np.argmin(np.pad(rows[:, column::-1], ((0, 0), (0, 1))), axis=1) + 1
-    right = column + np.argmin(np.pad(rows[:, column:], ((0, 0), (0, 1))), axis=1)
+    end = np.zeros((len(rows), 1), np.bool_)
+    left = column - np.argmin(np.hstack([rows[:, column::-1], end]), axis=1) + 1
+    right = column + np.argmin(np.hstack([rows[:, column:], end]), axis=1)
     return float(np.sort(left)[len(left) // 2]), float(np.sort(right)[len(right) // 2])
 
 

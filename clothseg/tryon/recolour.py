@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.matting import Matte
-from clothseg.tryon.blend import Picture, paint
+from clothseg.tryon.blend import Picture, exchange, strips
 from clothseg.tryon.colour import GAMMA, Colour, to_bgr
 from clothseg.tryon.part import Part, part_alpha, part_box, part_mask
 from clothseg.tryon.shading import Light, fold_gains, fold_levels, follow_light
@@ -40,15 +40,19 @@ def recolour(
     box = part_box(mask)
     if box is None:
         return light, picture
-    worn, alpha = matte.foreground[box], part_alpha(matte, mask, box)
-    light = follow_light(light, matte.foreground, worn, alpha, pts_ns)
+    worn, alpha = matte.foreground[box], part_alpha(matte, mask[box], box)
+    light = follow_light(light, matte.foreground, worn, mask[box], pts_ns)
     if light is None:
         return None, picture
     cloth = cloth_in(light, to_bgr(settings.colour))
     gains = fold_gains(light, float(cloth.max()), math.inf)
-    levels = fold_levels(worn, light)
-    dyed = [cv2.LUT(levels, np.minimum(channel * gains, 255).round().astype(np.uint8)) for channel in cloth]
-    return light, paint(picture, box, cv2.merge(dyed), alpha)
+    shine = np.minimum(cloth.max() * gains, 255).round().astype(np.uint8)  # of the brightest channel
+    painted = picture.copy()
+    for strip in strips(alpha):
+        bright = cv2.LUT(fold_levels(worn[strip], light), shine)
+        dyed = cv2.merge([cv2.convertScaleAbs(bright, alpha=channel / cloth.max()) for channel in cloth])
+        exchange(painted[box][strip], alpha[strip], worn[strip], dyed)
+    return light, painted
 
 
 def cloth_in(light: Light, colour: tuple[int, int, int]) -> NDArray[np.float64]:

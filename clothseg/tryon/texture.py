@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.tryon.asset import read_picture
-from clothseg.tryon.fitting import Flat
+from clothseg.tryon.fitting import Flat, halvings
 from clothseg.tryon.outline import INNER, LEGS, SIDES, SLEEVE, Points
 from clothseg.tryon.part import Part
 
@@ -52,7 +52,7 @@ def lay_out(image: NDArray[np.uint8], settings: Texture) -> Flat:
         sheet[top : top + high, left : left + wide] = tile[: height - top]
     seen = image[image[:, :, 3] > 127][:, :3]
     brightness = float(np.median(seen.max(axis=1))) if len(seen) else 128.0
-    return Flat(settings.part, np.ascontiguousarray(sheet), _sheet_points(settings.part), None, max(brightness, 1.0))
+    return Flat(settings.part, halvings(sheet), _sheet_points(settings.part), None, max(brightness, 1.0))
 
 
 def _sheet_points(part: Part) -> Points:

@@ -14,35 +14,42 @@ _TIME_CONSTANT_MS = 250.0  # landmarks follow the mask slowly: its outline tremb
 _LOST_MS = 80.0  # where the flow finds nothing to hold on to, the mask is all there is
 _CORNERS = 50
 _WINDOW_PX = (15, 15)
+_ENOUGH = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
 _FEWEST = 8
 
 
 class Track(NamedTuple):
     """One worn garment's past.
 
-    points: (N, 2) its landmarks, in pixels of `grey`. grey: (h, w) uint8, the picture they were on, made
+    points: (N, 2) its landmarks, in pixels of `grey`. seen: (N, 2) where the outline had them at `seen_ns`, moved
+    on with the cloth since; NaN for those that it did not show. grey: (h, w) uint8, the picture they were on, made
     small. garment: (h, w) uint8, not 0 where the garment was.
     """
 
     points: Points
+    seen: Points
+    seen_ns: int
     grey: NDArray[np.uint8]
     garment: NDArray[np.uint8]
     pts_ns: int
 
 
-def follow(track: Track, seen: Points, grey: NDArray[np.uint8], garment: NDArray[np.uint8], pts_ns: int) -> Track:
-    """Where the landmarks are now.
-
-    `seen` (N, 2) is where the outline has them in `grey` (h, w) uint8, of the same size as before; NaN
-    where it does not show them: these are carried by the cloth's motion alone.
-    """
-    motion = _motion(track, grey)
-    carried = track.points if motion is None else track.points @ motion[:, :2].T + motion[:, 2]
-    known = np.isfinite(seen[:, 0])
+def carry(track: Track, grey: NDArray[np.uint8], garment: NDArray[np.uint8], pts_ns: int) -> tuple[Track, float]:
+    """`track` moved on with the cloth to the picture `grey` (h, w), of the same size as before, and how much of the
+    way to `seen` its landmarks shall go there, 0 to 1. Where the cloth does not show it, nothing is `seen`."""
     gap_ms = max(pts_ns - track.pts_ns, 0) / 1e6
-    weight = 1 - math.exp(-gap_ms / (_LOST_MS if motion is None else _TIME_CONSTANT_MS))
-    points = np.where(known[:, None], carried + weight * (np.nan_to_num(seen) - carried), carried)
-    return Track(points, grey, garment, pts_ns)
+    motion = _motion(track, grey)
+    if motion is None:
+        unseen = np.full_like(track.seen, math.nan)
+        return Track(track.points, unseen, track.seen_ns, grey, garment, pts_ns), 1 - math.exp(-gap_ms / _LOST_MS)
+    points, seen = (at @ motion[:, :2].T + motion[:, 2] for at in (track.points, track.seen))
+    return Track(points, seen, track.seen_ns, grey, garment, pts_ns), 1 - math.exp(-gap_ms / _TIME_CONSTANT_MS)
+
+
+def draw(track: Track, share: float) -> Track:
+    """`track` with its landmarks gone a `share` of the way to where they are seen; those that are not stay."""
+    drawn = track.points + share * (np.nan_to_num(track.seen) - track.points)
+    return track._replace(points=np.where(np.isfinite(track.seen), drawn, track.points))
 
 
 def strayed(track: Track, seen: Points) -> bool:
@@ -81,7 +88,9 @@ def _motion(track: Track, grey: NDArray[np.uint8]) -> NDArray[np.float64] | None
     if corners is None or len(corners) < _FEWEST:
         return None
     corners += np.array([x, y], np.float32)
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(track.grey, grey, corners, None, winSize=_WINDOW_PX, maxLevel=2)
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(
+        track.grey, grey, corners, None, winSize=_WINDOW_PX, maxLevel=2, criteria=_ENOUGH
+    )
     kept = found.ravel() == 1
     if np.count_nonzero(kept) < _FEWEST:
         return None

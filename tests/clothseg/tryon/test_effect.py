@@ -154,3 +154,30 @@ def test_effects_need_neither_torch_nor_kornia_nor_av() -> None:
     code = "import sys, clothseg.tryon; print({'torch', 'kornia', 'av', 'openvino'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=50)
     assert found.stdout.strip() == "set()"
+
+
+def test_no_rim_of_what_is_worn_is_left_where_its_edge_is_soft() -> None:
+    wall, orange = (200, 200, 200), np.array((20, 120, 240))
+    _, matte = wearer(shirt=(20, 120, 240), fold_depth=0)
+    share = matte.alpha[..., None] / 255
+    picture = (share * orange + (1 - share) * wall).astype(np.uint8)
+    matte = matte._replace(foreground=np.broadcast_to(orange.astype(np.uint8), picture.shape).copy())
+    _, shown = apply_effects(open_effects([Recolour("top", "#808080")], no_clip), None, picture, matte, 0)
+    near_top = cv2.dilate((matte.parts == TOP).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    away = cv2.dilate(((matte.parts > 0) & (matte.parts != TOP)).astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
+    soft = near_top & ~away & (matte.alpha > 20) & (matte.alpha < 235)
+    assert soft.sum() > 200
+    assert np.ptp(shown[soft].astype(int), axis=1).max() < 12  # grey before grey: no orange between them
+
+
+def test_a_print_goes_on_top_of_the_new_colour(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "red.png"), np.full((32, 32, 3), (0, 0, 255), np.uint8))
+    picture, matte = wearer()
+    both: list[Effect] = [Recolour("top", "#2030d0"), Texture("top", tmp_path / "red.png", 0.2, "once")]
+    states, shown = apply_effects(open_effects(both, no_clip), None, picture, matte, 0)
+    shirt = cv2.erode((matte.parts == TOP).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    red, blue = shown[..., 2] > shown[..., 0].astype(int) + 60, shown[..., 0] > shown[..., 2].astype(int) + 60
+    assert 0.01 < (red & shirt).sum() / shirt.sum() < 0.2
+    assert (blue & shirt).sum() / shirt.sum() > 0.75
+    assert (shown[matte.alpha == 0] == picture[matte.alpha == 0]).all()
+    assert apply_effects(open_effects(both, no_clip), states, picture, matte, 33 * MS)[1].shape == picture.shape
