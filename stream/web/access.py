@@ -59,8 +59,10 @@ def read_token(path: Path) -> str:
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"web.token: cannot read {path} ({error})") from error
-    if len(token) < _SHORTEST or not token.isprintable():
-        raise ConfigError(f"web.token: expected at least {_SHORTEST} printable characters in {path}, got {len(token)}")
+    if len(token) < _SHORTEST or not (token.isascii() and token.isprintable()):
+        raise ConfigError(
+            f"web.token: expected at least {_SHORTEST} characters in {path}, printable ASCII all, got {len(token)}"
+        )
     return token
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -28,7 +29,7 @@ _HEADERS = {
     b"content-security-policy": b"default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     b"connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
+    b"referrer-policy": b"same-origin",  # with none, browsers do not name the origin of the door's form
     b"permissions-policy": b"camera=(self), microphone=(), geolocation=()",
     b"cache-control": b"no-cache",
 }
@@ -86,7 +87,7 @@ def _page(access: Access) -> Endpoint:
 def _enter(access: Access) -> Endpoint:
     async def enter(request: Request) -> Response:
         """A token typed at the door becomes a cookie that scripts cannot read and other sites do not send."""
-        token = (await _body(request, 1024)).decode("utf-8", "replace").removeprefix("token=").strip()
+        token = parse_qs((await _body(request, 1024)).decode("ascii", "replace")).get("token", [""])[0].strip()
         if not access.origin_allowed(request.headers) or not access.token_allowed(token):
             return RedirectResponse("/?wrong", 303)
         response = RedirectResponse("/", 303)

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from stream.config import ConfigError, Run, Web
@@ -24,7 +25,7 @@ from stream.web.talk import MAX_TEXT_BYTES
 from stream.web.uplink import Uplink
 from stream.web.wardrobe import read_wardrobe
 
-_SIGN_OF_LIFE_S = 2.0  # a page is asked for one so often, and must give it in that time
+_SIGN_OF_LIFE_S = 2  # a page is asked for one so often, and must give it in that time
 _GRACE_S = 1
 
 
@@ -103,9 +104,17 @@ class _Server(uvicorn.Server):
         return nullcontext()
 
 
+# A peer that gives no sign of life is hung up on at once: to close would wait half a minute for its goodbye in TLS.
+
+
+class _Requests(H11Protocol):
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self.transport.abort()
+
+
 class _Line(WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
-        """Hang up at once: to close would wait half a minute for a TLS peer that has vanished to say goodbye."""
         super().keepalive_timeout()
         self.transport.abort()
 
@@ -114,6 +123,8 @@ def _server(web: Web, app: object) -> _Server:
     return _Server(
         uvicorn.Config(
             app,  # type: ignore[arg-type]
+            http=_Requests,
+            timeout_keep_alive=_SIGN_OF_LIFE_S,
             ws=_Line,
             ws_max_size=MAX_TEXT_BYTES,
             ws_max_queue=8,

@@ -35,8 +35,11 @@ def test_a_short_or_missing_secret_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read"):
         open_access(Web(token=tmp_path / "missing"))
     (tmp_path / "short").write_text("1234", encoding="utf-8")
-    with pytest.raises(ConfigError, match="at least 16 printable characters"):
+    with pytest.raises(ConfigError, match="at least 16 characters"):
         open_access(Web(token=tmp_path / "short"))
+    (tmp_path / "foreign").write_text("größer als sechzehn", encoding="utf-8")
+    with pytest.raises(ConfigError, match="ASCII"):
+        open_access(Web(token=tmp_path / "foreign"))
 
 
 @pytest.mark.parametrize(

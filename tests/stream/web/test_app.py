@@ -18,7 +18,7 @@ from stream.web.session import House
 from stream.web.uplink import Uplink
 from stream.web.wardrobe import read_wardrobe
 
-SECRET = "correct-horse-battery"
+SECRET = "correct horse+battery/=&%"
 
 
 class NoUplink:
@@ -59,6 +59,7 @@ def test_the_page_comes_with_headers_that_keep_others_out(local: TestClient) -> 
     assert "Use my camera" in page.text
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["referrer-policy"] == "same-origin"
     assert "camera=(self)" in page.headers["permissions-policy"]
 
 
@@ -131,13 +132,11 @@ def test_other_hosts_are_let_in_with_the_token_only(shut: TestClient) -> None:
     assert "Use my camera" not in shut.get("/").text
     assert shut.get("/garments/hoodie.png").status_code == 404
     assert refusal(shut, own) == POLICY
-    wrong = shut.post("/enter", content="token=wrong", headers=own, follow_redirects=False)
+    wrong = shut.post("/enter", data={"token": "wrong"}, headers=own, follow_redirects=False)
     assert "set-cookie" not in wrong.headers
-    elsewhere = shut.post(
-        "/enter", content=f"token={SECRET}", headers={"origin": "http://evil"}, follow_redirects=False
-    )
+    elsewhere = shut.post("/enter", data={"token": SECRET}, headers={"origin": "http://evil"}, follow_redirects=False)
     assert "set-cookie" not in elsewhere.headers
-    entered = shut.post("/enter", content=f"token={SECRET}", headers=own, follow_redirects=False)
+    entered = shut.post("/enter", data={"token": SECRET}, headers=own, follow_redirects=False)
     cookie = entered.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie

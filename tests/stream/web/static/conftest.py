@@ -74,20 +74,25 @@ class Fitting:
         self.mistakes: list[str] = []
         self._windows: list[BrowserContext] = []
 
-    def open(self, browser: Browser, query: str = "", **screen: object) -> Page:
-        """The page in a window of its own, ready to be used; `mistakes` hears of its script's."""
-        window = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **screen})  # type: ignore[arg-type]
+    def window(self, browser: Browser, query: str = "", **settings: object) -> Page:
+        """The address in a window of its own; `mistakes` hears of its scripts'."""
+        window = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings})  # type: ignore[arg-type]
         self._windows.append(window)
         page = window.new_page()
         page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.mistakes.append(str(error)))
         page.goto(self.url + query)
+        return page
+
+    def open(self, browser: Browser, query: str = "", **settings: object) -> Page:
+        """The page, ready to be used."""
+        page = self.window(browser, query, **settings)
         page.wait_for_selector("#join:not([disabled])")
         return page
 
-    def join(self, browser: Browser, query: str = "", **screen: object) -> Page:
+    def join(self, browser: Browser, query: str = "", **settings: object) -> Page:
         """The page with its camera on and its picture live."""
-        page = self.open(browser, query, **screen)
+        page = self.open(browser, query, **settings)
         page.click("#join")
         page.wait_for_selector("#leave:not([disabled])")
         return page
@@ -124,7 +129,7 @@ def visitor(fitting: Fitting, browser: Browser) -> Page:
 def tidy(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever is tested, no window stays open, and no script of a page may fail."""
     yield
-    if "fitting" in request.fixturenames:
-        fitting: Fitting = request.getfixturevalue("fitting")
+    for name in {"fitting", "shop"} & set(request.fixturenames):
+        fitting: Fitting = request.getfixturevalue(name)
         fitting.close()
         assert fitting.mistakes == []

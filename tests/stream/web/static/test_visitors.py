@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
@@ -23,7 +21,8 @@ from tests.stream.web.static.canvas import (
     until,
     wait,
 )
-from tests.stream.web.static.conftest import Fitting, lend_webcam
+from tests.stream.web.static.conftest import Fitting
+from tests.stream.web.static.held import freed_after_s, kept, lent_to_vanish, send_photo, settled
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -51,40 +50,9 @@ def test_two_visitors_at_once_see_their_own_picture_and_a_third_waits_for_a_plac
     third.wait_for_selector("#leave:not([disabled])")
 
 
-def kept(fitting: Fitting) -> tuple[int, int]:
-    """What the web process holds: files and sockets, and folders with visitors' photos."""
-    return fitting.running.stage("web").num_fds(), len(list(Path(tempfile.gettempdir()).glob("visitor-*")))
-
-
-def settled(fitting: Fitting) -> tuple[int, int]:
-    """What the web process holds when it has not changed for a second."""
-    looks = [kept(fitting)]
-    while len(looks) < 20 or len(set(looks[-20:])) > 1:
-        assert len(looks) < 600, f"it does not settle: {looks[-20:]}"
-        psutil.Process().cpu_percent(0.05)
-        looks.append(kept(fitting))
-    return looks[-1]
-
-
-def freed_after_s(fitting: Fitting, empty: tuple[int, int], begun_s: float) -> float:
-    """Wait until the web process holds no more than when it was `empty`; how long after `begun_s`."""
-    while any(now > then for now, then in zip(kept(fitting), empty, strict=True)):
-        assert time.monotonic() < begun_s + 20, f"{kept(fitting)} is left of {empty}"
-        psutil.Process().cpu_percent(0.05)
-    return time.monotonic() - begun_s
-
-
-def send_photo(page: Page) -> None:
-    """Give the server a photo to keep, and see a picture after it."""
-    png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-    page.evaluate(f"fitting.line.say('photo', {{slot: 'top', data: '{png}'}})")
-    wait(page, f"fitting.meter.shown > {page.evaluate('fitting.meter.shown') + 2}")
-
-
 @pytest.mark.parametrize("query", ["", "?webrtc"])
 def test_a_visitor_who_leaves_frees_everything_within_5_s(fitting: Fitting, browser: Browser, query: str) -> None:
-    fitting.join(browser, query).context.close()  # what is made once is made
-    empty, before = settled(fitting), len(LEFT.findall(fitting.running.words))
+    empty, before = settled(fitting, browser, query), len(LEFT.findall(fitting.running.words))
     page = fitting.join(browser, query)
     send_photo(page)
     assert kept(fitting) >= (empty[0] + 1, empty[1] + 1)
@@ -97,25 +65,13 @@ def test_a_visitor_who_leaves_frees_everything_within_5_s(fitting: Fitting, brow
 
 
 def test_a_visitor_who_vanishes_without_a_word_is_forgotten_too(
-    fitting: Fitting, playwright: Playwright, webcam: Path
+    fitting: Fitting, browser: Browser, playwright: Playwright, webcam: Path
 ) -> None:
-    empty, before = settled(fitting), fitting.running.words.count("a visitor has left")
-    others = set(psutil.Process().children(recursive=True))
-    browser = lend_webcam(playwright, webcam)
-    roots = set(psutil.Process().children(recursive=True)) - others
-    page = fitting.join(browser)
-    send_photo(page)
-    chromium = {process for root in roots for process in (root, *root.children(recursive=True))}
-    begun_s = time.monotonic()
-    for process in chromium:
-        process.suspend()
-    try:
-        fitting.running.wait_for("a visitor has left", before + 1)
+    empty = settled(fitting, browser)
+    with lent_to_vanish(playwright, webcam) as (another, vanish):
+        send_photo(fitting.join(another))
+        begun_s = vanish()
         assert freed_after_s(fitting, empty, begun_s) < 5
-    finally:
-        for process in chromium:
-            process.resume()
-    browser.close()
 
 
 def test_webrtc_carries_the_same_pictures(fitting: Fitting, browser: Browser) -> None:
