@@ -83,7 +83,8 @@ def _effects(text: str) -> object:
     try:
         return msgspec.yaml.decode(Path(text[1:]).read_bytes() if text.startswith("@") else text)
     except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError(f"effects: expected a list in YAML, got {text!r} ({error})") from error
+        cause = " ".join(str(error).split())  # YAML's own words are three lines
+        raise ConfigError(f"effects: expected a list in YAML, got {text!r} ({cause})") from error
 
 
 if __name__ == "__main__":
