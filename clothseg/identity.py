@@ -1,6 +1,7 @@
 """Keeps garments what they are: one person's garment does not change kind from frame to frame."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import cv2
 import numpy as np
@@ -8,34 +9,52 @@ from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
 
-_SHRINK = 2  # mask pixels to one of evidence, each way
-_NEAR = 8  # a garment's evidence is pooled over a window this part of the mask's height
-_STUBBORN = 2.0  # power with which what was seen before weighs on what is seen now
-_FEEDBACK = 0.5  # share of the settled view in the evidence: what makes a flip need more than a draw
+EVIDENCE_PX: Final = 4  # mask pixels to one of evidence, each way
+REACH: Final = 8  # a garment's evidence is pooled over a window this part of the mask's height, each way
+_STUBBORN: Final = 2.0  # power with which what was seen before weighs on what is seen now
+_FEEDBACK: Final = 0.5  # share of the settled view in the evidence: what makes a flip need more than a draw
+_CONTESTED: Final = 6.0  # of 255 that are not the strongest kind's: less is not worth weighing
 
 
 def gather(
-    evidence: Sequence[Plane] | None, garments: Sequence[Plane], gap_ms: float, memory_ms: float
+    evidence: Sequence[Plane], garments: Sequence[Plane], gap_ms: float, memory_ms: float, reach: int
 ) -> tuple[list[Plane], list[Plane]]:
     """Settle garment planes (h, w) float32, one a kind, by what was seen around each place lately.
 
-    `evidence` is the past's, carried to the present, each (h, w) float32 at half the size and in seconds; None at
-    the start. Returns the new evidence and the planes, which keep their sum at each pixel: the kinds
-    are weighed anew as likelihood × prior². The settled view feeds the evidence, which gives hysteresis.
+    `evidence` is the past's, carried to the present, each at a quarter of the size and in seconds; it is pooled over
+    `reach` of its pixels each way. Returns the new evidence and the planes, which keep their sum at each pixel:
+    the kinds are weighed anew as likelihood × prior². The settled view feeds the evidence, which gives hysteresis.
     """
-    height, width = garments[0].shape
-    size = (max(width // _SHRINK, 1), max(height // _SHRINK, 1))
+    size = evidence[0].shape[::-1]
     small = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in garments]
-    past = evidence if evidence is not None else [np.zeros_like(plane) for plane in small]
-    prior = _prior(past, max(size[1] // _NEAR, 1))
+    prior = _prior(evidence, reach)
     settled = _weigh(small, prior)
     fade, seconds = np.float32(np.exp(-gap_ms / memory_ms)), np.float32(gap_ms / 1000 / 255)
     gathered = [
         was * fade + (plane + (new - plane) * np.float32(_FEEDBACK)) * seconds
-        for was, plane, new in zip(past, small, settled, strict=True)
+        for was, plane, new in zip(evidence, small, settled, strict=True)
     ]
-    wide = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in prior]
-    return gathered, _weigh(garments, wide)
+    return gathered, _weigh_contested(garments, small, prior)
+
+
+def _weigh_contested(garments: Sequence[Plane], small: Sequence[Plane], prior: Sequence[Plane]) -> list[Plane]:
+    """Garment planes weighed by their prior, in the box where more than one kind is seen."""
+    contested = sum(small[1:], start=small[0]) - np.maximum.reduce(small) > _CONTESTED
+    x, y, wide, tall = cv2.boundingRect(contested.view(np.uint8))
+    if not wide:
+        return list(garments)
+    rows, columns = (
+        slice(max(first - 1, 0) * side // count, min(last + 1, count) * side // count)
+        for first, last, side, count in zip(
+            (y, x), (y + tall, x + wide), garments[0].shape, small[0].shape, strict=True
+        )
+    )
+    full = garments[0].shape[::-1]
+    wide_prior = [cv2.resize(plane, full, interpolation=cv2.INTER_LINEAR)[rows, columns] for plane in prior]
+    weighed = [plane.copy() for plane in garments]
+    for plane, new in zip(weighed, _weigh([plane[rows, columns] for plane in garments], wide_prior), strict=True):
+        plane[rows, columns] = new
+    return weighed
 
 
 def _prior(evidence: Sequence[Plane], reach: int) -> list[Plane]:

@@ -1,5 +1,6 @@
 """Turns network-size probabilities and the full-size picture into an alpha and part masks with true edges."""
 
+import functools
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
-_SURE: Final = 8  # of 255: a probability this near to 0 or 1 leaves nothing to refine
-_BAND_PX: Final = 1  # network pixels around the unsure ones that are refined too
+_SURE: Final = 16  # of 255: a probability this near to 0 or 1 leaves nothing to refine
 _SHRINK: Final = 2  # network pixels to one of the colour model
 _WINDOW: Final = 5  # of the colour model, in its own pixels
-_ROW: Final = 256  # the unknown pixels are worked on in rows of this length
+_ROW: Final = 512  # single pixels are worked on in rows of this length: OpenCV is slow on columns
+_SQUARE: Final = np.ones((3, 3), np.uint8)
+_SUM: Final = np.ones(4, np.float32)
 # Log odds of each probability; bounded, so that colours can always overrule the network inside the band.
 _ODDS: Final = np.log((p := np.clip(np.arange(256) / 255, 0.004, 0.996)) / (1 - p)).astype(np.float32)
 
@@ -44,10 +46,10 @@ class Matte(NamedTuple):
 
 
 class _ColourModel(NamedTuple):
-    """What colours around each place say, at half the network's size.
+    """What colours around each place say, at half the network's size; 0 far from the band.
 
-    odds: (h, w, 4) float32, weights of B, G, R and a constant; their sum is the log odds of the person.
-    difference: (h, w, 3) float32, the person's mean colour less the background's.
+    odds: (h, w, 4) float32, weights of B, G, R and of 255; their sum is the log odds of the person.
+    difference: (h, w, 4) float32, the person's mean colour less the background's, and 0.
     """
 
     odds: Reals
@@ -55,14 +57,21 @@ class _ColourModel(NamedTuple):
 
 
 class _Places(NamedTuple):
-    """Some pixels of a picture (H, W), in rows of equal length; a few may come twice.
+    """Some pixels of a picture of `size` (H, W), in rows of equal length; a few come twice.
 
-    flat: (rows, _ROW) intp, index into the flattened picture. x, y: the same place as a share of W and of H.
+    y, x: (rows, _ROW) intp.
     """
 
-    flat: NDArray[np.intp]
-    x: Reals
-    y: Reals
+    y: NDArray[np.intp]
+    x: NDArray[np.intp]
+    size: tuple[int, int]
+
+    def within(self, top: int, left: int, width: int) -> NDArray[np.intp]:
+        """Index of each into the flattened part of the picture that starts at (top, left): (rows, _ROW)."""
+        index = self.y * width
+        index += self.x
+        index -= top * width + left
+        return index
 
 
 def matte(probabilities: Pixels, picture: Pixels, settings: Matting) -> Matte:
@@ -77,20 +86,24 @@ def matte(probabilities: Pixels, picture: Pixels, settings: Matting) -> Matte:
     height, width = picture.shape[:2]
     person = cv2.bitwise_not(probabilities[0])
     prior = cv2.resize(person, (width, height), interpolation=cv2.INTER_LINEAR)
-    alpha = cv2.threshold(prior, 127, 255, cv2.THRESH_BINARY)[1]
+    # Outside the band: nothing, everything, or what leads there from the band.
+    alpha = cv2.threshold(prior, _SURE - 1, 0, cv2.THRESH_TOZERO)[1]
+    alpha = cv2.max(alpha, cv2.threshold(prior, 255 - _SURE, 255, cv2.THRESH_BINARY)[1], dst=alpha)
     foreground = picture.copy()
-    unknown = _places(_unsure(person), (height, width))
-    if unknown.flat.size:
-        model = _colour_model(person, picture, settings)
-        weights = cv2.split(_at(model.odds, unknown))
-        seen = cv2.split(cv2.blur(picture, (3, 3)).reshape(-1, 3).take(unknown.flat, axis=0))
-        evidence = sum((w * c for w, c in zip(weights, seen, strict=False)), start=weights[3])
-        share = 1 / (1 + np.exp(-evidence - _ODDS[prior.reshape(-1).take(unknown.flat)]))
-        alpha.reshape(-1)[unknown.flat] = cv2.convertScaleAbs(share, alpha=255)
-        old = cv2.multiply(_at(model.difference, unknown), cv2.merge([1 - share] * 3))
-        colour = cv2.add(picture.reshape(-1, 3).take(unknown.flat, axis=0), old, dtype=cv2.CV_8U)
-        # Three bytes as one item: numpy then moves whole pixels.
-        foreground.view("V3").reshape(-1)[unknown.flat] = colour.view("V3")[..., 0]
+    band = _unsure(person)
+    unknown = _places(band, (height, width))
+    if unknown.y.size:
+        model = _colour_model(person, picture, band, settings)
+        flat = unknown.within(0, 0, width)
+        evidence = cv2.multiply(_at(model.odds, unknown), _seen(picture, unknown)) @ _SUM
+        evidence += cv2.LUT(prior.reshape(-1).take(flat), _ODDS)
+        share = 1 / (1 + cv2.exp(-evidence))
+        alpha.reshape(-1)[flat] = cv2.convertScaleAbs(share, alpha=255)
+        old = cv2.multiply(_at(model.difference, unknown), cv2.merge([1 - share] * 4))
+        pixels = _whole_pixels(foreground)
+        colour = cv2.cvtColor(_bytes(pixels.take(flat)), cv2.COLOR_BGR2BGRA)
+        colour = cv2.cvtColor(cv2.add(colour, old, dtype=cv2.CV_8U), cv2.COLOR_BGRA2BGR)
+        pixels[flat] = _whole_pixels(colour).reshape(flat.shape)
     return Matte(alpha, _parts(probabilities, alpha), foreground)
 
 
@@ -122,43 +135,69 @@ def _check(probabilities: Pixels) -> None:
 
 
 def _unsure(person: Pixels) -> Pixels:
-    """Where the network leaves something to refine, and a little around: (h, w) uint8, 1 or 0."""
+    """Where the network leaves something to refine: (h, w) uint8, 255 or 0."""
     middle = cv2.inRange(person, _SURE, 255 - _SURE)
     # A step from sure to sure between two pixels is an edge too.
-    edge = cv2.morphologyEx(person, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    square = np.ones((2 * _BAND_PX + 1,) * 2, np.uint8)
+    edge = cv2.morphologyEx(person, cv2.MORPH_GRADIENT, _SQUARE)
     _, steep = cv2.threshold(edge, 127, 255, cv2.THRESH_BINARY)
-    band: Pixels = cv2.dilate(cv2.max(middle, steep), square) & 1
+    band: Pixels = cv2.max(middle, steep)
     return band
 
 
 def _places(mask: Pixels, size: tuple[int, int]) -> _Places:
-    """The pixels of a picture of `size` (H, W) where `mask` (h, w) uint8 is 1."""
-    full = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST)
-    flat = np.flatnonzero(full.view(np.bool_))
-    flat = np.resize(flat, (-(-len(flat) // _ROW), _ROW)) if len(flat) else flat
-    y, x = (side.astype(np.float32) for side in np.divmod(flat.astype(np.int32), np.int32(size[1])))
-    return _Places(flat, (x + np.float32(0.5)) / np.float32(size[1]), (y + np.float32(0.5)) / np.float32(size[0]))
+    """The pixels of a picture of `size` (H, W) where `mask` (h, w) uint8 is not 0."""
+    rows_columns = np.divmod(np.flatnonzero(mask != 0), mask.shape[1])
+    tall, wide = (-(-side // small) for side, small in zip(size, mask.shape, strict=True))
+    # Each network pixel covers this many picture pixels, or one fewer: it then shares one with the next.
+    offsets = (np.arange(tall)[:, None, None], np.arange(wide)[None, :, None])
+    count = tall * wide * len(rows_columns[0])
+    places = np.empty((2, -(-count // _ROW) * _ROW), np.intp)
+    for place, at, offset, side, small in zip(places, rows_columns, offsets, size, mask.shape, strict=True):
+        place[:count].reshape(tall, wide, -1)[:] = np.minimum(at * side // small + offset, side - 1)
+        place[count:] = place[count - 1 : count]
+    return _Places(places[0].reshape(-1, _ROW), places[1].reshape(-1, _ROW), size)
 
 
 def _at(field: NDArray[Any], places: _Places) -> NDArray[Any]:
     """A field (h, w, C) over the whole picture read at some places, bilinear: (rows, _ROW, C)."""
-    height, width = field.shape[:2]
-    x, y = places.x * width - 0.5, places.y * height - 0.5
+    x, y = (
+        at.astype(np.float32) * np.float32(small / side) + np.float32(0.5 * small / side - 0.5)
+        for at, side, small in zip((places.x, places.y), places.size[::-1], field.shape[1::-1], strict=True)
+    )
     read: NDArray[Any] = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return read
 
 
-def _colour_model(person: Pixels, picture: Pixels, settings: Matting) -> _ColourModel:
-    """Means of the person's and the background's colours around each place, and what tells them apart."""
+def _seen(picture: Pixels, places: _Places) -> Reals:
+    """The picture's colour at some places, averaged over 3 × 3, as B, G, R and 255: (rows, _ROW, 4)."""
+    top, left = max(places.y.min() - 1, 0), max(places.x.min() - 1, 0)
+    soft = cv2.blur(picture[top : places.y.max() + 2, left : places.x.max() + 2], (3, 3))
+    colour = _bytes(_whole_pixels(soft).take(places.within(top, left, soft.shape[1])))
+    seen: Reals = cv2.cvtColor(colour, cv2.COLOR_BGR2BGRA).astype(np.float32)
+    return seen
+
+
+def _bytes(pixels: NDArray[np.void]) -> Pixels:
+    """Items of three bytes (rows, n) as a picture (rows, n, 3)."""
+    return pixels.view(np.uint8).reshape(*pixels.shape, 3)
+
+
+def _whole_pixels(picture: Pixels) -> NDArray[np.void]:
+    """A picture (H, W, 3) as (H·W,) items of three bytes: numpy then moves whole pixels."""
+    return picture.reshape(-1, 3).view("V3")[:, 0]
+
+
+def _colour_model(person: Pixels, picture: Pixels, band: Pixels, settings: Matting) -> _ColourModel:
+    """Means of the person's and the background's colours around each place of the band, and what tells them apart."""
     size = (max(person.shape[1] // _SHRINK, 1), max(person.shape[0] // _SHRINK, 1))
-    share = cv2.resize(person, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    at = _around(cv2.resize(band, size, interpolation=cv2.INTER_AREA), _WINDOW)
+    share = cv2.resize(person, size, interpolation=cv2.INTER_AREA)[at].astype(np.float32) / 255
     # Sampled, not averaged: the noise must be that of single pixels, which the model will judge.
-    colour = np.stack(cv2.split(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR).astype(np.float32)))
-    ours, theirs = share**4, (1 - share) ** 4
-    weight_ours, weight_theirs = _mean(ours) + 1e-4, _mean(theirs) + 1e-4
-    mean_ours = _means(colour * ours) / weight_ours
-    mean_theirs = _means(colour * theirs) / weight_theirs
+    sampled = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)[at]
+    colour = np.stack(cv2.split(sampled.astype(np.float32)))
+    ours, theirs = np.square(np.square(share)), np.square(np.square(1 - share))
+    weight_ours, mean_ours = _weighted(colour, ours)
+    weight_theirs, mean_theirs = _weighted(colour, theirs)
     difference = mean_ours - mean_theirs
     spread = colour - np.where(share > 0.5, mean_ours, mean_theirs)
     covariance = _covariance(spread, (ours + theirs) / (weight_ours + weight_theirs), settings.colour_noise)
@@ -168,15 +207,32 @@ def _colour_model(person: Pixels, picture: Pixels, settings: Matting) -> _Colour
     known = np.minimum(np.minimum(weight_ours, weight_theirs) * 50, 1)
     strength = known * np.minimum(1, settings.colour_evidence / np.maximum(distance, 1e-3))
     weights = direction * strength
-    middle = (weights * (mean_ours + mean_theirs)).sum(0) / 2
-    return _ColourModel(cv2.merge([*weights, -middle]), cv2.merge([*(difference * known)]))
+    middle = (weights * (mean_ours + mean_theirs)).sum(0) / -510
+    fields = np.zeros((2, *size[::-1], 4), np.float32)
+    fields[0][at] = cv2.merge([*weights, middle])
+    fields[1][at] = cv2.merge([*(difference * known), np.zeros_like(known)])
+    return _ColourModel(*fields)
+
+
+def _around(mask: Pixels, margin: int) -> tuple[slice, slice]:
+    """The box around what is not 0 in a mask (h, w), and `margin` pixels more."""
+    x, y, wide, tall = cv2.boundingRect(mask)
+    return np.s_[max(y - margin, 0) : y + tall + margin, max(x - margin, 0) : x + wide + margin]
+
+
+def _weighted(colour: Reals, weight: Reals) -> tuple[Reals, Reals]:
+    """The weight (h, w) around each place and the weighted mean of colours (3, h, w) there."""
+    whole, *means = _means([weight, *(colour * weight)])
+    whole = whole + np.float32(1e-4)
+    return whole, np.stack(means) / whole
 
 
 def _covariance(spread: Reals, weight: Reals, noise: float) -> tuple[Reals, ...]:
     """Weighted covariance of colours (3, h, w) around each place, as BB, GG, RR, BG, BR, GR, each (h, w)."""
     pairs = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
     weighted = spread * weight
-    return tuple(_mean(weighted[i] * spread[j]) + (noise**2 if i == j else 0) for i, j in pairs)
+    means = _means([weighted[i] * spread[j] for i, j in pairs])
+    return tuple(mean + np.float32(noise**2) if i == j else mean for mean, (i, j) in zip(means, pairs, strict=True))
 
 
 def _solve(covariance: tuple[Reals, ...], difference: Reals) -> Reals:
@@ -194,36 +250,49 @@ def _solve(covariance: tuple[Reals, ...], difference: Reals) -> Reals:
     )
 
 
-def _mean(field: Reals) -> Reals:
-    """Box mean (h, w) over the colour model's window."""
-    mean: Reals = cv2.blur(field, (_WINDOW, _WINDOW))
-    return mean
-
-
-def _means(fields: Reals) -> Reals:
-    return np.stack([_mean(field) for field in fields])
+def _means(fields: Sequence[Reals]) -> list[Reals]:
+    """Box means (h, w) of some fields over the colour model's window; four at a time cost little more than one."""
+    means: list[Reals] = []
+    for first in range(0, len(fields), 4):
+        group = list(fields[first : first + 4])
+        blurred = cv2.blur(cv2.merge(group + group[:1] * (4 - len(group))), (_WINDOW, _WINDOW))
+        means += [np.ascontiguousarray(blurred[..., k]) for k in range(len(group))]
+    return means
 
 
 def _parts(probabilities: Pixels, alpha: Pixels) -> Pixels:
     """The strongest class but the background at each pixel, 0 where alpha is under 128: (H, W) uint8."""
     coarse = _strongest(probabilities[1:])
-    parts = cv2.resize(coarse, alpha.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    gradient = cv2.morphologyEx(coarse, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    _, border = cv2.threshold(gradient, 0, 1, cv2.THRESH_BINARY)
+    parts = _enlarge(coarse, (alpha.shape[0], alpha.shape[1]))
+    border = cv2.morphologyEx(coarse, cv2.MORPH_GRADIENT, _SQUARE)
+    # Where the background is certain no part can be.
+    border = cv2.copyTo(border, cv2.dilate(cv2.inRange(probabilities[0], 0, 255 - _SURE), _SQUARE))
     places = _places(border, (alpha.shape[0], alpha.shape[1]))
-    if places.flat.size:
+    if places.y.size:
         # Four planes at a time, the most that OpenCV reads at once.
-        fields = [cv2.merge([*probabilities[k : k + 4]]) for k in range(1, len(probabilities), 4)]
-        planes = [plane for field in fields for plane in cv2.split(_at(field, places))]
-        parts.reshape(-1)[places.flat] = _strongest(planes)
-    masked: Pixels = cv2.bitwise_and(parts, cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY)[1])
+        planes: list[Pixels] = []
+        for first in range(1, len(probabilities), 4):
+            group = [*probabilities[first : first + 4]]
+            field = cv2.merge(group + group[:1] * (4 - len(group)))
+            planes += cv2.split(_at(field, places))[: len(group)]
+        parts.reshape(-1)[places.within(0, 0, alpha.shape[1])] = _strongest(planes)
+    masked: Pixels = cv2.bitwise_and(parts, cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY)[1], dst=parts)
     return masked
+
+
+def _enlarge(labels: Pixels, size: tuple[int, int]) -> Pixels:
+    """A label map (h, w) at `size` (H, W), nearest; whole rows are copied, which is quicker than OpenCV."""
+    wide = cv2.resize(labels, (size[1], labels.shape[0]), interpolation=cv2.INTER_NEAREST)
+    tall: Pixels = wide.take((2 * np.arange(size[0]) + 1) * len(labels) // (2 * size[0]), axis=0)
+    return tall
 
 
 def _strongest(planes: Sequence[Pixels] | Pixels) -> Pixels:
     """Index of the strongest plane at each pixel, counted from 1; the first of equals."""
-    best, index = planes[0], np.ones_like(planes[0])
-    for number, plane in enumerate(planes[1:], 2):
-        np.putmask(index, plane > best, np.uint8(number))
-        best = cv2.max(plane, best)
+    best = planes[0]
+    for plane in planes[1:]:
+        best = cv2.max(best, plane)
+    # The first of equals gets the highest number, and wins.
+    ranks = [cv2.compare(plane, best, cv2.CMP_EQ) & np.uint8(len(planes) - k) for k, plane in enumerate(planes)]
+    index: Pixels = np.uint8(len(planes) + 1) - functools.reduce(cv2.max, ranks)
     return index

@@ -225,6 +225,33 @@ def test_the_state_passed_in_is_left_alone() -> None:
     assert all((a == b).all() for a, b in zip(held, before, strict=True))
 
 
+def test_only_where_somebody_is_or_was_anything_is_kept() -> None:
+    """The work follows the person: of the rest nothing is remembered, and what the network says there is passed on."""
+    picture = textured(np.random.default_rng(15), 480, 640)
+    labels = np.zeros((240, 320), np.uint8)
+    labels[100:140, 40:90] = TOP
+    mask = certain(labels)
+    mask[PERSON, 10, 300], mask[0, 10, 300] = 9, 246
+    state, steadied = run([mask] * 3, [picture] * 3, Smoothing())
+    assert state.averages[0].shape[0] * state.averages[0].shape[1] < 0.2 * labels.size
+    assert np.abs(steadied[-1].astype(int) - mask).max() <= 1
+
+
+def test_a_body_that_turns_about_in_a_room_that_stays_is_no_cut() -> None:
+    """What is remembered of the kinds of cloth outlasts a moment in which nothing of the body can be followed."""
+    rng = np.random.default_rng(16)
+    room = textured(rng, 480, 640)
+    labels = np.zeros((240, 320), np.uint8)
+    labels[60:220, 80:200] = TOP
+    pictures = []
+    for _ in range(3):
+        shown = room.copy()
+        shown[120:440, 160:400] = rng.integers(0, 256, (320, 240, 3), dtype=np.uint8)
+        pictures.append(shown)
+    state, _ = run([certain(labels)] * 3, pictures, Smoothing())
+    assert max(float(plane.max()) for plane in state.evidence) > 0.06
+
+
 def test_a_mistyped_setting_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError, match="time_constant"):
         msgspec.convert({"time_constant": 3}, Smoothing)
