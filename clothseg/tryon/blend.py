@@ -44,12 +44,12 @@ def exchange(canvas: Picture, alpha: NDArray[np.uint8], old: Picture, new: Pictu
     """Put the colours `new` in the place of `old`, which are `alpha` (H, W) of each pixel of `canvas`; all (H, W, 3).
 
     In place: I + α (F′ − F). What shows through at soft edges stays, and no rim of the old colour is left. Where
-    alpha is 255 and `canvas` is `old`, it becomes `new` bit for bit.
+    alpha is 255, `canvas` is `old` and becomes `new`, bit for bit.
     """
     share = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR)
     brighter = cv2.multiply(cv2.subtract(new, old), share, scale=1 / 255)
     darker = cv2.multiply(cv2.subtract(old, new), share, dst=share, scale=1 / 255)
-    canvas[:] = cv2.subtract(cv2.add(canvas, brighter, dst=brighter), darker, dst=darker)
+    cv2.subtract(cv2.add(canvas, brighter, dst=brighter), darker, dst=canvas)
 
 
 def shrink(picture: Picture, longest_px: int) -> Picture:

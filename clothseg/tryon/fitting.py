@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.matting import Matte
-from clothseg.tryon.blend import Box, Picture, exchange, strips
+from clothseg.tryon.blend import Box, Picture, exchange, shrink, strips
 from clothseg.tryon.outline import Points, landmarks, proportion
 from clothseg.tryon.part import Part, covered_mask, edge_px, part_alpha
 from clothseg.tryon.shading import Light, fold_gains, fold_levels, follow_light
@@ -23,6 +23,7 @@ _FLOW_PX = 320  # and of the picture in which motion is measured
 _GRID_PX = 32  # the spline is evaluated this far apart; in between it is as good as straight
 _STIFFNESS = 0.1
 _PRINT_SPREADS = 1.8  # what the worn garment has on it that is this much brighter than its folds must not show through
+_FOLD_PX = 100  # folds are looked for in a garment whose longer side is at least this, and under twice as much
 _SMALLEST_PX = 128  # the longer side of the smallest size that a flat garment is kept in
 _WEARERS = 3  # people dressed at once
 
@@ -219,9 +220,9 @@ def _shade(worn: Picture, light: Light, flat: Flat) -> NDArray[np.uint8]:
     """What the colours of `flat` are multiplied by, so that they show the folds in `worn` (H, W, 3): (H, W) uint8,
     128 is 1."""
     gains = 128 * fold_gains(light, flat.brightness, _PRINT_SPREADS) * (1 + light.exposure) / 2
-    half = cv2.resize(worn, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # folds are broad; noise is not
-    small = cv2.LUT(fold_levels(half, light), np.minimum(gains, 255).round().astype(np.uint8))
-    return np.asarray(cv2.resize(small, (worn.shape[1], worn.shape[0]), interpolation=cv2.INTER_LINEAR), np.uint8)
+    small = shrink(worn, max(max(worn.shape) // 4, _FOLD_PX))  # folds are broad; noise is not
+    folds = cv2.LUT(fold_levels(small, light), np.minimum(gains, 255).round().astype(np.uint8))
+    return np.asarray(cv2.resize(folds, (worn.shape[1], worn.shape[0]), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _put_on(canvas: Picture, alpha: NDArray[np.uint8], worn: Picture, new: _Cloth) -> None:
@@ -229,6 +230,8 @@ def _put_on(canvas: Picture, alpha: NDArray[np.uint8], worn: Picture, new: _Clot
     for strip in strips(alpha):
         cloth = cv2.remap(new.flat, new.where[strip], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         hidden = cv2.multiply(alpha[strip], cv2.extractChannel(cloth, 3), scale=1 / 255)
-        colour = cv2.cvtColor(cloth, cv2.COLOR_BGRA2BGR)
-        lit = cv2.multiply(colour, cv2.cvtColor(new.shade[strip], cv2.COLOR_GRAY2BGR), dst=colour, scale=1 / 128)
-        exchange(canvas[strip], hidden, worn[strip], lit)
+        for part in strips(hidden):  # of a print little may be left
+            colour = cv2.cvtColor(cloth[part], cv2.COLOR_BGRA2BGR)
+            shade = cv2.cvtColor(new.shade[strip][part], cv2.COLOR_GRAY2BGR)
+            lit = cv2.multiply(colour, shade, dst=colour, scale=1 / 128)
+            exchange(canvas[strip][part], hidden[part], worn[strip][part], lit)

@@ -34,7 +34,7 @@ def edge_px(height: int) -> int:
 
 def _blurs(height: int) -> int:
     """How many times a window of 5 pixels, the fastest there is, goes over an edge."""
-    return max(round(height / 400), 1)
+    return max(round(height / 600), 1)
 
 
 def part_box(mask: NDArray[np.uint8]) -> Box | None:

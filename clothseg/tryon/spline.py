@@ -34,12 +34,19 @@ def solve(sources: Array, targets: Array, stiffness: float = 0.0) -> Spline:
     count = len(sources)
     sides = np.column_stack([np.ones(count), sources])
     bend = _kernel(sources, sources) + stiffness * np.ptp(sources) ** 2 * np.eye(count)
-    system = np.block([[bend, sides], [sides.T, np.zeros((3, 3))]])
-    weights = np.linalg.solve(system, np.vstack([targets, np.zeros((3, 2))]))
+    system, wanted = np.zeros((count + 3, count + 3)), np.zeros((count + 3, 2))
+    system[:count, :count], system[:count, count:], system[count:, :count], wanted[:count] = (
+        bend,
+        sides,
+        sides.T,
+        targets,
+    )
+    weights = np.asarray(np.linalg.solve(system, wanted), np.float64)
     return Spline(sources, weights[:count], weights[count:])
 
 
 def _kernel(points: Array, centres: Array) -> Array:
     """r² log r between `points` (M, 2) and `centres` (N, 2): (M, N)."""
-    squared = ((points[:, None] - centres) ** 2).sum(axis=2)
+    across, down = (np.subtract.outer(points[:, axis], centres[:, axis]) for axis in (0, 1))
+    squared = across * across + down * down
     return np.asarray(0.5 * squared * np.log(np.where(squared > 0, squared, 1)))
