@@ -8,6 +8,6 @@ guest       a visitor's own camera;  uplink: all of them, as the dispatcher sees
 spectator   the results of a camera that is watched;  presenter: the newest of them, to the page
 view        what a visitor wants to see of a frame;  photo: JPEG and PNG;  stamp: the time in a picture
 look        what a visitor wants to wear, as effects;  wardrobe: what there is;  dresser: asks for it
-call        the same pictures over WebRTC                                        (aiortc)
+call        the same pictures over WebRTC;  reassembly: of the packets they come in   (aiortc)
 talk        what page and server say to each other
 """

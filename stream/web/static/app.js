@@ -6,7 +6,7 @@ import { make } from "./elements.js";
 import { recordings, snapshots } from "./keep.js";
 import { Line } from "./line.js";
 import { Meter } from "./meter.js";
-import { Beat, Window } from "./pace.js";
+import { Window } from "./pace.js";
 import { Stage } from "./stage.js";
 import { since } from "./stamp.js";
 import { Upload } from "./upload.js";
@@ -168,7 +168,7 @@ async function join() {
 /** Send the camera's pictures, over WebRTC where that works, else over the WebSocket. */
 function send() {
   hangUp();
-  pace = callable ? new Beat() : new Window();
+  pace = new Window();
   if (!callable) {
     line.say("join");
     road = new Upload(camera, line, pace);

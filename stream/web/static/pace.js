@@ -33,22 +33,3 @@ export class Window {
     }
   }
 }
-
-const LONGEST_GAP_MS = 120;
-
-/** Bounds how often a picture is sent. For WebRTC, whose receiver hands a picture out only when the next one arrives:
- * there, waiting for pictures to come back would wait for ever. */
-export class Beat {
-  #gap = 30;
-  #sent = -Infinity;
-
-  take(clock) {
-    if (clock - this.#sent < this.#gap) return false;
-    this.#sent = clock;
-    return true;
-  }
-
-  returned(_clock, delay) {
-    this.#gap = delay > LONG_MS ? Math.min(this.#gap * 1.1, LONGEST_GAP_MS) : Math.max(this.#gap * 0.98, 30);
-  }
-}
