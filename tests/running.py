@@ -55,23 +55,21 @@ class Running:
 
     def says(self, text: str, times: int = 1) -> bool:
         """Wait until `text` was said so many times, or nothing more can be said."""
-        return self._matches(re.escape(text), times)
+        return self._hears(lambda words: words.count(text) >= times)
 
-    def _matches(self, pattern: str, times: int) -> bool:
-        def count() -> int:
-            return len(re.findall(pattern, "\n".join(self._words)))
-
+    def _hears(self, said: Callable[[str], bool]) -> bool:
         with self._news:
-            self._news.wait_for(lambda: self._silent or count() >= times, PATIENCE_S)
-            return count() >= times
+            self._news.wait_for(lambda: self._silent or said("\n".join(self._words)), PATIENCE_S)
+            return said("\n".join(self._words))
 
     def wait_for(self, text: str, times: int = 1) -> None:
         """Until `text` was said so many times."""
         assert self.says(text, times), f"{text!r} was not said {times} times:\n{self.words}"
 
-    def wait_for_frames(self, camera: str) -> None:
-        """Until frames of a live camera were told to be delivered."""
-        assert self._matches(rf"{camera}: live.*delivered [1-9]", 1), self.words
+    def wait_for_frames(self, camera: str, count: int = 1) -> None:
+        """Until so many frames of a camera were told to be delivered."""
+        told = re.compile(rf"{camera}: live.*delivered (\d+)")
+        assert self._hears(lambda words: any(int(n) >= count for n in told.findall(words))), self.words
 
     def stage(self, name: str) -> psutil.Process:
         """The process of the stage whose name ends like this, the newest of them."""

@@ -116,7 +116,7 @@ class TestFile:
         made = tmp_path / "made.mp4"
         slow = ("--set", "cameras.file.rate_hz=2")  # so that a few frames are more than two seconds
         with Running(FILE, "--source", synthetic(3000), *slow, "--record", str(made)) as running:
-            running.wait_for("file: live", times=4)
+            running.wait_for_frames("file", 12)
             left = running.stages()
             running.stage(stage).kill()
             assert running.exit_code(6) == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import msgspec
+from msgspec import structs
 from rich.console import Console
 
 from clothseg.checkpoint import write_atomically
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="write the measures here")
     parser.add_argument("--markdown", type=Path, help="write the page here, as docs/performance.md")
     parser.add_argument("--quick", action="store_true", help="the main job, stages and engines only, and briefly")
+    parser.add_argument("--minutes", type=float, default=1 / 3, help="length of the main job's run; default a third")
     parser.add_argument("--make-peers", action="store_true", help="make .venv-peers from PyPI, and end")
     options = parser.parse_args(arguments)
     console = Console(stderr=True, highlight=False)
@@ -33,7 +35,8 @@ def main(arguments: list[str] | None = None) -> None:
         peers.make()
         return
     with tempfile.TemporaryDirectory() as room:
-        report = measure(QUICK if options.quick else DEFAULT, Path(room), console.log)
+        lengths = QUICK if options.quick else structs.replace(DEFAULT, main_s=60 * options.minutes)
+        report = measure(lengths, Path(room), console.log)
     words = ["make bench"] if arguments is None and options.markdown and not options.quick else ["tools/bench.py"]
     text = page(report, " ".join([*words, *(["--quick"] if options.quick else [])]))
     for path, content in (

@@ -31,11 +31,14 @@ def run_of(fps: float, *, cpu_ms: float = 50.0, age_ms: float = 40.0, dropped: i
         first_frame_s=1.2,
         stages_cpu_ms={"composite": cpu_ms},
         latency_ms_by_fifth=[age_ms] * 5,
+        rss_mb_by_fifth=[900.0] * 5,
+        masks_hz=fps / 2,
+        mask_age_ms=Percentiles(0.0, 33.0),
     )
 
 
 def report_of(main: EndToEnd, runs: dict[str, EndToEnd], against: Peers | None = None) -> Report:
-    stage = Stage(Percentiles(1.0, 2.0), 1.0)
+    stage = Stage(Percentiles(1.0, 2.0), 1.0, 1.0)
     names = ("decode", "wire: one hop", "resize", "network", "matting", "encode: H.264 of the composite")
     return Report(
         machine=Machine("a processor", 2, False, True, 8.0, "Linux", "3.11", 0.0),
@@ -63,6 +66,8 @@ def test_the_command_measures_the_real_pipeline(tmp_path: Path) -> None:
     assert main["peak_rss_mb"] > 100
     assert main["times_rembg"] is None  # --quick asks no peer
     assert {"capture", "dispatch", "inference", "composite"} <= main["stages_cpu_ms"].keys()
+    assert written["stages"]["resize"]["pictures"] < 0.5 < written["stages"]["matting"]["pictures"]
+    assert main["masks_hz"] > 0
     assert written["stages"]["network"]["cpu_ms"] > written["stages"]["cut-out"]["cpu_ms"]
     assert "left out by --quick" in (tmp_path / "page.md").read_text()
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -44,7 +44,8 @@ class EndToEnd(msgspec.Struct, frozen=True, kw_only=True):
     `latency_ms`: from a picture's capture to its cut-out in the hands of a subscriber. `cpu_ms_per_frame`:
     user and system time of all its processes over the frames that arrived; `stages_cpu_ms` by process.
     `peak_rss_mb`: the greatest sum of the resident memory of its processes; pages they share, as those of
-    libraries, count once for each. `dropped`: pictures of the measured time that did not arrive.
+    libraries, count once for each. `dropped`: pictures of the measured time that did not arrive. `masks_hz`: masks
+    that the network made, a second; the other frames' were carried on, and were `mask_age_ms` old.
     `first_frame_s`: from the start of the command to the first cut-out.
     """
 
@@ -59,6 +60,18 @@ class EndToEnd(msgspec.Struct, frozen=True, kw_only=True):
     first_frame_s: float
     stages_cpu_ms: dict[str, float]
     latency_ms_by_fifth: list[float]
+    rss_mb_by_fifth: list[float]
+    masks_hz: float
+    mask_age_ms: Percentiles
+
+
+class _Seen(NamedTuple):
+    """One frame at the subscriber."""
+
+    age_ms: float
+    pts_ns: int
+    mask_age_ns: int
+    now_ns: int
 
 
 def measure(
@@ -114,7 +127,7 @@ def _watch(
     measured_s: float,
 ) -> EndToEnd:
     """Receive until the measured time is over; usage is read at its two ends."""
-    frames: list[tuple[float, int, int]] = []
+    frames: list[_Seen] = []
     usage = _Usage([process.pid for process in family])
     first_s = begin_s = None
     before: dict[str, float] = {}
@@ -129,6 +142,7 @@ def _watch(
             first_s = first_s or now_ns / 1e9
             if begin_s is None and now_ns / 1e9 > first_s + warm_up_s:
                 begin_s, before = now_ns / 1e9, usage.cpu_s()
+                usage.rss_mb.clear()
             if begin_s is not None:
                 frames.append(_seen(frame, now_ns))
         after = usage.cpu_s()
@@ -139,42 +153,50 @@ def _watch(
     return _summed(frames, rate_hz, spent_s, usage, first_s - started_s)
 
 
-def _seen(frame: PublishedFrame, now_ns: int) -> tuple[float, int, int]:
-    return (now_ns - frame.captured_ns) / 1e6, frame.pts_ns, now_ns
+def _seen(frame: PublishedFrame, now_ns: int) -> _Seen:
+    return _Seen((now_ns - frame.captured_ns) / 1e6, frame.pts_ns, frame.mask_age_ns, now_ns)
 
 
 def _summed(
-    frames: Sequence[tuple[float, int, int]],
+    frames: Sequence[_Seen],
     rate_hz: float,
     cpu_s: Mapping[str, float],
     usage: "_Usage",
     first_frame_s: float,
 ) -> EndToEnd:
-    """Of the frames seen (age, timestamp, arrival) and the source's rate, by which the missing are counted."""
+    """Of the frames seen and the source's rate, by which the missing are counted."""
     if len(frames) < _LEAST_FRAMES:
         raise RuntimeError(f"expected at least {_LEAST_FRAMES} frames in the measured time, got {len(frames)}")
-    ages_ms = [age_ms for age_ms, _, _ in frames]
-    pts_ns = [pts for _, pts, _ in frames]
-    length_s = (frames[-1][2] - frames[0][2]) / 1e9
+    ages_ms = [frame.age_ms for frame in frames]
+    pts_ns = [frame.pts_ns for frame in frames]
+    length_s = (frames[-1].now_ns - frames[0].now_ns) / 1e9
     return EndToEnd(
         fps=round((len(frames) - 1) / length_s, 2),
         latency_ms=Percentiles.of(ages_ms),
         cpu_ms_per_frame=round(1000 * sum(cpu_s.values()) / len(frames), 2),
-        peak_rss_mb=round(usage.peak_rss_mb, 1),
+        peak_rss_mb=round(max(usage.rss_mb), 1),
         frames=len(frames),
         dropped=round((pts_ns[-1] - pts_ns[0]) / 1e9 * rate_hz) + 1 - len(frames),
         measured_s=round(length_s, 2),
         first_frame_s=round(first_frame_s, 2),
         stages_cpu_ms={name: round(1000 * seconds / len(frames), 2) for name, seconds in sorted(cpu_s.items())},
-        latency_ms_by_fifth=[round(float(np.median(fifth)), 1) for fifth in np.array_split(ages_ms, 5)],
+        latency_ms_by_fifth=_by_fifth(ages_ms),
+        rss_mb_by_fifth=_by_fifth(usage.rss_mb),
+        masks_hz=round(sum(frame.mask_age_ns == 0 for frame in frames) / length_s, 2),
+        mask_age_ms=Percentiles.of([frame.mask_age_ns / 1e6 for frame in frames]),
     )
+
+
+def _by_fifth(values: Sequence[float]) -> list[float]:
+    """The median of each fifth of the time."""
+    return [round(float(np.median(fifth)), 1) for fifth in np.array_split(values, 5) if len(fifth)]
 
 
 class _Usage:
     """What the processes of a run use; their memory is watched by a thread while the context is open."""
 
     def __init__(self, pids: Sequence[int]) -> None:
-        self.peak_rss_mb = 0.0
+        self.rss_mb: list[float] = []
         self._parents = [psutil.Process(pid) for pid in pids]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -206,7 +228,7 @@ class _Usage:
                     resident += process.memory_info().rss / 1e6
                 except psutil.Error:
                     continue  # it has just ended
-            self.peak_rss_mb = max(self.peak_rss_mb, resident)
+            self.rss_mb.append(resident)
 
     def _all(self) -> list[psutil.Process]:
         return [p for parent in self._parents for p in (parent, *parent.children(recursive=True))]

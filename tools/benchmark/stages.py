@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from clothseg.checkpoint import DEFAULT_WEIGHTS, read_metadata
 from clothseg.cutout import cut_out
 from clothseg.matting import Matte, matte
+from clothseg.region import Box, focus, person_box
 from clothseg.segmenter import Segmenter
-from clothseg.smoothing import SmoothingState, smooth
+from clothseg.smoothing import SmoothingState, carry, smooth
 from clothseg.transforms import network_size, to_network
 from clothseg.tryon import apply_effects
 from stream import wire
@@ -33,10 +35,15 @@ Pixels = NDArray[np.uint8]
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """A stage's time a frame, and the CPU it takes, all threads together."""
+    """A stage's time a frame, and the CPU it takes, all threads together.
+
+    `pictures`: the most memory it holds beyond what it was given, results included, in pictures (H, W, 3): whoever
+    copies a picture holds one.
+    """
 
     ms: Percentiles
     cpu_ms: float
+    pictures: float
 
 
 class Stopwatch:
@@ -45,26 +52,39 @@ class Stopwatch:
     def __init__(self) -> None:
         self._wall_ms: dict[str, list[float]] = {}
         self._cpu_ms: dict[str, list[float]] = {}
+        self._held: dict[str, int] = {}
 
     def __call__(self, name: str, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Do `work`, and note what it took."""
+        """Do `work`, and note what it took: time, or memory while that is traced, which takes time itself."""
+        if tracemalloc.is_tracing():
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            made = work(*arguments)
+            self._held[name] = tracemalloc.get_traced_memory()[1] - before
+            return made
         cpu_ns, wall_ns = time.process_time_ns(), time.perf_counter_ns()
         made = work(*arguments)
         self._wall_ms.setdefault(name, []).append((time.perf_counter_ns() - wall_ns) / 1e6)
         self._cpu_ms.setdefault(name, []).append((time.process_time_ns() - cpu_ns) / 1e6)
         return made
 
-    def stages(self, warm_up: int) -> dict[str, Stage]:
+    def stages(self, warm_up: int, picture_bytes: int) -> dict[str, Stage]:
         """What each took, the first `warm_up` calls left out; of the CPU the mean, as it is counted in ticks."""
         return {
-            name: Stage(Percentiles.of(taken[warm_up:]), round(float(np.mean(self._cpu_ms[name][warm_up:])), 2))
+            name: Stage(
+                Percentiles.of(taken[warm_up:]),
+                round(float(np.mean(self._cpu_ms[name][warm_up:])), 2),
+                round(self._held.get(name, 0) / picture_bytes, 2),
+            )
             for name, taken in self._wall_ms.items()
             if len(taken) > warm_up
         }
 
 
-def measure(clip: Path, count: int, threads: int, warm_up: int = 2) -> dict[str, Stage]:
+def measure(clip: Path, count: int, threads: int, warm_up: int = 10) -> dict[str, Stage]:
     """Carry `count` frames of `clip` through every stage one after the other, with the default settings.
+
+    The last frame is traced, to see how much memory each stage holds.
 
     `threads` are those of the network; OpenCV has one, as in the stages' processes.
     """
@@ -74,11 +94,14 @@ def measure(clip: Path, count: int, threads: int, warm_up: int = 2) -> dict[str,
     metadata = read_metadata(DEFAULT_WEIGHTS)
     effects, states = open_dressing(settings.effects), None
     past: SmoothingState | None = None
+    box: Box | None = None
     with tempfile.TemporaryDirectory() as room, _Hop() as hop:
         h264 = _recorder(Path(room) / "h264.mp4", clip)
         vp9 = _recorder(Path(room) / "vp9.webm", clip)
         pictures = iter(open_source(Camera(source=str(clip), mode="file")))
-        for seq in range(count):
+        for seq in range(count + 1):
+            if seq == count:
+                tracemalloc.start()
             picture: Picture = watch("decode", next, pictures)
             frame = Frame("bench", 0, seq, picture)
             parts = watch("wire: encode and decode", _there_and_back, frame)
@@ -86,9 +109,13 @@ def measure(clip: Path, count: int, threads: int, warm_up: int = 2) -> dict[str,
             height, width = picture.pixels.shape[:2]
             size = network_size(height, width, metadata.area_px, metadata.multiple_px)
             small = watch("resize", to_network, picture.pixels, size)
-            probabilities = watch("network", segmenter.engine, small[None])[0]
+            watch("network, whole view", segmenter.engine, small[None])
+            probabilities = watch("network", segmenter.probabilities, picture.pixels, focus(box, seq))
+            box = person_box(probabilities)
             assert not isinstance(settings.smoothing, str)
             assert not isinstance(settings.matting, str)
+            if past is not None:
+                watch("smoothing, carried", carry, past, picture.pixels, settings.smoothing)
             past, steady = watch(
                 "smoothing", smooth, past, probabilities, picture.pixels, picture.pts_ns, settings.smoothing
             )
@@ -102,9 +129,10 @@ def measure(clip: Path, count: int, threads: int, warm_up: int = 2) -> dict[str,
             watch("encode: H.264 of the composite", h264.write, composited)
             if seq % 4 == 0:
                 watch("encode: VP9 with alpha", vp9.write, composited)
+        tracemalloc.stop()
         h264.close()
         vp9.close()
-    return watch.stages(warm_up)
+    return watch.stages(warm_up, picture.pixels.nbytes)
 
 
 def _there_and_back(frame: Frame) -> Sequence[Buffer]:
