@@ -141,6 +141,10 @@ def test_a_phone_held_upright_shows_it_all_without_scrolling_sideways(
     open_all(page)
     page.evaluate("document.querySelector('#standing span').textContent = 'Watching ' + 'long_name_'.repeat(6)")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for height in (480, 960):  # one picture, and two of them one above the other
+        page.evaluate(f"document.querySelector('#view').height = {height}")
+        view, stage = (page.locator(name).bounding_box() for name in ("#view", "#stage"))
+        assert view == stage, "part of the picture is cut off"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
