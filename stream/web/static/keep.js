@@ -7,10 +7,19 @@ export function snapshots(ask) {
   const dialog = document.querySelector("#photo");
   const image = document.querySelector("#photo-image");
   const save = document.querySelector("#photo-save");
-  document.querySelector("#snapshot").onclick = () => ask(dialog.querySelector("input:checked").value);
-  document.querySelector("#photo-kind").onchange = ({ target }) => ask(target.value);
-  dialog.onclose = () => URL.revokeObjectURL(image.src);
+  let wanted = false; // what comes after the dialog was closed does not open it again
+  const want = (kind) => {
+    wanted = true;
+    ask(kind);
+  };
+  document.querySelector("#snapshot").onclick = () => want(dialog.querySelector("input:checked").value);
+  document.querySelector("#photo-kind").onchange = ({ target }) => want(target.value);
+  dialog.onclose = () => {
+    wanted = false;
+    URL.revokeObjectURL(image.src);
+  };
   return (blob) => {
+    if (!wanted) return;
     URL.revokeObjectURL(image.src);
     image.src = save.href = URL.createObjectURL(blob);
     if (!dialog.open) dialog.showModal();

@@ -126,9 +126,14 @@ def test_snapshot_and_recording_are_given_to_the_visitor(visitor: Page, tmp_path
     assert picture.shape == (480, 640, 4)
     assert picture[10:60, 10:60, 3].max() < 20
     assert picture[300:400, 300:340, 3].min() > 230
+    cut_out = visitor.evaluate("document.querySelector('#photo-image').src")
     choose(visitor, "photo-kind", "whole")
-    wait(visitor, "document.querySelector('#photo-image').naturalWidth === 640")
+    wait(visitor, f"document.querySelector('#photo-image').src !== '{cut_out}'")
+    choose(visitor, "photo-kind", "cutout")
     visitor.click("#photo button[value=close]")
+    shown = visitor.evaluate("fitting.meter.shown")
+    wait(visitor, f"fitting.meter.shown > {shown + 3}")
+    expect(visitor.locator("#photo")).to_be_hidden()  # though the last snapshot came after it was closed
     visitor.click("#record")
     expect(visitor.locator("#rolling")).to_be_visible()
     shown = visitor.evaluate("fitting.meter.shown")
