@@ -47,7 +47,7 @@ class Way:
 
 _FLV = Way("flv", Fraction(1, 1000), {"flvflags": "no_duration_filesize"})
 _RTSP = Way("rtsp", Fraction(1, 90_000), {"rtsp_transport": "tcp"})
-_TS = Way("mpegts", Fraction(1, 90_000), {"pkt_size": "1316"})
+_TS = Way("mpegts", Fraction(1, 90_000))
 
 WAYS: Mapping[str, Way] = {"rtsp": _RTSP, "rtsps": _RTSP, "rtmp": _FLV, "rtmps": _FLV, "srt": _TS, "udp": _TS}
 
