@@ -135,12 +135,13 @@ def _check(probabilities: Pixels) -> None:
 
 
 def _unsure(person: Pixels) -> Pixels:
-    """Where the network leaves something to refine: (h, w) uint8, 255 or 0."""
+    """Where the network leaves something to refine, and a little around: (h, w) uint8, 255 or 0."""
     middle = cv2.inRange(person, _SURE, 255 - _SURE)
     # A step from sure to sure between two pixels is an edge too.
     edge = cv2.morphologyEx(person, cv2.MORPH_GRADIENT, _SQUARE)
     _, steep = cv2.threshold(edge, 127, 255, cv2.THRESH_BINARY)
-    band: Pixels = cv2.max(middle, steep)
+    # And a pixel around: without it the rim of the band toggles from frame to frame.
+    band: Pixels = cv2.dilate(cv2.max(middle, steep), _SQUARE)
     return band
 
 
