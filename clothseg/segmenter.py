@@ -89,10 +89,10 @@ class Segmenter:
         return planes
 
     def warm(self, height: int, width: int) -> None:
-        """Make ready for every view of pictures of this size: otherwise the first of each takes seconds."""
+        """Make ready for every view of pictures of this size, from any thread: else the first of each takes seconds."""
         full = network_size(height, width, self._metadata.area_px, self._metadata.multiple_px)
-        for size in (full, *sizes(full, self._metadata.multiple_px)):
-            self.engine(np.zeros((1, *size, 3), np.uint8))
+        for h, w in (full, *sizes(full, self._metadata.multiple_px)):
+            self.engine.prepare((1, h, w, 3))
 
     def __call__(self, image: NDArray[np.uint8]) -> Segmentation:
         """Segment an image (H, W, 3) uint8 BGR at its full size. Raises ValueError for any other array."""

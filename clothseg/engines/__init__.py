@@ -37,6 +37,9 @@ class Engine(Protocol):
         h and w are multiples of the network's stem.
         """
 
+    def prepare(self, shape: tuple[int, int, int, int], /) -> None:
+        """Make ready for batches of this shape, where that takes time; any thread may, while another calls it."""
+
 
 def open_engine(weights: Path, name: EngineName, precision: Precision, threads: int) -> Engine:
     """Open weights on the engine asked for; `auto` is CUDA where there is, else OpenVINO at the CPU's best.

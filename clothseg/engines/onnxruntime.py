@@ -45,6 +45,9 @@ class OnnxruntimeEngine:
         probabilities: NDArray[np.uint8] = self._session.run(None, {"pictures": batch})[0]
         return probabilities
 
+    def prepare(self, shape: tuple[int, int, int, int]) -> None:
+        """Nothing: one session takes every size."""
+
 
 def model_of(weights: Weights, size: tuple[int, int] | None = None) -> onnx.ModelProto:
     """The network in float32, from (B, h, w, 3) uint8 BGR to (B, K, h, w) uint8; h and w open without `size`."""

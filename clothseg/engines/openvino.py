@@ -14,8 +14,8 @@ from openvino import opset13 as op
 
 from clothseg.engines.graph import Array, Convolution, Weights, build
 
-# Compiled sizes kept: one a camera shape is usual, and each costs some 30 MB.
-_LARGEST_SIZES: Final = 4
+# Compiled sizes kept: a camera has one for each view (`clothseg.region`), and each costs some 30 MB.
+_LARGEST_SIZES: Final = 8
 # Compiled models kept on disk, 3 to 10 MB each.
 _LARGEST_CACHE: Final = 16
 # Where an int8 model says which weights it was made from.
@@ -51,6 +51,10 @@ class OpenvinoEngine:
         request = self._request(batch.shape)
         probabilities: NDArray[np.uint8] = request.infer(np.ascontiguousarray(batch), share_inputs=True)[0]
         return probabilities
+
+    def prepare(self, shape: tuple[int, int, int, int]) -> None:
+        """Compile for batches of this shape."""
+        self._request(shape)
 
     @property
     def sizes_held(self) -> int:

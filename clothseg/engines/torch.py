@@ -35,3 +35,6 @@ class TorchEngine:
             pictures = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
             probabilities = cast(torch.Tensor, self._run(pictures)).contiguous().cpu().numpy()
         return cast(NDArray[np.uint8], probabilities)
+
+    def prepare(self, shape: tuple[int, int, int, int]) -> None:
+        """Nothing: torch takes every size."""

@@ -108,6 +108,10 @@ class Watched:
     def __init__(self, wide: int) -> None:
         self.wide = wide
         self.seen: list[tuple[int, ...]] = []
+        self.ready: set[tuple[int, ...]] = set()
+
+    def prepare(self, shape: tuple[int, int, int, int]) -> None:
+        self.ready.add(shape[1:3])
 
     def __call__(self, batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
         self.seen.append(batch.shape[1:3])
@@ -135,10 +139,10 @@ def test_everything_that_views_need_is_made_ready_at_once() -> None:
     engine = Watched(40)
     segmenter = Segmenter(read_metadata(DEFAULT_WEIGHTS), engine)
     segmenter.warm(480, 640)
-    ready = set(engine.seen)
     for left in (0.05, 0.25, 0.4):
         segmenter.probabilities(scene(480, 640), Box(left, 0.1, 1 - left, 0.9))
-    assert set(engine.seen) == ready
+    assert len(set(engine.seen)) > 2
+    assert set(engine.seen) <= engine.ready
 
 
 def test_less_detail_is_kept_to_with_a_box_too() -> None:

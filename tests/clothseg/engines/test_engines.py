@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -190,6 +191,22 @@ def test_sizes_held_compiled_are_bounded(weights: Path, make_pictures: Pictures)
 
     engine = open_engine(weights, "openvino", "fp32", 1)
     assert isinstance(engine, OpenvinoEngine)
-    for width in range(16, 112, 16):
+    for width in range(16, 176, 16):
         engine(make_pictures(1, 16, width))
-    assert engine.sizes_held == 4
+    assert engine.sizes_held == 8
+
+
+def test_it_is_made_ready_for_one_size_while_it_runs_at_another(weights: Path, make_pictures: Pictures) -> None:
+    engine = open_engine(weights, "openvino", "fp32", 1)
+    pictures = make_pictures(1, 32, 32)
+    before = engine(pictures)
+
+    def prepare() -> None:
+        for width in (32, 48, 64):
+            engine.prepare((1, 32, width, 3))
+
+    ready = threading.Thread(target=prepare)
+    ready.start()
+    while ready.is_alive():
+        assert np.array_equal(engine(pictures), before)
+    ready.join()
