@@ -63,7 +63,9 @@ class Camera:
         picture = replace(picture, pts_ns=picture.pts_ns + (self.shift_ns or 0))
         self.last = picture
         box = self._look(how)
-        held = Held(Frame(self.name, self.epoch, self.next_seq, picture, box, self._level().detail), how)
+        live = self.mode == "live"
+        frame = Frame(self.name, self.epoch, self.next_seq, picture, box, self._level().detail, live)
+        held = Held(frame, how)
         self.held[self.next_seq] = held
         self.next_seq += 1
         return held

@@ -240,6 +240,8 @@ class Dispatcher:
 
     def _give_up(self, camera: Camera, held: Held, reason: DropReason) -> list[Order]:
         frame = held.frame
+        if frame.seq not in camera.held:
+            return []  # given up with the one that it was to go on from
         orders: list[Order] = []
         # What was to be carried on from it is given up before it, or it would go out as soon as this one is gone.
         if (heir := camera.held.get(frame.seq + 1)) is not None and heir.how != "network":

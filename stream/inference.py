@@ -29,17 +29,25 @@ def load(model: Model) -> Segmenter:
 def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame]:
     """Frame → SegmentedFrame.
 
-    Each view of a picture is compiled when it is first needed, or in the background before that.
+    After the first picture of a size the views of it are made ready in the background. Until they are, a live
+    frame is seen whole, and one of a file waits, so that its masks do not depend on timing.
     """
-    sizes: set[tuple[int, ...]] = set()
+    warming: dict[tuple[int, ...], threading.Thread] = {}
 
     def segment(frame: Frame) -> Iterator[SegmentedFrame]:
         started_ns = time.perf_counter_ns()
-        probabilities = segmenter.probabilities(frame.picture.pixels, frame.box, frame.detail)
+        pixels, box = frame.picture.pixels, frame.box
+        size = pixels.shape[:2]
+        if size in warming and box is not None:
+            if frame.live and warming[size].is_alive():
+                box = None
+            else:
+                warming[size].join()
+        probabilities = segmenter.probabilities(pixels, box, frame.detail)
         yield SegmentedFrame(frame, segmenter.classes, probabilities, time.perf_counter_ns() - started_ns)
-        if (size := frame.picture.pixels.shape[:2]) not in sizes:
-            sizes.add(size)
-            threading.Thread(target=segmenter.warm, args=size, name="warm", daemon=True).start()
+        if size not in warming:
+            warming[size] = threading.Thread(target=segmenter.warm, args=size, name="warm", daemon=True)
+            warming[size].start()
 
     return segment
 

@@ -83,7 +83,8 @@ class Frame:
 
     `epoch` rises when the source was opened anew, so that nothing is carried over from before. `box` says where
     people were lately, for the network to look there; None: anywhere. `detail` is the share of the model's own
-    input size, in pixels, that is spent on the frame, above 0 and at most 1.
+    input size, in pixels, that is spent on the frame, above 0 and at most 1. Of a `live` camera an answer now is
+    worth more than the same answer every time.
     """
 
     camera: str
@@ -92,6 +93,7 @@ class Frame:
     picture: Picture
     box: Box | None = None
     detail: float = 1.0
+    live: bool = False
 
     def __post_init__(self) -> None:
         _expect(self.epoch >= 0 and self.seq >= 0, "epoch and seq of at least 0", (self.epoch, self.seq))

@@ -15,6 +15,7 @@ import psutil
 import pytest
 import zmq
 
+from stream.client import Subscriber
 from stream.message import Pixels
 from tests.conftest import MakeClip, RtspServer
 from tests.running import ROOT, Running, run
@@ -22,6 +23,8 @@ from tests.running import ROOT, Running, run
 pytestmark = pytest.mark.timeout(120)
 
 FILE = "configs/file.yaml"
+TAKEN = ("--set", "outputs=[{kind: 'null'}]")
+"""An output that takes every frame: a live camera that none has a use for rests."""
 EXACT = ("--set", "model.precision=fp32", "--set", "model.threads=1", "--engine", "openvino")
 STARTED = "openvino"  # what a worker says when its network is loaded
 
@@ -203,7 +206,7 @@ class TestLive:
 
     def test_a_server_that_freezes_is_noticed(self, start_rtsp: Callable[..., RtspServer]) -> None:
         server = start_rtsp()
-        with Running("configs/rtsp.yaml", "--source", server.url) as running:
+        with Running("configs/rtsp.yaml", "--source", server.url, *TAKEN) as running:
             running.wait_for("front: live")
             server.freeze()
             running.wait_for("no signal: front")
@@ -211,6 +214,18 @@ class TestLive:
             running.wait_for("front: live", times=2)
             running.send(signal.SIGINT)
             assert running.exit_code(5) == 0
+
+    def test_a_camera_rests_while_nobody_looks_and_wakes_when_somebody_does(self, tmp_path: Path) -> None:
+        endpoint = f"ipc://{tmp_path / 'published'}"
+        live = ("--set", "cameras.file.mode=live", "--set", f"outputs=[{{kind: publisher, bind: '{endpoint}'}}]")
+        with Running(FILE, "--source", "synthetic:", *live) as running:
+            running.wait_for("file: unwatched")
+            with Subscriber(endpoint, kinds=["alpha"], patience_s=40) as subscriber:
+                assert subscriber.receive(40_000) is not None
+            running.wait_for_frames("file")
+            running.send(signal.SIGINT)
+            assert running.exit_code(5) == 0, running.words
+        assert re.search(r"dropped .*unwatched", running.words)
 
     def test_a_secret_in_an_address_is_never_told(self) -> None:
         with Running("configs/rtsp.yaml", "--source", "rtsp://me:s3cr3t@127.0.0.1:9/x?token=s3cr3t") as running:
@@ -220,7 +235,7 @@ class TestLive:
         assert "s3cr3t" not in running.words
 
     def test_a_killed_worker_costs_at_most_the_frames_it_held(self) -> None:
-        with Running(FILE, "--source", "synthetic:", "--set", "cameras.file.mode=live") as running:
+        with Running(FILE, "--source", "synthetic:", "--set", "cameras.file.mode=live", *TAKEN) as running:
             running.wait_for("file: live")
             running.stage("worker-0").kill()
             running.wait_for(STARTED, times=2)
@@ -231,7 +246,7 @@ class TestLive:
         assert all(int(count) <= 2 for count in lost)
 
     def test_a_killed_reader_is_started_again(self, start_rtsp: Callable[..., RtspServer]) -> None:
-        with Running("configs/rtsp.yaml", "--source", start_rtsp().url) as running:
+        with Running("configs/rtsp.yaml", "--source", start_rtsp().url, *TAKEN) as running:
             running.wait_for("front: live")
             running.stage("front").kill()
             running.wait_for("no signal: front ended with SIGKILL")

@@ -267,6 +267,16 @@ class TestPace:
         assert dropped == [Dropped("front", 0, 1, "worker_lost"), Dropped("front", 0, 0, "worker_lost")]
         assert handed(machine.ready("w.2", 0) + machine.hear(offer(2), 0)) == [("w.2", 2)]
 
+    def test_what_is_abandoned_is_accounted_for_once(self) -> None:
+        machine = paced()
+        machine.ready("w.1", 0)
+        machine.hear(offer(0), 0)
+        machine.hear(offer(1), 0)
+        machine.stop()
+        machine.abandon()
+        [status] = machine.status(0)
+        assert (status.dropped, status.balances, machine.finished) == ({"stopped": 2}, True, True)
+
     def test_a_file_is_segmented_frame_by_frame(self) -> None:
         machine = Dispatcher(["front"], SECOND_NS, pace=Pace(), carries=True)
         machine.hear(Opened("front", "file", "a source"), 0)

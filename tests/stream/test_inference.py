@@ -1,0 +1,75 @@
+"""A worker segments each frame; the views of a new size are made ready beside that."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clothseg.region import Box
+from stream.inference import step
+from stream.message import Frame, SegmentedFrame
+from tests.stream.pictures import CLASSES, frame
+
+BOX = Box(0.2, 0.2, 0.8, 0.8)
+
+
+class Slow:
+    """A segmenter whose views are ready when the test says so."""
+
+    classes = CLASSES
+
+    def __init__(self) -> None:
+        self.boxes: list[Box | None] = []
+        self.ready = threading.Event()
+        self.warmed: list[tuple[int, ...]] = []
+
+    def probabilities(
+        self, picture: NDArray[np.uint8], box: Box | None = None, detail: float = 1.0
+    ) -> NDArray[np.uint8]:
+        self.boxes.append(box)
+        return np.full((len(CLASSES), 2, 2), round(255 * detail), np.uint8)
+
+    def warm(self, height: int, width: int) -> None:
+        self.warmed.append((height, width))
+        assert self.ready.wait(30)
+
+
+def looking(seq: int, *, live: bool) -> Frame:
+    return dataclasses.replace(frame(seq), box=BOX if seq else None, live=live)
+
+
+def segment(segmenter: Slow, frames: list[Frame]) -> list[SegmentedFrame]:
+    work = step(segmenter)  # type: ignore[arg-type]
+    return [made for item in frames for made in work(item)]
+
+
+def test_a_live_frame_is_seen_whole_until_its_view_is_ready() -> None:
+    segmenter = Slow()
+    segment(segmenter, [looking(seq, live=True) for seq in range(3)])
+    assert segmenter.boxes == [None] * 3
+    segmenter.ready.set()
+
+
+def test_a_frame_of_a_file_waits_for_its_view() -> None:
+    segmenter = Slow()
+    threading.Timer(0.2, segmenter.ready.set).start()
+    made = segment(segmenter, [looking(seq, live=False) for seq in range(3)])
+    assert segmenter.boxes == [None, BOX, BOX]
+    assert [item.frame.seq for item in made] == [0, 1, 2]
+
+
+def test_views_are_made_ready_once_a_size() -> None:
+    segmenter = Slow()
+    segmenter.ready.set()
+    segment(segmenter, [looking(seq, live=False) for seq in range(3)])
+    assert segmenter.warmed == [frame().picture.pixels.shape[:2]]
+
+
+def test_as_much_detail_as_was_asked_for_is_spent() -> None:
+    segmenter = Slow()
+    segmenter.ready.set()
+    [made] = segment(segmenter, [dataclasses.replace(frame(), detail=0.5)])
+    assert made.probabilities.max() == 128
