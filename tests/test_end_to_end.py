@@ -236,10 +236,10 @@ class TestLive:
 
     def test_a_killed_worker_costs_at_most_the_frames_it_held(self) -> None:
         with Running(FILE, "--source", "synthetic:", "--set", "cameras.file.mode=live", *TAKEN) as running:
-            running.wait_for("file: live")
+            running.wait_for_frames("file")
             running.stage("worker-0").kill()
             running.wait_for(STARTED, times=2)
-            running.wait_for("file: live", times=2)
+            running.wait_for_frames("file", 40)
             running.send(signal.SIGINT)
             assert running.exit_code(5) == 0, running.words
         lost = re.findall(r"(\d+) worker_lost", running.words)
