@@ -134,10 +134,10 @@ class _End:
 
     def close(self) -> None:
         """Let what was sent leave, at most a second long, and free the socket."""
-        if self._authenticator is not None:
+        self._socket.close()
+        if self._authenticator is not None:  # after the socket: somebody may be at the door, and libzmq asks it who
             self._authenticator.stop()
             self._authenticator = None
-        self._socket.close()
         self._context.term()
 
 
