@@ -143,9 +143,9 @@ def read_data_set(path: Path) -> DataSet:
 
 
 def decode_path(kind: type, value: object) -> object:
-    """For msgspec, which leaves paths in YAML to its caller."""
+    """For msgspec, which leaves paths in YAML to its caller; ValueError, which it tells with the place, for no text."""
     if kind is not Path or not isinstance(value, str):
-        raise NotImplementedError(f"no way to read {kind.__name__}")
+        raise ValueError(f"expected a {kind.__name__} as text, got {value!r}")
     return Path(value)
 
 

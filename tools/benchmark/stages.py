@@ -84,14 +84,12 @@ class Stopwatch:
 def measure(clip: Path, count: int, threads: int, warm_up: int = 10) -> dict[str, Stage]:
     """Carry `count` frames of `clip` through every stage one after the other, with the default settings.
 
-    The last frame is traced, to see how much memory each stage holds.
-
-    `threads` are those of the network; OpenCV has one, as in the stages' processes.
+    The last frame is traced, to see how much memory each stage holds. `threads` are those of the network;
+    OpenCV has one, as in the stages' processes.
     """
     cv2.setNumThreads(1)
     settings, watch = Run(), Stopwatch()
     segmenter = Segmenter.load(threads=threads)
-    metadata = read_metadata(DEFAULT_WEIGHTS)
     effects, states = open_dressing(settings.effects), None
     past: SmoothingState | None = None
     box: Box | None = None
@@ -106,11 +104,7 @@ def measure(clip: Path, count: int, threads: int, warm_up: int = 10) -> dict[str
             frame = Frame("bench", 0, seq, picture)
             parts = watch("wire: encode and decode", _there_and_back, frame)
             watch("wire: one hop", hop, parts)
-            height, width = picture.pixels.shape[:2]
-            size = network_size(height, width, metadata.area_px, metadata.multiple_px)
-            small = watch("resize", to_network, picture.pixels, size)
-            watch("network, whole view", segmenter.engine, small[None])
-            probabilities = watch("network", segmenter.probabilities, picture.pixels, focus(box, seq))
+            probabilities = _probabilities(watch, segmenter, picture.pixels, focus(box, seq))
             box = person_box(probabilities)
             assert not isinstance(settings.smoothing, str)
             assert not isinstance(settings.matting, str)
@@ -133,6 +127,16 @@ def measure(clip: Path, count: int, threads: int, warm_up: int = 10) -> dict[str
         h264.close()
         vp9.close()
     return watch.stages(warm_up, picture.pixels.nbytes)
+
+
+def _probabilities(watch: Stopwatch, segmenter: Segmenter, pixels: Pixels, box: Box | None) -> Pixels:
+    """What the network says of a picture (H, W, 3), (K, h, w), looking at `box`; the whole view is timed beside it."""
+    metadata = read_metadata(DEFAULT_WEIGHTS)
+    size = network_size(pixels.shape[0], pixels.shape[1], metadata.area_px, metadata.multiple_px)
+    small = watch("resize", to_network, pixels, size)
+    watch("network, whole view", segmenter.engine, small[None])
+    probabilities: Pixels = watch("network", segmenter.probabilities, pixels, box)
+    return probabilities
 
 
 def _there_and_back(frame: Frame) -> Sequence[Buffer]:

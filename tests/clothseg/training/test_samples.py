@@ -163,3 +163,9 @@ def test_pictures_with_a_dress_are_drawn_more_often(tmp_path: Path) -> None:
     pool = Pool([DataSet("folder", tmp_path, dress_weight=3)], 1000)
     drawn = [sample.name for sample in pool.draw(4000, np.random.default_rng(0))]
     assert drawn.count("dress") / drawn.count("plain") == pytest.approx(3, rel=0.15)
+
+
+def test_a_path_that_is_no_text_is_refused_by_its_place(tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text("{layout: ccp, root: 5}")
+    with pytest.raises(ValueError, match=r"expected a Path as text, got 5.*root"):
+        read_data_set(tmp_path / "data.yaml")

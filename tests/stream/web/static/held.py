@@ -71,3 +71,11 @@ def lent_to_vanish(playwright: Playwright, webcam: Path) -> Iterator[tuple[Brows
         for process in stopped:
             process.resume()
         browser.close()
+
+
+def freed_after_vanishing_s(fitting: Fitting, browser: Browser, playwright: Playwright, webcam: Path) -> float:
+    """How long after a visitor with a photo has vanished the web process holds nothing of theirs."""
+    empty = settled(fitting, browser)
+    with lent_to_vanish(playwright, webcam) as (another, vanish):
+        send_photo(fitting.join(another))
+        return freed_after_s(fitting, empty, vanish())

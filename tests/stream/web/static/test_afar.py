@@ -28,7 +28,7 @@ from stream.web.stamp import Stamp
 from tests.running import ROOT, Running, overrides
 from tests.stream.web.static.canvas import PATIENCE_S, green_wall
 from tests.stream.web.static.conftest import Fitting
-from tests.stream.web.static.held import freed_after_s, lent_to_vanish, send_photo, settled
+from tests.stream.web.static.held import freed_after_vanishing_s
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -146,11 +146,7 @@ def visit(line: ClientConnection, pictures: int) -> None:
 def test_a_visitor_who_vanished_is_not_waited_for_to_end_tls(
     shop: Shop, browser: Browser, playwright: Playwright, webcam: Path
 ) -> None:
-    empty = settled(shop, browser)
-    with lent_to_vanish(playwright, webcam) as (another, vanish):
-        send_photo(shop.join(another))
-        begun_s = vanish()
-        assert freed_after_s(shop, empty, begun_s) < 5
+    assert freed_after_vanishing_s(shop, browser, playwright, webcam) < 5
 
 
 def test_visit_after_visit_leaves_nothing_behind(shop: Shop) -> None:

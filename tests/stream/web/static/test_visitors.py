@@ -22,7 +22,13 @@ from tests.stream.web.static.canvas import (
     wait,
 )
 from tests.stream.web.static.conftest import Fitting
-from tests.stream.web.static.held import freed_after_s, kept, lent_to_vanish, send_photo, settled
+from tests.stream.web.static.held import (
+    freed_after_s,
+    freed_after_vanishing_s,
+    kept,
+    send_photo,
+    settled,
+)
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -67,11 +73,7 @@ def test_a_visitor_who_leaves_frees_everything_within_5_s(fitting: Fitting, brow
 def test_a_visitor_who_vanishes_without_a_word_is_forgotten_too(
     fitting: Fitting, browser: Browser, playwright: Playwright, webcam: Path
 ) -> None:
-    empty = settled(fitting, browser)
-    with lent_to_vanish(playwright, webcam) as (another, vanish):
-        send_photo(fitting.join(another))
-        begun_s = vanish()
-        assert freed_after_s(fitting, empty, begun_s) < 5
+    assert freed_after_vanishing_s(fitting, browser, playwright, webcam) < 5
 
 
 def test_webrtc_carries_the_same_pictures(fitting: Fitting, browser: Browser) -> None:
