@@ -18,16 +18,47 @@ class Stage(msgspec.Struct, frozen=True):
     kind: Literal["pooled", "dilated"] = "pooled"
 
 
+class InvertedRow(msgspec.Struct, frozen=True):
+    """Inverted residuals in a row, as one line of EfficientNet's table: the first one has the stride."""
+
+    count: int
+    kernel: int
+    stride: int
+    expansion: int
+    out: int
+
+
+class InvertedStage(msgspec.Struct, frozen=True):
+    """A stage of inverted residuals that halves the size by itself (Sandler et al. 2018, arXiv:1801.04381).
+
+    `entry`: width of the strided convolution by which the first stage reads the picture; 0 in the others.
+    """
+
+    rows: tuple[InvertedRow, ...]
+    entry: int = 0
+
+    @property
+    def out(self) -> int:
+        """Its width in channels."""
+        return self.rows[-1].out
+
+
 class Architecture(msgspec.Struct, frozen=True):
     """The table a U2Net is built from: six stages down, five up (deepest first), and the stem's factor.
 
     `stem` s folds s × s pixels into channels before the trunk and unfolds the logits after it: the same trunk
-    at 1/s² of the cost (space-to-depth; Shi et al. 2016, arXiv:1609.05158).
+    at 1/s² of the cost (space-to-depth; Shi et al. 2016, arXiv:1609.05158). An inverted first stage halves the
+    picture itself, so nothing is folded before it.
     """
 
-    encoder: tuple[Stage, ...]
+    encoder: tuple[Stage | InvertedStage, ...]
     decoder: tuple[Stage, ...]
     stem: int = 1
+
+    @property
+    def folded(self) -> int:
+        """How many pixels, along each side, are folded into channels before the first stage."""
+        return self.stem if isinstance(self.encoder[0], Stage) else 1
 
 
 def _table(encoder: Sequence[tuple[int, int]], decoder: Sequence[tuple[int, int]], stem: int) -> Architecture:
@@ -53,6 +84,23 @@ _WIDER: Final = (
     ((16, 64), (24, 64), (48, 128), (64, 192), (96, 256), (96, 256)),
     ((96, 192), (64, 128), (48, 64), (24, 64), (16, 64)),
 )
+# EfficientNet-Lite0's features at strides 2 … 32, for which weights learned from ImageNet are to be had; the last stage
+# and the way up are U2Net's own.
+_LITE0: Final = (
+    InvertedStage((InvertedRow(1, 3, 1, 1, 16),), entry=32),
+    InvertedStage((InvertedRow(2, 3, 2, 6, 24),)),
+    InvertedStage((InvertedRow(2, 5, 2, 6, 40),)),
+    InvertedStage((InvertedRow(3, 3, 2, 6, 80), InvertedRow(3, 5, 1, 6, 112))),
+    InvertedStage((InvertedRow(4, 5, 2, 6, 192), InvertedRow(1, 3, 1, 6, 320))),
+    Stage(4, 64, 192, "dilated"),
+)
+_LITE0_UP: Final = (
+    Stage(4, 64, 128, "dilated"),
+    Stage(4, 48, 96),
+    Stage(5, 32, 64),
+    Stage(6, 24, 48),
+    Stage(7, 16, 32),
+)
 
 ARCHITECTURES: Final[dict[str, Architecture]] = {
     "u2net": _table(*_U2NET, stem=1),
@@ -60,4 +108,5 @@ ARCHITECTURES: Final[dict[str, Architecture]] = {
     "u2netp-stem2": _table(*_U2NETP, stem=2),
     "wide-stem2": _table(*_WIDE, stem=2),
     "wider-stem2": _table(*_WIDER, stem=2),
+    "lite0-stem2": Architecture(_LITE0, _LITE0_UP, stem=2),
 }

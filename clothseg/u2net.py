@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clothseg.architecture import ARCHITECTURES, Architecture, Stage
+from clothseg.architecture import ARCHITECTURES, Architecture, InvertedStage, Stage
 
 __all__ = ["ARCHITECTURES", "Architecture", "PictureToProbabilities", "Stage", "U2Net", "load_original"]
 
@@ -73,17 +73,74 @@ class ResidualUBlock(nn.Module):
         return torch.add(inner, x)
 
 
+class MobileConv(nn.Module):
+    """Convolution, batch norm and, but for projections, ReLU6: (B, in, h, w) to (B, out, h/stride, w/stride)."""
+
+    def __init__(self, widths: tuple[int, int], kernel: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__()
+        self.conv_s1 = nn.Conv2d(*widths, kernel, stride, kernel // 2, groups=groups)
+        self.bn_s1 = nn.BatchNorm2d(widths[1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply it, without an activation."""
+        return cast(Tensor, self.bn_s1(self.conv_s1(x)))
+
+
+class InvertedResidual(nn.Module):
+    """Widen, look around in each channel, narrow again: (B, in, h, w) to (B, out, h/stride, w/stride)."""
+
+    def __init__(self, widths: tuple[int, int], kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = widths[0] * expansion
+        if expansion > 1:
+            self.expand = MobileConv((widths[0], inner), 1)
+        self.depthwise = MobileConv((inner, inner), kernel, stride, inner)
+        self.project = MobileConv((inner, widths[1]), 1)
+        self.expands = expansion > 1
+        self.adds = stride == 1 and widths[0] == widths[1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block."""
+        inner = F.relu6(self.expand(x)) if self.expands else x
+        inner = self.project(F.relu6(self.depthwise(inner)))
+        return cast(Tensor, inner + x if self.adds else inner)
+
+
+class InvertedResiduals(nn.Module):
+    """A stage of EfficientNet-Lite (Tan and Le 2019, arXiv:1905.11946): (B, in, h, w) to (B, out, h/2, w/2)."""
+
+    def __init__(self, in_channels: int, stage: InvertedStage) -> None:
+        super().__init__()
+        if stage.entry:
+            self.entry = MobileConv((in_channels, stage.entry), 3, 2)
+        width = stage.entry or in_channels
+        blocks = []
+        for row in stage.rows:
+            for i in range(row.count):
+                blocks.append(
+                    InvertedResidual((width, row.out), row.kernel, row.stride if i == 0 else 1, row.expansion)
+                )
+                width = row.out
+        self.blocks = nn.Sequential(*blocks)
+        self.enters = stage.entry > 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the stage."""
+        return cast(Tensor, self.blocks(F.relu6(self.entry(x)) if self.enters else x))
+
+
 class U2Net(nn.Module):
     """U2Net over any table of stages: RGB, normalised, (B, 3, h, w) to logits (B, classes, h, w)."""
 
     def __init__(self, architecture: Architecture, classes: int) -> None:
         super().__init__()
-        self.stem = architecture.stem
+        self.stem, self.folded = architecture.stem, architecture.folded
         logits = classes * self.stem**2
         encoder, decoder = architecture.encoder, architecture.decoder
-        width = 3 * self.stem**2
+        width = 3 * self.folded**2
         for number, stage in enumerate(encoder, 1):
-            self.add_module(f"stage{number}", ResidualUBlock(width, stage))
+            block = ResidualUBlock(width, stage) if isinstance(stage, Stage) else InvertedResiduals(width, stage)
+            self.add_module(f"stage{number}", block)
             width = stage.out
         for number, stage in zip(range(len(decoder), 0, -1), decoder, strict=True):
             self.add_module(f"stage{number}d", ResidualUBlock(width + encoder[number - 1].out, stage))
@@ -105,13 +162,14 @@ class U2Net(nn.Module):
         return tuple(self._unfold(side) for side in self._sides(x, finest))
 
     def _sides(self, x: Tensor, finest: int) -> list[Tensor]:
-        if self.stem > 1:
-            x = F.pixel_unshuffle(x, self.stem)
+        if self.folded > 1:
+            x = F.pixel_unshuffle(x, self.folded)
         skips: list[Tensor] = []
         for number in range(1, self.depth + 1):
-            if number > 1:
+            stage = self.get_submodule(f"stage{number}")
+            if number > 1 and isinstance(stage, ResidualUBlock):  # the others halve the size themselves
                 x = F.max_pool2d(x, 2, stride=2, ceil_mode=True)
-            x = self.get_submodule(f"stage{number}")(x)
+            x = stage(x)
             skips.append(x)
         outputs = [x]
         for number in range(self.depth - 1, finest - 1, -1):

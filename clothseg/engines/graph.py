@@ -6,14 +6,14 @@ the first layer, the fusing convolution into the side outputs it sums (it commut
 """
 
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from clothseg.architecture import ARCHITECTURES, Architecture, Stage
+from clothseg.architecture import ARCHITECTURES, Architecture, InvertedStage, Stage
 from clothseg.checkpoint import Metadata, read_metadata
 
 T = TypeVar("T")
@@ -24,13 +24,18 @@ _EPSILON = 1e-5
 
 
 class Convolution(NamedTuple):
-    """A convolution that keeps the size: weight (out, in, k, k) and bias (out,) float32, then ReLU or not."""
+    """A convolution that keeps the size but for its stride: weight (out, in, k, k) and bias (out,) float32.
+
+    alone: each channel is read by itself, weight (out, 1, k, k).
+    """
 
     name: str
     weight: Array
     bias: Array
     dilation: int = 1
-    relu: bool = True
+    then: Literal["relu", "relu6", "nothing"] = "relu"
+    stride: int = 1
+    alone: bool = False
 
 
 class Operators(Protocol[T]):
@@ -40,7 +45,7 @@ class Operators(Protocol[T]):
         """The pictures (B, h, w, 3) uint8 BGR minus `mean` (3,), stem × stem pixels folded into channels."""
 
     def convolve(self, x: T, layer: Convolution) -> T:
-        """The convolution, padded with zeros to keep the size."""
+        """The convolution, padded with zeros to keep the size, or its share by the stride, rounded up."""
 
     def pool(self, x: T) -> T:
         """The strongest of each 2 × 2, a last odd row or column kept."""
@@ -110,10 +115,14 @@ def build(ops: Operators[T], weights: Weights) -> T:
     stem = architecture.stem
     logits = len(metadata.classes) * stem**2
     mean = 255 * np.array(metadata.mean[::-1], np.float32)
-    x, width = ops.enter(mean, stem), 3 * stem**2
+    x, width = ops.enter(mean, architecture.folded), 3 * architecture.folded**2
     skips: list[tuple[T, int]] = []
     for number, stage in enumerate(architecture.encoder, 1):
-        x = _block(ops, weights, (f"stage{number}", width), stage, ops.pool(x) if skips else x)
+        at = f"stage{number}", width
+        if isinstance(stage, InvertedStage):
+            x = _inverted(ops, weights, at, stage, x)
+        else:
+            x = _block(ops, weights, at, stage, ops.pool(x) if skips else x)
         width = stage.out
         skips.append((x, width))
     outputs = [skips.pop()]
@@ -130,6 +139,34 @@ def build(ops: Operators[T], weights: Weights) -> T:
     return ops.leave(fused, stem)
 
 
+def _inverted(ops: Operators[T], weights: Weights, at: tuple[str, int], stage: InvertedStage, x: T) -> T:
+    """A stage of inverted residuals `at` a name and an input width."""
+    name, width = at
+    if stage.entry:
+        x = ops.convolve(x, _mobile(weights, f"{name}.entry", (stage.entry, width, 3), 2))
+        width = stage.entry
+    number = 0
+    for row in stage.rows:
+        for i in range(row.count):
+            block, stride, wide = f"{name}.blocks.{number}", row.stride if i == 0 else 1, width * row.expansion
+            inner = x
+            if row.expansion > 1:
+                inner = ops.convolve(inner, _mobile(weights, f"{block}.expand", (wide, width, 1)))
+            inner = ops.convolve(inner, _mobile(weights, f"{block}.depthwise", (wide, 1, row.kernel), stride))
+            inner = ops.convolve(
+                inner, _mobile(weights, f"{block}.project", (row.out, wide, 1))._replace(then="nothing")
+            )
+            x = ops.add(inner, x) if stride == 1 and width == row.out else inner
+            width, number = row.out, number + 1
+    return x
+
+
+def _mobile(weights: Weights, name: str, shape: tuple[int, int, int], stride: int = 1) -> Convolution:
+    """A convolution of shape (out, in, k) and its batch norm as one, then ReLU6; with one input, each channel alone."""
+    folded = _folded(weights, name, shape)
+    return folded._replace(then="relu6", stride=stride, alone=shape[1] == 1)
+
+
 def _block(ops: Operators[T], weights: Weights, at: tuple[str, int], stage: Stage, x: T) -> T:
     """A residual U-block (RSU-L, or RSU-4F where dilated) `at` a name and an input width."""
     name, width = at
@@ -137,7 +174,7 @@ def _block(ops: Operators[T], weights: Weights, at: tuple[str, int], stage: Stag
     dilations = [1] * (top - 1) + [2] if pooled else [2**level for level in range(top)]
 
     def step(x: T, part: str, inputs: int, outputs: int, dilation: int) -> T:
-        return ops.convolve(x, _folded(weights, f"{name}.{part}", inputs, outputs, dilation))
+        return ops.convolve(x, _folded(weights, f"{name}.{part}", (outputs, inputs, 3))._replace(dilation=dilation))
 
     x = step(x, "rebnconvin", width, stage.out, 1)
     inner, skips = x, []
@@ -157,16 +194,17 @@ def _block(ops: Operators[T], weights: Weights, at: tuple[str, int], stage: Stag
     return ops.add(inner, x)
 
 
-def _folded(weights: Weights, name: str, inputs: int, outputs: int, dilation: int) -> Convolution:
-    """Convolution and batch norm as one; of the first layer also the input's scale and BGR order."""
-    weight = weights.tensor(f"{name}.conv_s1.weight", outputs, inputs, 3, 3).astype(np.float64)
+def _folded(weights: Weights, name: str, shape: tuple[int, int, int]) -> Convolution:
+    """Convolution (out, in, k) and batch norm as one; of the first layer also the input's scale and BGR order."""
+    outputs, inputs, kernel = shape
+    weight = weights.tensor(f"{name}.conv_s1.weight", outputs, inputs, kernel, kernel).astype(np.float64)
     bias = weights.tensor(f"{name}.conv_s1.bias", outputs)
     gain, shift, mean, variance = (
         weights.tensor(f"{name}.bn_s1.{part}", outputs) for part in ("weight", "bias", "running_mean", "running_var")
     )
     if (variance < 0).any():
         raise ValueError(f"{weights.path}: {name} has a negative variance; train or import the weights again")
-    if name == "stage1.rebnconvin":
+    if name in {"stage1.rebnconvin", "stage1.entry"}:
         colours = weight.reshape(outputs, 3, -1, 3, 3)
         colours /= 255 * np.array(weights.metadata.std)[:, None, None, None]
         weight = colours[:, ::-1].reshape(weight.shape)
@@ -175,7 +213,6 @@ def _folded(weights: Weights, name: str, inputs: int, outputs: int, dilation: in
         name,
         (weight * factor[:, None, None, None]).astype(np.float32),
         ((bias - mean) * factor + shift).astype(np.float32),
-        dilation,
     )
 
 
@@ -191,6 +228,6 @@ def _sides(weights: Weights, widths: list[int], logits: int) -> list[Convolution
     nothing = np.zeros(logits, np.float32)
     biases = [bias.astype(np.float32)] + [nothing] * (len(sides) - 1)
     return [
-        Convolution(f"side{number}", weight, bias, relu=False)
+        Convolution(f"side{number}", weight, bias, then="nothing")
         for number, (weight, bias) in enumerate(zip(sides, biases, strict=True), 1)
     ]

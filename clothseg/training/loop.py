@@ -21,6 +21,7 @@ from clothseg.labels import CLASSES
 from clothseg.training.augmentation import Augmentation, make_batch
 from clothseg.training.losses import supervised
 from clothseg.training.pool import Pool
+from clothseg.training.pretrained import efficientnet_lite0, encoder_state
 from clothseg.training.samples import DataSet, Sample, decode_path
 from clothseg.training.team import Team, average_gradients, average_number
 from clothseg.training.widening import widen
@@ -47,7 +48,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: tuple[DataSet, ...]
     phases: tuple[Phase, ...]
     validation: DataSet | None = None  # scored at the end; the measures go into the weights
-    start: Path | None = None  # weights of this architecture or a narrower one; none: from nothing
+    start: Path | None = None  # weights of this architecture or a narrower one; none: from nothing, but for:
+    encoder: Literal["new", "efficientnet-lite0"] = "new"  # what the encoder of a network without `start` begins as
     about: str = ""  # the data, in words, for who reads the weights' header
     licence: str = ""  # of the weights
     aspects: tuple[float, ...] = (1.45, 1.45, 1.0, 0.75)  # height over width of a batch, drawn evenly
@@ -124,6 +126,8 @@ def new_network(training: Training) -> tuple[U2Net, Metadata]:
     if training.start is not None:
         metadata, state = load(training.start)
         widen(network, architecture, state, ARCHITECTURES[metadata.architecture])
+    elif training.encoder == "efficientnet-lite0":
+        network.load_state_dict(encoder_state(architecture, efficientnet_lite0()), strict=False)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     stages = training.architecture.removesuffix(f"-stem{architecture.stem}")
     about = Metadata(CLASSES, stages, architecture.stem, data=training.about, licence=training.licence)

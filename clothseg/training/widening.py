@@ -7,13 +7,14 @@ exactly as they were while gradients reach every new weight (in the spirit of Ne
 import torch
 from torch import Tensor
 
-from clothseg.architecture import Architecture
-from clothseg.u2net import U2Net
+from clothseg.architecture import Architecture, Stage
+from clothseg.u2net import U2Net, load_original
 
 
 def _joined_inputs(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     """The widths that are concatenated before a convolution, for each convolution that reads more than one."""
-    encoder, decoder = architecture.encoder, architecture.decoder
+    depth, stages = len(architecture.encoder), _blocks(architecture)
+    encoder, decoder = stages[:depth], stages[depth:]
     blocks = {f"stage{number}": stage for number, stage in enumerate(encoder, 1)}
     joined: dict[str, tuple[int, ...]] = {}
     deeper = encoder[-1].out
@@ -36,12 +37,23 @@ def _positions(narrow: tuple[int, ...], wide: tuple[int, ...]) -> Tensor:
     return torch.cat(parts)
 
 
+def _blocks(architecture: Architecture) -> list[Stage]:
+    """Its stages, which must all be residual U-blocks."""
+    blocks = [stage for stage in architecture.encoder + architecture.decoder if isinstance(stage, Stage)]
+    if len(blocks) < len(architecture.encoder + architecture.decoder):
+        raise ValueError("only residual U-blocks are widened; start from weights of the same architecture")
+    return blocks
+
+
 def widen(network: U2Net, architecture: Architecture, state: dict[str, Tensor], narrow: Architecture) -> None:
     """Load a state of the architecture `narrow` into a network of `architecture`, as wide or wider everywhere.
 
-    Raises ValueError where a stage of the network is narrower, or the stems differ.
+    Raises ValueError where a stage of the network is narrower, the stems differ, or what differs are not U-blocks.
     """
-    stages = zip(architecture.encoder + architecture.decoder, narrow.encoder + narrow.decoder, strict=True)
+    if architecture == narrow:
+        load_original(network, state)
+        return
+    stages = list(zip(_blocks(architecture), _blocks(narrow), strict=True))
     if architecture.stem != narrow.stem or any(a.mid < b.mid or a.out < b.out for a, b in stages):
         raise ValueError("the network to start from must be as wide or narrower in every stage, with one stem")
     wide_joined, narrow_joined = _joined_inputs(architecture), _joined_inputs(narrow)

@@ -31,7 +31,7 @@ def test_it_names_its_parameters_as_the_original() -> None:
 
 
 @pytest.mark.parametrize("size", [(16, 16), (48, 80), (50, 34)])
-@pytest.mark.parametrize("name", ["u2netp", "u2netp-stem2"])
+@pytest.mark.parametrize("name", ["u2netp", "u2netp-stem2", "lite0-stem2"])
 def test_the_fused_map_has_the_size_of_the_picture_and_sides_halve(name: str, size: tuple[int, int]) -> None:
     network = U2Net(ARCHITECTURES[name], 5).eval()
     with torch.inference_mode():
@@ -77,6 +77,17 @@ def test_gradients_reach_what_widening_added() -> None:
 def test_a_network_is_not_narrowed() -> None:
     with pytest.raises(ValueError, match="as wide or narrower"):
         widen(U2Net(NARROW, 5), NARROW, {}, ARCHITECTURES["wide-stem2"])
+
+
+def test_what_is_no_u_block_is_not_widened_but_loaded_as_it_is() -> None:
+    lite = ARCHITECTURES["lite0-stem2"]
+    source, target = U2Net(lite, 5), U2Net(lite, 5)
+    widen(target, lite, source.state_dict(), lite)
+    assert torch.equal(
+        source.get_parameter("stage1.entry.conv_s1.weight"), target.get_parameter("stage1.entry.conv_s1.weight")
+    )
+    with pytest.raises(ValueError, match="only residual U-blocks"):
+        widen(target, lite, U2Net(NARROW, 5).state_dict(), NARROW)
 
 
 def test_public_checkpoints_load_by_name_also_out_of_data_parallel() -> None:

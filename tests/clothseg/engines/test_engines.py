@@ -42,7 +42,7 @@ def test_engines_agree_with_torch_at_any_size_and_batch(
 
 
 @pytest.mark.parametrize("engine", OTHERS)
-@pytest.mark.parametrize(("stages", "stem"), [("u2netp", 1), ("wide", 2)])
+@pytest.mark.parametrize(("stages", "stem"), [("u2netp", 1), ("wide", 2), ("lite0", 2)])
 def test_engines_agree_with_torch_for_every_table_of_stages(
     make_weights: Callable[[str, int], Path], make_pictures: Pictures, engine: EngineName, stages: str, stem: int
 ) -> None:
