@@ -92,7 +92,7 @@ _LITE0: Final = (
     InvertedStage((InvertedRow(2, 5, 2, 6, 40),)),
     InvertedStage((InvertedRow(3, 3, 2, 6, 80), InvertedRow(3, 5, 1, 6, 112))),
     InvertedStage((InvertedRow(4, 5, 2, 6, 192), InvertedRow(1, 3, 1, 6, 320))),
-    Stage(4, 64, 192, "dilated"),
+    Stage(4, 48, 128, "dilated"),
 )
 _LITE0_UP: Final = (
     Stage(4, 64, 128, "dilated"),
