@@ -18,10 +18,9 @@ class Stage(msgspec.Struct, frozen=True):
     kind: Literal["pooled", "dilated"] = "pooled"
 
 
-class InvertedRow(msgspec.Struct, frozen=True):
-    """Inverted residuals in a row, as one line of EfficientNet's table: the first one has the stride."""
+class InvertedBlock(msgspec.Struct, frozen=True):
+    """An inverted residual: `expansion` times as wide inside, a depthwise convolution reads `kernel` × `kernel`."""
 
-    count: int
     kernel: int
     stride: int
     expansion: int
@@ -34,13 +33,13 @@ class InvertedStage(msgspec.Struct, frozen=True):
     `entry`: width of the strided convolution by which the first stage reads the picture; 0 in the others.
     """
 
-    rows: tuple[InvertedRow, ...]
+    blocks: tuple[InvertedBlock, ...]
     entry: int = 0
 
     @property
     def out(self) -> int:
         """Its width in channels."""
-        return self.rows[-1].out
+        return self.blocks[-1].out
 
 
 class Architecture(msgspec.Struct, frozen=True):
@@ -84,14 +83,21 @@ _WIDER: Final = (
     ((16, 64), (24, 64), (48, 128), (64, 192), (96, 256), (96, 256)),
     ((96, 192), (64, 128), (48, 64), (24, 64), (16, 64)),
 )
+
+
+def _row(count: int, block: InvertedBlock) -> tuple[InvertedBlock, ...]:
+    """A line of EfficientNet's table: so many blocks, of which the first alone has the stride."""
+    return (block,) + (msgspec.structs.replace(block, stride=1),) * (count - 1)
+
+
 # EfficientNet-Lite0's features at strides 2 … 32, for which weights learned from ImageNet are to be had; the last stage
 # and the way up are U2Net's own.
 _LITE0: Final = (
-    InvertedStage((InvertedRow(1, 3, 1, 1, 16),), entry=32),
-    InvertedStage((InvertedRow(2, 3, 2, 6, 24),)),
-    InvertedStage((InvertedRow(2, 5, 2, 6, 40),)),
-    InvertedStage((InvertedRow(3, 3, 2, 6, 80), InvertedRow(3, 5, 1, 6, 112))),
-    InvertedStage((InvertedRow(4, 5, 2, 6, 192), InvertedRow(1, 3, 1, 6, 320))),
+    InvertedStage(_row(1, InvertedBlock(3, 1, 1, 16)), entry=32),
+    InvertedStage(_row(2, InvertedBlock(3, 2, 6, 24))),
+    InvertedStage(_row(2, InvertedBlock(5, 2, 6, 40))),
+    InvertedStage(_row(3, InvertedBlock(3, 2, 6, 80)) + _row(3, InvertedBlock(5, 1, 6, 112))),
+    InvertedStage(_row(4, InvertedBlock(5, 2, 6, 192)) + _row(1, InvertedBlock(3, 1, 6, 320))),
     Stage(4, 48, 128, "dilated"),
 )
 _LITE0_UP: Final = (

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clothseg.architecture import ARCHITECTURES, Architecture, InvertedStage, Stage
+from clothseg.architecture import ARCHITECTURES, Architecture, InvertedBlock, InvertedStage, Stage
 
 __all__ = ["ARCHITECTURES", "Architecture", "PictureToProbabilities", "Stage", "U2Net", "load_original"]
 
@@ -19,18 +19,30 @@ def _resize(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
 
 
-class ConvBlock(nn.Module):
+class ConvNorm(nn.Module):
+    """Convolution and batch norm, no activation: (B, in, h, w) to (B, out, h / stride, w / stride), rounded up."""
+
+    def __init__(
+        self, widths: tuple[int, int], kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv_s1 = nn.Conv2d(*widths, kernel, stride, dilation * (kernel // 2), dilation, groups)
+        self.bn_s1 = nn.BatchNorm2d(widths[1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply both."""
+        return cast(Tensor, self.bn_s1(self.conv_s1(x)))
+
+
+class ConvBlock(ConvNorm):
     """3×3 convolution, batch norm, ReLU: (B, in, h, w) to (B, out, h, w). REBNCONV of the original."""
 
     def __init__(self, in_channels: int, out_channels: int, dilation: int = 1) -> None:
-        super().__init__()
-        self.conv_s1 = nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
-        self.bn_s1 = nn.BatchNorm2d(out_channels)
+        super().__init__((in_channels, out_channels), 3, dilation=dilation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block."""
-        x = self.bn_s1(self.conv_s1(x))
-        return F.relu(x)
+        return F.relu(super().forward(x))
 
 
 class ResidualUBlock(nn.Module):
@@ -73,60 +85,39 @@ class ResidualUBlock(nn.Module):
         return torch.add(inner, x)
 
 
-class MobileConv(nn.Module):
-    """Convolution, batch norm and, but for projections, ReLU6: (B, in, h, w) to (B, out, h/stride, w/stride)."""
-
-    def __init__(self, widths: tuple[int, int], kernel: int, stride: int = 1, groups: int = 1) -> None:
-        super().__init__()
-        self.conv_s1 = nn.Conv2d(*widths, kernel, stride, kernel // 2, groups=groups)
-        self.bn_s1 = nn.BatchNorm2d(widths[1])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply it, without an activation."""
-        return cast(Tensor, self.bn_s1(self.conv_s1(x)))
-
-
 class InvertedResidual(nn.Module):
-    """Widen, look around in each channel, narrow again: (B, in, h, w) to (B, out, h/stride, w/stride)."""
+    """Widen, look around in each channel, narrow: (B, in, h, w) to (B, out, h / stride, w / stride), rounded up."""
 
-    def __init__(self, widths: tuple[int, int], kernel: int, stride: int, expansion: int) -> None:
+    def __init__(self, in_channels: int, block: InvertedBlock) -> None:
         super().__init__()
-        inner = widths[0] * expansion
-        if expansion > 1:
-            self.expand = MobileConv((widths[0], inner), 1)
-        self.depthwise = MobileConv((inner, inner), kernel, stride, inner)
-        self.project = MobileConv((inner, widths[1]), 1)
-        self.expands = expansion > 1
-        self.adds = stride == 1 and widths[0] == widths[1]
+        inner = in_channels * block.expansion
+        self.expand = ConvNorm((in_channels, inner), 1) if block.expansion > 1 else None
+        self.depthwise = ConvNorm((inner, inner), block.kernel, block.stride, groups=inner)
+        self.project = ConvNorm((inner, block.out), 1)
+        self.adds = block.stride == 1 and in_channels == block.out
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block."""
-        inner = F.relu6(self.expand(x)) if self.expands else x
+        inner = x if self.expand is None else F.relu6(self.expand(x))
         inner = self.project(F.relu6(self.depthwise(inner)))
         return cast(Tensor, inner + x if self.adds else inner)
 
 
 class InvertedResiduals(nn.Module):
-    """A stage of EfficientNet-Lite (Tan and Le 2019, arXiv:1905.11946): (B, in, h, w) to (B, out, h/2, w/2)."""
+    """A stage of EfficientNet-Lite (Tan and Le 2019, arXiv:1905.11946).
+
+    (B, in, h, w) to (B, out, h / 2, w / 2), rounded up.
+    """
 
     def __init__(self, in_channels: int, stage: InvertedStage) -> None:
         super().__init__()
-        if stage.entry:
-            self.entry = MobileConv((in_channels, stage.entry), 3, 2)
-        width = stage.entry or in_channels
-        blocks = []
-        for row in stage.rows:
-            for i in range(row.count):
-                blocks.append(
-                    InvertedResidual((width, row.out), row.kernel, row.stride if i == 0 else 1, row.expansion)
-                )
-                width = row.out
-        self.blocks = nn.Sequential(*blocks)
-        self.enters = stage.entry > 0
+        self.entry = ConvNorm((in_channels, stage.entry), 3, 2) if stage.entry else None
+        widths = [stage.entry or in_channels, *(block.out for block in stage.blocks)]
+        self.blocks = nn.Sequential(*(InvertedResidual(*at) for at in zip(widths[:-1], stage.blocks, strict=True)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the stage."""
-        return cast(Tensor, self.blocks(F.relu6(self.entry(x)) if self.enters else x))
+        return cast(Tensor, self.blocks(x if self.entry is None else F.relu6(self.entry(x))))
 
 
 class U2Net(nn.Module):

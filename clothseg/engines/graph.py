@@ -24,18 +24,18 @@ _EPSILON = 1e-5
 
 
 class Convolution(NamedTuple):
-    """A convolution that keeps the size but for its stride: weight (out, in, k, k) and bias (out,) float32.
+    """A convolution, weight (out, in, k, k) and bias (out,) float32, then its activation.
 
-    alone: each channel is read by itself, weight (out, 1, k, k).
+    depthwise: each channel is read by itself, weight (out, 1, k, k).
     """
 
     name: str
     weight: Array
     bias: Array
     dilation: int = 1
-    then: Literal["relu", "relu6", "nothing"] = "relu"
+    activation: Literal["relu", "relu6", "none"] = "relu"
     stride: int = 1
-    alone: bool = False
+    depthwise: bool = False
 
 
 class Operators(Protocol[T]):
@@ -45,7 +45,7 @@ class Operators(Protocol[T]):
         """The pictures (B, h, w, 3) uint8 BGR minus `mean` (3,), stem × stem pixels folded into channels."""
 
     def convolve(self, x: T, layer: Convolution) -> T:
-        """The convolution, padded with zeros to keep the size, or its share by the stride, rounded up."""
+        """The convolution, padded with zeros: the size divided by the stride, rounded up."""
 
     def pool(self, x: T) -> T:
         """The strongest of each 2 × 2, a last odd row or column kept."""
@@ -143,28 +143,20 @@ def _inverted(ops: Operators[T], weights: Weights, at: tuple[str, int], stage: I
     """A stage of inverted residuals `at` a name and an input width."""
     name, width = at
     if stage.entry:
-        x = ops.convolve(x, _mobile(weights, f"{name}.entry", (stage.entry, width, 3), 2))
-        width = stage.entry
-    number = 0
-    for row in stage.rows:
-        for i in range(row.count):
-            block, stride, wide = f"{name}.blocks.{number}", row.stride if i == 0 else 1, width * row.expansion
-            inner = x
-            if row.expansion > 1:
-                inner = ops.convolve(inner, _mobile(weights, f"{block}.expand", (wide, width, 1)))
-            inner = ops.convolve(inner, _mobile(weights, f"{block}.depthwise", (wide, 1, row.kernel), stride))
-            inner = ops.convolve(
-                inner, _mobile(weights, f"{block}.project", (row.out, wide, 1))._replace(then="nothing")
-            )
-            x = ops.add(inner, x) if stride == 1 and width == row.out else inner
-            width, number = row.out, number + 1
+        entry = _folded(weights, f"{name}.entry", (stage.entry, width, 3))
+        x, width = ops.convolve(x, entry._replace(stride=2, activation="relu6")), stage.entry
+    for number, block in enumerate(stage.blocks):
+        part, wide, inner = f"{name}.blocks.{number}", width * block.expansion, x
+        if block.expansion > 1:
+            expand = _folded(weights, f"{part}.expand", (wide, width, 1))
+            inner = ops.convolve(inner, expand._replace(activation="relu6"))
+        look = _folded(weights, f"{part}.depthwise", (wide, 1, block.kernel))
+        inner = ops.convolve(inner, look._replace(stride=block.stride, depthwise=True, activation="relu6"))
+        project = _folded(weights, f"{part}.project", (block.out, wide, 1))
+        inner = ops.convolve(inner, project._replace(activation="none"))
+        x = ops.add(inner, x) if block.stride == 1 and width == block.out else inner
+        width = block.out
     return x
-
-
-def _mobile(weights: Weights, name: str, shape: tuple[int, int, int], stride: int = 1) -> Convolution:
-    """A convolution of shape (out, in, k) and its batch norm as one, then ReLU6; with one input, each channel alone."""
-    folded = _folded(weights, name, shape)
-    return folded._replace(then="relu6", stride=stride, alone=shape[1] == 1)
 
 
 def _block(ops: Operators[T], weights: Weights, at: tuple[str, int], stage: Stage, x: T) -> T:
@@ -205,7 +197,7 @@ def _folded(weights: Weights, name: str, shape: tuple[int, int, int]) -> Convolu
     if (variance < 0).any():
         raise ValueError(f"{weights.path}: {name} has a negative variance; train or import the weights again")
     if name in {"stage1.rebnconvin", "stage1.entry"}:
-        colours = weight.reshape(outputs, 3, -1, 3, 3)
+        colours = weight.reshape(outputs, 3, -1, kernel, kernel)
         colours /= 255 * np.array(weights.metadata.std)[:, None, None, None]
         weight = colours[:, ::-1].reshape(weight.shape)
     factor = gain / np.sqrt(variance.astype(np.float64) + _EPSILON)
@@ -228,6 +220,6 @@ def _sides(weights: Weights, widths: list[int], logits: int) -> list[Convolution
     nothing = np.zeros(logits, np.float32)
     biases = [bias.astype(np.float32)] + [nothing] * (len(sides) - 1)
     return [
-        Convolution(f"side{number}", weight, bias, then="nothing")
+        Convolution(f"side{number}", weight, bias, activation="none")
         for number, (weight, bias) in enumerate(zip(sides, biases, strict=True), 1)
     ]

@@ -89,11 +89,11 @@ class _Onnx:
             pads=[layer.dilation * (layer.weight.shape[-1] // 2)] * 4,
             dilations=[layer.dilation] * 2,
             strides=[layer.stride] * 2,
-            group=len(layer.weight) if layer.alone else 1,
+            group=len(layer.weight) if layer.depthwise else 1,
         )
-        if layer.then == "relu6":
+        if layer.activation == "relu6":
             return self._node("Clip", sums, self._constant(np.float32(0)), self._constant(np.float32(6)))
-        return self._node("Relu", sums) if layer.then == "relu" else sums
+        return self._node("Relu", sums) if layer.activation == "relu" else sums
 
     def pool(self, x: str) -> str:
         return self._node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)

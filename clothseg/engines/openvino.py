@@ -103,16 +103,16 @@ class _Openvino:
     def convolve(self, x: Any, layer: Convolution) -> Any:
         pad = [layer.dilation * (layer.weight.shape[-1] // 2)] * 2
         strides, dilations = [layer.stride] * 2, [layer.dilation] * 2
-        if layer.alone:
+        if layer.depthwise:
             sums = op.group_convolution(x, layer.weight[:, None], strides, pad, pad, dilations)
         else:
             sums = op.convolution(x, layer.weight, strides, pad, pad, dilations)
         sums.set_friendly_name(layer.name)
         if layer.bias.any():
             sums = op.add(sums, layer.bias.reshape(1, -1, 1, 1))
-        if layer.then == "relu6":
+        if layer.activation == "relu6":
             return op.clamp(sums, 0.0, 6.0).output(0)
-        return (op.relu(sums) if layer.then == "relu" else sums).output(0)
+        return (op.relu(sums) if layer.activation == "relu" else sums).output(0)
 
     def pool(self, x: Any) -> Any:
         # One row and column of padding, rounded down, is "ceil" that also takes a side of one pixel.

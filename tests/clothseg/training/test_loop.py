@@ -20,6 +20,7 @@ from clothseg.training.loop import (
     learning_rate,
     new_network,
     phase_at,
+    prepare,
     read_training,
     train,
 )
@@ -207,4 +208,17 @@ def test_an_unknown_setting_is_refused_with_its_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("config", sorted((ROOT / "configs/train").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_configuration_that_ships_is_valid(config: Path) -> None:
-    assert read_training(config).phases
+    training = read_training(config)
+    network, _ = new_network(training)
+    for phase in training.phases:
+        prepare(network, phase.frozen)
+    assert training.phases
+
+
+def test_a_start_with_an_encoder_beside_it_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "own.yaml"
+    config.write_text(
+        "architecture: lite0-stem2\nstart: some.safetensors\nencoder: efficientnet-lite0\ndata: []\nphases: []\n"
+    )
+    with pytest.raises(ValueError, match="expected `start` or `encoder`, got both"):
+        read_training(config)

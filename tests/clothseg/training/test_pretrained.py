@@ -61,6 +61,11 @@ def test_every_parameter_of_the_inverted_stages_is_given() -> None:
     assert all(own[k].shape == v.shape for k, v in given.items())
 
 
+def test_a_network_with_no_place_for_it_is_refused() -> None:
+    with pytest.raises(ValueError, match="is for lite0-stem2"):
+        encoder_state(ARCHITECTURES["wide-stem2"], {})
+
+
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clothseg.training.pretrained.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'clothseg\[train\]'"):
