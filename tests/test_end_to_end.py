@@ -222,7 +222,7 @@ class TestLive:
             running.wait_for("file: unwatched")
             with Subscriber(endpoint, kinds=["alpha"], patience_s=40) as subscriber:
                 assert subscriber.receive(40_000) is not None
-            running.wait_for_frames("file")
+                running.wait_for_frames("file")  # while somebody looks: it may rest again before the next line is told
             running.send(signal.SIGINT)
             assert running.exit_code(5) == 0, running.words
         assert re.search(r"dropped .*unwatched", running.words)
