@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from playwright.sync_api import Browser, Error, Page, Playwright, expect
-from websockets.sync.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.typing import Origin
 
 from stream.web import stamp
@@ -87,12 +89,28 @@ class Shop(Fitting):
         """Where the token is asked for; the certificate is trusted, as who clicks the warning away does."""
         return self.window(browser, ignore_https_errors=True)
 
-    def connect(self) -> ClientConnection:
-        """A page's WebSocket, without a browser."""
+    async def visit(self, pictures: int) -> None:
+        """Be a page's WebSocket, without a browser: send so many pictures, each when the one before has come back.
+
+        In a loop of its own: with Python 3.11 a TLS socket that two threads share, as in `websockets.sync`, now and
+        then hangs for ever.
+        """
         trusting = ssl.create_default_context(cafile=str(self.certificate))
         jar = SimpleCookie({COOKIE: SECRET})
         live, cookie = f"wss{self.url.removeprefix('https')}live", {"Cookie": jar[COOKIE].OutputString()}
-        return connect(live, origin=Origin(self.url.rstrip("/")), additional_headers=cookie, ssl=trusting)
+        origin = Origin(self.url.rstrip("/"))
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            connect(live, origin=origin, additional_headers=cookie, ssl=trusting, open_timeout=PATIENCE_S) as line,
+        ):
+            await line.recv()  # the greeting
+            await line.send('{"say":"join"}')
+            for clock_ms in range(1000, 1000 + 40 * pictures, 40):
+                stamped = stamp.put(np.full((120, 160, 3), 90, np.uint8), Stamp(clock_ms))
+                await line.send(cv2.imencode(".jpg", stamped)[1].tobytes())
+                while not isinstance(await line.recv(), bytes):
+                    pass
+                await line.send('{"say":"shown"}')
 
 
 @pytest.fixture(scope="module")
@@ -131,18 +149,6 @@ def test_who_does_not_trust_the_certificate_gets_no_page(shop: Shop, browser: Br
         shop.window(browser)
 
 
-def visit(line: ClientConnection, pictures: int) -> None:
-    """Send so many pictures, each when the result of the one before has come."""
-    line.recv(PATIENCE_S)  # the greeting
-    line.send('{"say":"join"}')
-    for clock_ms in range(1000, 1000 + 40 * pictures, 40):
-        stamped = stamp.put(np.full((120, 160, 3), 90, np.uint8), Stamp(clock_ms))
-        line.send(cv2.imencode(".jpg", stamped)[1].tobytes())
-        while not isinstance(line.recv(PATIENCE_S), bytes):
-            pass
-        line.send('{"say":"shown"}')
-
-
 def test_a_visitor_who_vanished_is_not_waited_for_to_end_tls(
     shop: Shop, browser: Browser, playwright: Playwright, webcam: Path
 ) -> None:
@@ -156,8 +162,9 @@ def test_visit_after_visit_leaves_nothing_behind(shop: Shop) -> None:
     def visits(number: int) -> tuple[int, int, int]:
         left = shop.running.words.count("a visitor has left")
         for past in range(1, number + 1):
-            with shop.connect() as line:
-                visit(line, 2)
+            # Playwright's loop has this thread.
+            with ThreadPoolExecutor(1) as aside:
+                aside.submit(asyncio.run, shop.visit(2)).result()
             shop.running.wait_for("a visitor has left", left + past)
         held = [(p.num_threads(), p.num_fds(), p.memory_info().rss) for p in stages]
         threads, files, memory_bytes = map(sum, zip(*held, strict=True))
