@@ -9,12 +9,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.colour_model import colour_model
+
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
 _SURE: Final = 16  # of 255: a probability this near to 0 or 1 leaves nothing to refine
-_SHRINK: Final = 2  # network pixels to one of the colour model
-_WINDOW: Final = 5  # of the colour model, in its own pixels
+_SEEN: Final = 0.01  # a share of a pixel that shows
 _ROW: Final = 512  # single pixels are worked on in rows of this length: OpenCV is slow on columns
 _SQUARE: Final = np.ones((3, 3), np.uint8)
 _SUM: Final = np.ones(4, np.float32)
@@ -45,17 +46,6 @@ class Matte(NamedTuple):
     foreground: Pixels
 
 
-class _ColourModel(NamedTuple):
-    """What colours around each place say, at half the network's size; 0 far from the band.
-
-    odds: (h, w, 4) float32, weights of B, G, R and of 255; their sum is the log odds of the person.
-    difference: (h, w, 4) float32, the person's mean colour less the background's, and 0.
-    """
-
-    odds: Reals
-    difference: Reals
-
-
 class _Places(NamedTuple):
     """Some pixels of a picture of `size` (H, W), in rows of equal length; a few come twice.
 
@@ -78,33 +68,43 @@ def matte(probabilities: Pixels, picture: Pixels, settings: Matting) -> Matte:
     """Lift `probabilities` (K, h, w) uint8 (class 0 is the background) to `picture` (H, W, 3) uint8 BGR.
 
     Only in the band where the network is unsure: there the person's and the background's colours nearby are
-    told apart by a linear discriminant (Fisher 1936), whose log odds join the network's at every pixel of the
+    told apart (`colour_model`), and its log odds join the network's at every pixel of the
     picture. The same model, F − B, takes the background's colour out of the person's (I = αF + (1 − α)B).
     Raises ValueError for fewer than two classes.
     """
     _check(probabilities)
-    height, width = picture.shape[:2]
+    size = picture.shape[:2]
     person = cv2.bitwise_not(probabilities[0])
-    prior = cv2.resize(person, (width, height), interpolation=cv2.INTER_LINEAR)
-    # Outside the band: nothing, everything, or what leads there from the band.
-    alpha = cv2.threshold(prior, _SURE - 1, 0, cv2.THRESH_TOZERO)[1]
-    alpha = cv2.max(alpha, cv2.threshold(prior, 255 - _SURE, 255, cv2.THRESH_BINARY)[1], dst=alpha)
+    # Outside the band: nothing or everything.
+    alpha = _enlarge(cv2.threshold(person, 127, 255, cv2.THRESH_BINARY)[1], size)
     foreground = picture.copy()
     band = _unsure(person)
-    unknown = _places(band, (height, width))
+    unknown = _places(band, size)
     if unknown.y.size:
-        model = _colour_model(person, picture, band, settings)
-        flat = unknown.within(0, 0, width)
-        evidence = cv2.multiply(_at(model.odds, unknown), _seen(picture, unknown)) @ _SUM
-        evidence += cv2.LUT(prior.reshape(-1).take(flat), _ODDS)
+        model = colour_model(person, picture, band, settings.colour_evidence, settings.colour_noise)
+        evidence = cv2.multiply(_at(model.odds, unknown), _seen(picture, unknown), dtype=cv2.CV_32F) @ _SUM
+        evidence += cv2.LUT(_at(person, unknown), _ODDS)
         share = 1 / (1 + cv2.exp(-evidence))
-        alpha.reshape(-1)[flat] = cv2.convertScaleAbs(share, alpha=255)
-        old = cv2.multiply(_at(model.difference, unknown), cv2.merge([1 - share] * 4))
-        pixels = _whole_pixels(foreground)
-        colour = cv2.cvtColor(_bytes(pixels.take(flat)), cv2.COLOR_BGR2BGRA)
-        colour = cv2.cvtColor(cv2.add(colour, old, dtype=cv2.CV_8U), cv2.COLOR_BGRA2BGR)
-        pixels[flat] = _whole_pixels(colour).reshape(flat.shape)
+        alpha.reshape(-1)[unknown.within(0, 0, size[1])] = cv2.convertScaleAbs(share, alpha=255)
+        _take_out(foreground, model.difference, unknown, share)
     return Matte(alpha, _parts(probabilities, alpha), foreground)
+
+
+def _take_out(foreground: Pixels, difference: Reals, places: _Places, share: Reals) -> None:
+    """Take the background's colour out of `foreground` (H, W, 3), in place, where the person has a `share` of a pixel
+    but not all of it."""
+    mixed = np.flatnonzero(cv2.inRange(share, _SEEN, 1 - _SEEN))
+    if not mixed.size:
+        return
+    rows = np.pad(mixed, (0, -mixed.size % _ROW), "edge").reshape(-1, _ROW)
+    at = _Places(places.y.take(rows), places.x.take(rows), places.size)
+    old, through = _at(difference, at), 1 - share.take(rows)
+    for channel in range(3):
+        old[..., channel] *= through
+    flat, pixels = at.within(0, 0, at.size[1]), _whole_pixels(foreground)
+    colour = cv2.cvtColor(_bytes(pixels.take(flat)), cv2.COLOR_BGR2BGRA)
+    colour = cv2.cvtColor(cv2.add(colour, old, dtype=cv2.CV_8U), cv2.COLOR_BGRA2BGR)
+    pixels[flat] = _whole_pixels(colour).reshape(flat.shape)
 
 
 def upsample(probabilities: Pixels, picture: Pixels) -> Matte:
@@ -169,12 +169,11 @@ def _at(field: NDArray[Any], places: _Places) -> NDArray[Any]:
     return read
 
 
-def _seen(picture: Pixels, places: _Places) -> Reals:
-    """The picture's colour at some places, averaged over 3 × 3, as B, G, R and 255: (rows, _ROW, 4)."""
-    top, left = max(places.y.min() - 1, 0), max(places.x.min() - 1, 0)
-    soft = cv2.blur(picture[top : places.y.max() + 2, left : places.x.max() + 2], (3, 3))
-    colour = _bytes(_whole_pixels(soft).take(places.within(top, left, soft.shape[1])))
-    seen: Reals = cv2.cvtColor(colour, cv2.COLOR_BGR2BGRA).astype(np.float32)
+def _seen(picture: Pixels, places: _Places) -> Pixels:
+    """The picture's colour at some places, averaged over about 3 × 3, as B, G, R and 255: (rows, _ROW, 4)."""
+    height, width = picture.shape[:2]
+    half = cv2.resize(picture, (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_AREA)
+    seen: Pixels = _at(cv2.cvtColor(half, cv2.COLOR_BGR2BGRA), places)
     return seen
 
 
@@ -186,79 +185,6 @@ def _bytes(pixels: NDArray[np.void]) -> Pixels:
 def _whole_pixels(picture: Pixels) -> NDArray[np.void]:
     """A picture (H, W, 3) as (H·W,) items of three bytes: numpy then moves whole pixels."""
     return picture.reshape(-1, 3).view("V3")[:, 0]
-
-
-def _colour_model(person: Pixels, picture: Pixels, band: Pixels, settings: Matting) -> _ColourModel:
-    """Means of the person's and the background's colours around each place of the band, and what tells them apart."""
-    size = (max(person.shape[1] // _SHRINK, 1), max(person.shape[0] // _SHRINK, 1))
-    at = _around(cv2.resize(band, size, interpolation=cv2.INTER_AREA), _WINDOW)
-    share = cv2.resize(person, size, interpolation=cv2.INTER_AREA)[at].astype(np.float32) / 255
-    # Sampled, not averaged: the noise must be that of single pixels, which the model will judge.
-    sampled = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)[at]
-    colour = np.stack(cv2.split(sampled.astype(np.float32)))
-    ours, theirs = np.square(np.square(share)), np.square(np.square(1 - share))
-    weight_ours, mean_ours = _weighted(colour, ours)
-    weight_theirs, mean_theirs = _weighted(colour, theirs)
-    difference = mean_ours - mean_theirs
-    spread = colour - np.where(share > 0.5, mean_ours, mean_theirs)
-    covariance = _covariance(spread, (ours + theirs) / (weight_ours + weight_theirs), settings.colour_noise)
-    direction = _solve(covariance, difference)
-    distance = (direction * difference).sum(0)
-    # Where only one side was seen nearby there is nothing to tell apart.
-    known = np.minimum(np.minimum(weight_ours, weight_theirs) * 50, 1)
-    strength = known * np.minimum(1, settings.colour_evidence / np.maximum(distance, 1e-3))
-    weights = direction * strength
-    middle = (weights * (mean_ours + mean_theirs)).sum(0) / -510
-    fields = np.zeros((2, *size[::-1], 4), np.float32)
-    fields[0][at] = cv2.merge([*weights, middle])
-    fields[1][at] = cv2.merge([*(difference * known), np.zeros_like(known)])
-    return _ColourModel(*fields)
-
-
-def _around(mask: Pixels, margin: int) -> tuple[slice, slice]:
-    """The box around what is not 0 in a mask (h, w), and `margin` pixels more."""
-    x, y, wide, tall = cv2.boundingRect(mask)
-    return np.s_[max(y - margin, 0) : y + tall + margin, max(x - margin, 0) : x + wide + margin]
-
-
-def _weighted(colour: Reals, weight: Reals) -> tuple[Reals, Reals]:
-    """The weight (h, w) around each place and the weighted mean of colours (3, h, w) there."""
-    whole, *means = _means([weight, *(colour * weight)])
-    whole = whole + np.float32(1e-4)
-    return whole, np.stack(means) / whole
-
-
-def _covariance(spread: Reals, weight: Reals, noise: float) -> tuple[Reals, ...]:
-    """Weighted covariance of colours (3, h, w) around each place, as BB, GG, RR, BG, BR, GR, each (h, w)."""
-    pairs = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
-    weighted = spread * weight
-    means = _means([weighted[i] * spread[j] for i, j in pairs])
-    return tuple(mean + np.float32(noise**2) if i == j else mean for mean, (i, j) in zip(means, pairs, strict=True))
-
-
-def _solve(covariance: tuple[Reals, ...], difference: Reals) -> Reals:
-    """Σ⁻¹ · difference, (3, h, w), by the adjugate of the 3 × 3 matrix at each place."""
-    bb, gg, rr, bg, br, gr = covariance
-    first = (gg * rr - gr * gr, br * gr - bg * rr, bg * gr - br * gg)
-    second, third = (bb * rr - br * br, bg * br - bb * gr), bb * gg - bg * bg
-    b, g, r = difference / (bb * first[0] + bg * first[1] + br * first[2])
-    return np.stack(
-        (
-            first[0] * b + first[1] * g + first[2] * r,
-            first[1] * b + second[0] * g + second[1] * r,
-            first[2] * b + second[1] * g + third * r,
-        )
-    )
-
-
-def _means(fields: Sequence[Reals]) -> list[Reals]:
-    """Box means (h, w) of some fields over the colour model's window; four at a time cost little more than one."""
-    means: list[Reals] = []
-    for first in range(0, len(fields), 4):
-        group = list(fields[first : first + 4])
-        blurred = cv2.blur(cv2.merge(group + group[:1] * (4 - len(group))), (_WINDOW, _WINDOW))
-        means += [np.ascontiguousarray(blurred[..., k]) for k in range(len(group))]
-    return means
 
 
 def _parts(probabilities: Pixels, alpha: Pixels) -> Pixels:

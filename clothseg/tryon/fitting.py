@@ -18,7 +18,7 @@ from clothseg.tryon.spline import solve
 from clothseg.tryon.tracking import Track, carry, complete, draw, strayed
 
 _MASK_PX = 128  # the longer side of the mask in which landmarks are looked for
-_LOOK_MS = 50  # landmarks follow the outline slowly: it need not be looked at in every picture
+_LOOK_MS = 90  # landmarks follow the outline slowly: it need not be looked at in every picture
 _FLOW_PX = 320  # and of the picture in which motion is measured
 _GRID_PX = 32  # the spline is evaluated this far apart; in between it is as good as straight
 _STIFFNESS = 0.1

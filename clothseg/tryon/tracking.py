@@ -18,12 +18,17 @@ _ENOUGH = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
 _FEWEST = 8
 
 
+Corners = NDArray[np.float32]
+"""(M, 1, 2) x, y in pixels, as OpenCV has them."""
+
+
 class Track(NamedTuple):
     """One worn garment's past.
 
     points: (N, 2) its landmarks, in pixels of `grey`. seen: (N, 2) where the outline had them at `seen_ns`, moved
     on with the cloth since; NaN for those that it did not show. grey: (h, w) uint8, the picture they were on, made
-    small. garment: (h, w) uint8, not 0 where the garment was.
+    small. garment: (h, w) uint8, not 0 where the garment was. corners: those of its cloth that moved here together;
+    None: to be found.
     """
 
     points: Points
@@ -32,18 +37,21 @@ class Track(NamedTuple):
     grey: NDArray[np.uint8]
     garment: NDArray[np.uint8]
     pts_ns: int
+    corners: Corners | None = None
 
 
 def carry(track: Track, grey: NDArray[np.uint8], garment: NDArray[np.uint8], pts_ns: int) -> tuple[Track, float]:
     """`track` moved on with the cloth to the picture `grey` (h, w), of the same size as before, and how much of the
     way to `seen` its landmarks shall go there, 0 to 1. Where the cloth does not show it, nothing is `seen`."""
     gap_ms = max(pts_ns - track.pts_ns, 0) / 1e6
-    motion = _motion(track, grey)
-    if motion is None:
+    moved = _moved(track, grey, garment)
+    if moved is None:
         unseen = np.full_like(track.seen, math.nan)
         return Track(track.points, unseen, track.seen_ns, grey, garment, pts_ns), 1 - math.exp(-gap_ms / _LOST_MS)
+    motion, corners = moved
     points, seen = (at @ motion[:, :2].T + motion[:, 2] for at in (track.points, track.seen))
-    return Track(points, seen, track.seen_ns, grey, garment, pts_ns), 1 - math.exp(-gap_ms / _TIME_CONSTANT_MS)
+    carried = Track(points, seen, track.seen_ns, grey, garment, pts_ns, corners)
+    return carried, 1 - math.exp(-gap_ms / _TIME_CONSTANT_MS)
 
 
 def draw(track: Track, share: float) -> Track:
@@ -74,12 +82,34 @@ def complete(seen: Points, flat: Points) -> Points | None:
     return np.where(known[:, None], seen, sides @ fit) if rank == 3 else None
 
 
-def _motion(track: Track, grey: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-    """The similarity (2, 3) by which the cloth moved since `track` (Lucas and Kanade 1981), None if it
-    shows nothing.
+def _moved(
+    track: Track, grey: NDArray[np.uint8], garment: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], Corners] | None:
+    """The similarity (2, 3) by which the cloth moved since `track` (Lucas and Kanade 1981), and its corners that did
+    so and are still on the `garment` (h, w); None if it shows nothing.
 
     Most of the garment's corners must agree, so that a hand passing before it moves nothing.
     """
+    corners = track.corners if track.corners is not None and len(track.corners) > _CORNERS // 2 else _corners(track)
+    if corners is None:
+        return None
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(
+        track.grey, grey, corners, None, winSize=_WINDOW_PX, maxLevel=2, criteria=_ENOUGH
+    )
+    kept = found.ravel() == 1
+    if np.count_nonzero(kept) < _FEWEST:
+        return None
+    corners, moved = corners[kept], moved[kept]
+    motion, agree = cv2.estimateAffinePartial2D(corners, moved, ransacReprojThreshold=1.0)
+    if motion is None or agree.sum() < max(_FEWEST, 0.4 * len(agree)):
+        return None
+    moved = moved[agree.ravel() == 1]
+    at = np.clip(moved[:, 0].round().astype(np.intp), 0, np.subtract(garment.shape[::-1], 1))
+    return np.asarray(motion, np.float64), moved[garment[at[:, 1], at[:, 0]] > 0]
+
+
+def _corners(track: Track) -> Corners | None:
+    """What can be followed on the garment of `track` (Shi and Tomasi 1994); None if that is too little."""
     x, y, width, height = cv2.boundingRect(track.garment)
     box = slice(y, y + height), slice(x, x + width)
     if width < _FEWEST or height < _FEWEST:
@@ -87,14 +117,4 @@ def _motion(track: Track, grey: NDArray[np.uint8]) -> NDArray[np.float64] | None
     corners = cv2.goodFeaturesToTrack(track.grey[box], _CORNERS, 0.01, 4, mask=track.garment[box])
     if corners is None or len(corners) < _FEWEST:
         return None
-    corners += np.array([x, y], np.float32)
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(
-        track.grey, grey, corners, None, winSize=_WINDOW_PX, maxLevel=2, criteria=_ENOUGH
-    )
-    kept = found.ravel() == 1
-    if np.count_nonzero(kept) < _FEWEST:
-        return None
-    motion, agree = cv2.estimateAffinePartial2D(corners[kept], moved[kept], ransacReprojThreshold=1.0)
-    if motion is None or agree.sum() < max(_FEWEST, 0.4 * len(agree)):
-        return None
-    return np.asarray(motion, np.float64)
+    return np.asarray(corners + np.array([x, y], np.float32), np.float32)
