@@ -2,7 +2,8 @@
 
 A picture that has not changed keeps its masks. Between two masks of the network the last one is carried along the
 motion, instead of dropping the picture. Where frames come out too late, masks are made more rarely and then from a
-smaller picture, until they come in time.
+smaller picture, until they come in time; where all of that buys nothing, it is not the masks that are slow, and they
+are made as before.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _EASY: Final = 0.6  # of the target: there is time to spare
 _EASY_WINDOWS: Final = 4  # so many in a row before it is asked for more
 _MOST_EASY_WINDOWS: Final = 60
 _MISSED: Final = 0.1  # share of pictures that may be overwritten unread
+_GAIN: Final = 0.9  # of the age, or of the pictures missed, is left where fewer masks were worth it
+_FUTILE_WINDOWS: Final = 15  # without another try, after the first that was in vain
 
 
 class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,6 +61,14 @@ class _Key(NamedTuple):
     frames: int
 
 
+class _Late(NamedTuple):
+    """How it stood before masks were made more rarely."""
+
+    level: int
+    late_ms: float
+    missed: float
+
+
 class Pacer:
     """One live camera's pace; knows no clock, is told the time."""
 
@@ -72,6 +83,9 @@ class Pacer:
         self._missed = 0
         self._easy = 0
         self._patience = _EASY_WINDOWS
+        self._before: _Late | None = None
+        self._rest = 0
+        self._futile = _FUTILE_WINDOWS
         self._seen: tuple[Picture, Pixels] | None = None
 
     @property
@@ -125,11 +139,10 @@ class Pacer:
     def _judge(self, late_ms: float, missed: float) -> None:
         target_ms = self._settings.latency_ms
         if late_ms > target_ms or missed > _MISSED:
-            # What was tried and did not hold is tried again later, each time twice as late.
-            if self._easy < 0:
-                self._patience = min(2 * self._patience, _MOST_EASY_WINDOWS)
-            self._level, self._easy = min(self._level + 1, len(LEVELS) - 1), 0
-        elif late_ms < _EASY * target_ms and missed == 0:
+            self._lower(late_ms, missed)
+            return
+        self._before, self._rest, self._futile = None, 0, _FUTILE_WINDOWS
+        if late_ms < _EASY * target_ms and missed == 0:
             self._easy += 1
             if self._easy == 0:
                 self._patience = _EASY_WINDOWS
@@ -137,6 +150,23 @@ class Pacer:
                 self._level, self._easy = self._level - 1, -self._patience
         else:
             self._easy = min(self._easy, 0)
+
+    def _lower(self, late_ms: float, missed: float) -> None:
+        """A level lower; from the last one back to where it began, if the way down bought nothing."""
+        # What was tried and did not hold is tried again later, each time twice as late.
+        if self._easy < 0:
+            self._patience = min(2 * self._patience, _MOST_EASY_WINDOWS)
+        self._easy = 0
+        if self._rest:
+            self._rest -= 1
+        elif self._level < len(LEVELS) - 1:
+            self._before = self._before or _Late(self._level, late_ms, missed)
+            self._level += 1
+        elif self._before is not None:
+            before, self._before = self._before, None
+            if late_ms > _GAIN * before.late_ms and missed >= _GAIN * before.missed:
+                self._level, self._rest = before.level, self._futile
+                self._futile = min(2 * self._futile, _MOST_EASY_WINDOWS)
 
 
 def glance(pixels: Pixels) -> Pixels:

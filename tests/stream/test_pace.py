@@ -119,10 +119,33 @@ class TestLatency:
     ) -> None:
         levels = [pacer.level]
         for _ in range(len(LEVELS) + 2):
-            outputs.take(1, 120)
+            outputs.take(1, 200 - 20 * LEVELS.index(pacer.level))  # each level brings something
             levels.append(pacer.level)
         assert levels[: len(LEVELS)] == list(LEVELS)
         assert levels[-1] == LEVELS[-1]
+
+    def test_where_fewer_masks_buy_nothing_they_are_made_as_before(self, pacer: Pacer, outputs: Outputs) -> None:
+        outputs.take(len(LEVELS) - 1, 200)
+        assert pacer.level == LEVELS[-1]
+        outputs.take(1, 195)
+        assert pacer.level == LEVELS[0]
+        outputs.take(15, 200)
+        assert pacer.level == LEVELS[0]
+
+    def test_what_was_in_vain_is_tried_again_ever_more_rarely(self, pacer: Pacer, outputs: Outputs) -> None:
+        tries, was = [], pacer.level
+        for second in range(250):
+            outputs.take(1, 200)
+            if was == LEVELS[0] != pacer.level:
+                tries.append(second)
+            was = pacer.level
+        assert list(np.diff(tries)) == [20, 35, 65, 65]
+
+    def test_fewer_masks_are_worth_it_where_fewer_pictures_are_missed(self, pacer: Pacer, outputs: Outputs) -> None:
+        for missed in (60, 50, 40, 30, 20, 20, 20):
+            pacer.miss(missed)
+            outputs.take(1, 200)
+        assert pacer.level == LEVELS[-1]
 
     def test_pictures_that_were_missed_lower_it_too(self, pacer: Pacer, outputs: Outputs) -> None:
         pacer.miss(10)
