@@ -9,10 +9,12 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import socket
+import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
 import msgspec
@@ -36,6 +38,9 @@ from stream.parse import plain
 from stream.sources import mode_of
 
 STAGES = ("capture", "inference", "composite")
+
+# What takes long to read, and holds no thread or socket by having been read.
+_ROOMS = ("stream.inference", "stream.composite", "stream.dispatch", "stream.capture", "openvino")
 
 _START_S = 120.0  # a first start compiles the network
 _DEATHS_AT_START = 3
@@ -146,7 +151,7 @@ class _Launcher:
         return roles
 
     def _start(self, name: str, room: str) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         ours, theirs = context.Pipe()
         document = msgspec.json.encode(plain(self._settings))
         process = context.Process(target=lifeline.serve, args=(room, name, document, theirs), name=name)
@@ -280,6 +285,15 @@ class _Launcher:
         if process.process.is_alive():
             process.process.kill()
         process.process.join(timeout=1)
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    """How processes are begun: on Linux forked from one that has read every room, or each would read them anew."""
+    if sys.platform != "linux":  # elsewhere the systems' own libraries do not survive a fork
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", *_ROOMS])
+    return context
 
 
 def _ending(code: int) -> str:

@@ -73,12 +73,15 @@ class Running:
 
     def stage(self, name: str) -> psutil.Process:
         """The process of the stage whose name ends like this, the newest of them."""
-        found = [p for p in psutil.Process(self._process.pid).children() if _title(p).endswith(name)]
-        assert found, f"no process {name}: {[_title(p) for p in psutil.Process(self._process.pid).children()]}"
+        found = [p for p in self._family() if _title(p).endswith(name)]
+        assert found, f"no process {name}: {[_title(p) for p in self._family()]}"
         return max(found, key=lambda process: process.create_time())
 
     def stages(self) -> list[psutil.Process]:
-        return [p for p in psutil.Process(self._process.pid).children() if _title(p).startswith("run_stream ")]
+        return [p for p in self._family() if _title(p).startswith("run_stream ")]
+
+    def _family(self) -> list[psutil.Process]:
+        return psutil.Process(self._process.pid).children(recursive=True)
 
     def send(self, number: int) -> None:
         self._process.send_signal(number)
@@ -96,8 +99,7 @@ class Running:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._process.poll() is None:
-            family = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]
-            for process in family:
+            for process in (psutil.Process(self._process.pid), *self._family()):
                 try:
                     os.kill(process.pid, signal.SIGKILL)
                 except ProcessLookupError:

@@ -6,6 +6,7 @@ import re
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import zmq
 from stream.client import Subscriber
 from stream.message import Pixels
 from tests.conftest import MakeClip, RtspServer
-from tests.running import ROOT, Running, run
+from tests.running import PATIENCE_S, ROOT, Running, run
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -286,6 +287,8 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _send_garbage(endpoint: str, kind: int) -> None:
+    with _connected(endpoint) as raw:
+        raw.sendall(b"GET / HTTP/1.1\r\n\r\n" + bytes(1000))
     with zmq.Context() as context, context.socket(kind) as sender:
         sender.setsockopt(zmq.LINGER, 5000)
         sender.connect(endpoint)
@@ -297,6 +300,15 @@ def _send_garbage(endpoint: str, kind: int) -> None:
             [b""] * 20,
         ):
             sender.send_multipart(parts)
+
+
+def _connected(endpoint: str) -> socket.socket:
+    """A plain connection, as soon as somebody listens there."""
     host, port = endpoint.removeprefix("tcp://").split(":")
-    with socket.create_connection((host, int(port))) as raw:
-        raw.sendall(b"GET / HTTP/1.1\r\n\r\n" + bytes(1000))
+    until_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return socket.create_connection((host, int(port)))
+        except ConnectionRefusedError:
+            assert time.monotonic() < until_s, f"nobody listens at {endpoint}"
+            psutil.Process().cpu_percent(0.05)

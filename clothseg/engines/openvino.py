@@ -103,10 +103,11 @@ class _Openvino:
     def convolve(self, x: Any, layer: Convolution) -> Any:
         pad = [layer.dilation * (layer.weight.shape[-1] // 2)] * 2
         strides, dilations = [layer.stride] * 2, [layer.dilation] * 2
+        # As constants: the operators would take an array apart into Python numbers.
         if layer.depthwise:
-            sums = op.group_convolution(x, layer.weight[:, None], strides, pad, pad, dilations)
+            sums = op.group_convolution(x, ov.op.Constant(layer.weight[:, None]), strides, pad, pad, dilations)
         else:
-            sums = op.convolution(x, layer.weight, strides, pad, pad, dilations)
+            sums = op.convolution(x, ov.op.Constant(layer.weight), strides, pad, pad, dilations)
         sums.set_friendly_name(layer.name)
         if layer.bias.any():
             sums = op.add(sums, layer.bias.reshape(1, -1, 1, 1))
