@@ -15,7 +15,7 @@ HOUSE = [ROOT / "run_stream.py", *sorted((ROOT / "stream").rglob("*.py")), *sort
 
 ONLY = {
     "zmq": ("stream.link",),
-    "av": ("stream.sources", "stream.sinks"),
+    "av": ("stream.sources", "stream.sinks", "stream.srt"),
     "aiortc": ("stream.web",),
     "starlette": ("stream.web", "stream.sinks.mjpeg"),
     "uvicorn": ("stream.web", "stream.sinks.mjpeg"),

@@ -174,7 +174,6 @@ def test_a_message_that_is_no_request_is_answered_with_a_sentence_and_the_stream
         ("{kind: recording, path: out/a.mp4, codec: divx}", "outputs.0.codec"),
         ("{kind: recording, path: out/a.webm, codec: prores}", "prores"),
         ("{kind: recording, path: /proc/nothing/a.mp4}", "cannot record to /proc/nothing/a.mp4"),
-        ('{kind: push, url: "srt://127.0.0.1:9000"}', "knows no srt"),
         ('{kind: push, url: "ftp://127.0.0.1/a"}', "expected an address that begins with"),
     ],
 )

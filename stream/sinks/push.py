@@ -30,9 +30,11 @@ from stream.sinks.movie import FAILURES, KEY_FRAME_NS, fitted
 from stream.sinks.planes import frame_of
 from stream.sinks.reconnecting import Reconnecting
 from stream.sources.address import redact, scheme
+from stream.srt import Sender, missing, relayed
 
 _THREADS = 2
 _HANG_S = 4
+_CONNECT_S = 3.5
 _END = b"end"
 
 
@@ -59,19 +61,8 @@ def check(settings: Push, cameras: Sequence[str]) -> None:
         raise SinkError(f"cannot push to {shown}: expected an address that begins with {', '.join(WAYS)}")
     if len(cameras) > 1 and "{camera}" not in settings.url:
         raise SinkError(f"{len(cameras)} cameras cannot share the address {shown}: write {{camera}} into it")
-    if kind == "srt" and not _srt_is_built_in():
-        raise SinkError(f"cannot push to {shown}: this build of FFmpeg knows no srt")
-
-
-def _srt_is_built_in() -> bool:
-    """Whether FFmpeg was built with libsrt, as the wheels of PyAV are not; an address without a host opens nothing."""
-    try:
-        av.open("srt:").close()
-    except av.ProtocolNotFoundError:
-        return False
-    except FAILURES:
-        return True
-    return True
+    if relayed(settings.url) and (lack := missing()):
+        raise SinkError(f"cannot push to {shown}: {lack}")
 
 
 class PushSink:
@@ -194,8 +185,11 @@ class Broadcast:
         self._shape = (0, 0)
         self._offset_ns = self._key_ns = 0
         self._last_tick = -1
+        self._sender: Sender | None = None
         try:
-            self._container = av.open(url, "w", format=self._way.muxer, options=dict(self._way.options))
+            self._sender = Sender(url, _CONNECT_S) if relayed(url) else None
+            target = self._sender or url
+            self._container = av.open(target, "w", format=self._way.muxer, options=dict(self._way.options))
         except FAILURES as error:
             raise self._lost(error) from None
 
@@ -204,17 +198,19 @@ class Broadcast:
         try:
             stream = self._stream or self._begin(pixels, pts_ns)
             self._container.mux(stream.encode(self._frame(pixels, pts_ns)))
+            if self._sender:
+                self._sender.flush()
         except FAILURES as error:
             raise self._lost(error) from None
 
     def close(self) -> None:
         """End the stream; a server that is gone is not missed."""
-        try:
+        with contextlib.suppress(*FAILURES):
             if self._stream is not None:
                 self._container.mux(self._stream.encode(None))
             self._container.close()
-        except FAILURES:
-            return
+        if self._sender:
+            self._sender.close()
 
     def _begin(self, pixels: Pixels, pts_ns: int) -> VideoStream:
         height, width = pixels.shape[:2]
@@ -251,6 +247,9 @@ class Broadcast:
         return frame
 
     def _lost(self, error: Exception) -> SinkError:
+        """End what carries it, and say why it is over."""
+        if self._sender:
+            self._sender.close()
         return SinkError(f"{redact(self._url)}: {getattr(error, 'strerror', None) or error or type(error).__name__}")
 
 

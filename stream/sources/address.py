@@ -9,9 +9,10 @@ SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")
 
 _USER = re.compile(r"(?<=://)[^/?#\s]*@")
 _SECRET = re.compile(
-    r"((?:^|[?&;#])[^=&;#\s]*(?:token|key|pass|pwd|secret|auth|sig|credential|session|user)[^=&;#\s]*=)[^&;#\s]*",
+    r"((?:^|[?&;#])[^=&;#\s]*(?:token|key|pass|pwd|secret|auth|sig|credential|session|user|streamid)[^=&;#\s]*=)[^&]*",
     re.IGNORECASE,
 )
+"""Up to the next `&`: a stream id of SRT (`#!::u=anna,r=live`) and its passphrase may hold anything else."""
 
 
 def scheme(address: str) -> str:
@@ -22,6 +23,6 @@ def scheme(address: str) -> str:
 
 def redact(address: str) -> str:
     """`address` fit for a log: user and password, and query values named like a secret, become `***`."""
-    if "://" not in address:
+    if "://" not in address and not scheme(address):
         return address
     return _SECRET.sub(r"\1***", _USER.sub("***@", address))

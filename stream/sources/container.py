@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import av
 from av import VideoStream
@@ -55,17 +55,26 @@ class ContainerSource:
     `mode` says how its failures are met: a file plays as far as it goes and says so in the log, a live
     stream that fails or falls silent raises `SourceError`, so that it can be opened anew. `close` from
     another thread takes effect when the read under way returns: within the container's read timeout.
+    `release` lets go of what the container reads from, after the container.
     """
 
-    def __init__(self, container: InputContainer, address: str, mode: Mode, realtime: bool) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        address: str,
+        mode: Mode,
+        realtime: bool,
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
         self.address = address
         self.mode: Mode = mode
         self.realtime = realtime
         self._container = container
+        self._release = release
         try:
             stream = video_stream(container, address)
         except SourceError:
-            container.close()
+            self._let_go()
             raise
         rate = stream.guessed_rate or stream.average_rate
         self.rate_hz = float(rate) if rate else None
@@ -103,9 +112,13 @@ class ContainerSource:
         self._closed = True
         if self._reading.acquire(blocking=False):
             try:
-                self._container.close()
+                self._let_go()
             finally:
                 self._reading.release()
+
+    def _let_go(self) -> None:
+        self._container.close()
+        self._release()
 
     def _read(self) -> list[Picture] | None:
         """What the next packet completes; `None` at the end."""

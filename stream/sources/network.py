@@ -1,17 +1,20 @@
-"""Network streams: RTSP, RTSPS, HTTP, HLS, RTMP, UDP and whatever else FFmpeg was built with (SRT where it was)."""
+"""Network streams: RTSP, RTSPS, HTTP, HLS, RTMP, SRT, UDP and whatever else FFmpeg was built with."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import av
+from av.container import InputContainer
 
 from stream.config import Camera
 from stream.sources.address import redact, scheme
 from stream.sources.container import FAILURES, ContainerSource, reason
 from stream.sources.decoder import BOUNDS
 from stream.sources.error import SourceError
+from stream.srt import Receiver, missing, relayed
 
 HLS_STALL_MS = 15_000.0
 """HLS comes in segments of several seconds, so its silence means something only after longer."""
@@ -27,24 +30,42 @@ def open_network(camera: Camera) -> ContainerSource:
     silence_s = (max(camera.stall_ms, HLS_STALL_MS) if segmented else camera.stall_ms) / 1000
     asked_s = time.monotonic()
     try:
-        container = av.open(
-            camera.source,
-            "r",
-            options=protocol_options(camera, silence_s),
-            timeout=(silence_s, silence_s),
-            metadata_errors="replace",
-        )
+        container, release = _opened(camera, silence_s)
     except av.error.ProtocolNotFoundError:
         raise SourceError(
-            f"{address} cannot be opened: the FFmpeg within PyAV was built without {scheme(camera.source)} "
-            "(its wheels have no SRT); send RTSP, RTMP, HTTP or UDP, or build PyAV against an FFmpeg that has it"
+            f"{address} cannot be opened: the FFmpeg within PyAV was built without {scheme(camera.source)}; "
+            "send RTSP, RTMP, HTTP or UDP, or build PyAV against an FFmpeg that has it"
         ) from None
     except FAILURES as error:
         if time.monotonic() - asked_s >= silence_s:
             raise SourceError(f"{address} did not answer within {silence_s:g} s") from None
         raise SourceError(f"{address} cannot be opened: {reason(error)}") from None
     recorded = scheme(camera.source) in ("http", "https", "ftp", "sftp") and bool(container.duration)
-    return ContainerSource(container, address, camera.mode or "live", realtime=not (recorded or segmented))
+    return ContainerSource(container, address, camera.mode or "live", not (recorded or segmented), release)
+
+
+def _opened(camera: Camera, silence_s: float) -> tuple[InputContainer, Callable[[], None]]:
+    """What FFmpeg reads, and what is to be called when it has been read."""
+    if not relayed(camera.source):
+        return _container(camera.source, camera, silence_s), lambda: None
+    if lack := missing():
+        raise SourceError(f"{redact(camera.source)} cannot be opened: {lack}")
+    receiver = Receiver(camera.source, silence_s)
+    try:
+        return _container(receiver.address, camera, silence_s), receiver.close
+    except FAILURES:
+        receiver.close()
+        raise
+
+
+def _container(address: str, camera: Camera, silence_s: float) -> InputContainer:
+    return av.open(
+        address,
+        "r",
+        options=protocol_options(camera, silence_s),
+        timeout=(silence_s, silence_s),
+        metadata_errors="replace",
+    )
 
 
 def is_hls(address: str) -> bool:

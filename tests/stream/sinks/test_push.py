@@ -1,5 +1,5 @@
 """Pushing to real servers on loopback, in processes of their own: GStreamer's RTSP server, FFmpeg's RTMP and MPEG-TS
-listeners."""
+listeners, srt-live-transmit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-import av
 import numpy as np
+import psutil
 import pytest
 
 from stream.config import Push
 from stream.message import Output
 from stream.sinks.error import SinkError
-from stream.sinks.push import PushSink, shown
+from stream.sinks.push import Broadcast, PushSink, shown
 from stream.sinks.tee import Tee
+from stream.srt import missing, relayed
 from stream.stage import Sink
 from tests.conftest import SYSTEM_PYTHON
 from tests.stream.composited import composited_frame
@@ -87,8 +88,25 @@ def serve(scheme: str, port: int) -> tuple[str, Server]:
         with recorder.stderr:
             assert recorder.stderr.readline() == b"listening\n"
         return f"rtsp://127.0.0.1:{port}/live", Server("pipe:0", "matroska", "fflags=nobuffer", recorder)
+    if scheme == "srt":
+        return f"srt://127.0.0.1:{port}", srt_server(f"srt://127.0.0.1:{port}?mode=listener")
     url = f"udp://127.0.0.1:{port}"
     return url, Server(url, "mpegts", "timeout=20000000")
+
+
+def srt_server(url: str) -> Server:
+    """Takes what comes in by SRT, as it comes."""
+    command = ["stdbuf", "--output=0", "srt-live-transmit", "-quiet", "-loglevel:fatal", url, "file://con"]
+    taker = subprocess.Popen(command, stdout=subprocess.PIPE)
+    return Server("pipe:0", "mpegts", "analyzeduration=1000000", taker)
+
+
+@pytest.fixture
+def srt_port() -> int:
+    """A port for SRT; the test is skipped where there is no srt-live-transmit."""
+    if lack := missing():
+        pytest.skip(lack)
+    return free_port(socket.SOCK_DGRAM)
 
 
 @pytest.fixture
@@ -96,6 +114,8 @@ def scheme(request: pytest.FixtureRequest, rtsp_missing: str) -> str:
     """The scheme that the test is for; skipped where its server cannot be had."""
     if request.param == "rtsp" and rtsp_missing:
         pytest.skip(rtsp_missing)
+    if request.param == "srt" and (lack := missing()):
+        pytest.skip(lack)
     return str(request.param)
 
 
@@ -114,9 +134,9 @@ def feed(sink: Sink[Output], stopped: threading.Event) -> None:
         sink.write(composited_frame("front", seq, SIZE, PERSON))
 
 
-@pytest.mark.parametrize("scheme", ["rtmp", "udp", "rtsp"], indirect=True)
+@pytest.mark.parametrize("scheme", ["rtmp", "udp", "rtsp", "srt"], indirect=True)
 def test_the_view_arrives_with_its_colours_and_its_times(scheme: str, stopped: threading.Event) -> None:
-    url, server = serve(scheme, free_port(socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM))
+    url, server = serve(scheme, free_port(socket.SOCK_DGRAM if scheme in ("udp", "srt") else socket.SOCK_STREAM))
     sink = PushSink(Push(url=url), ["front"], print)
     feeder = threading.Thread(target=feed, args=(sink, stopped))
     feeder.start()
@@ -136,7 +156,7 @@ def test_the_view_arrives_with_its_colours_and_its_times(scheme: str, stopped: t
         server.kill()
 
 
-@pytest.mark.parametrize("scheme", ["rtmp", "rtsp"], indirect=True)
+@pytest.mark.parametrize("scheme", ["rtmp", "rtsp", "srt"], indirect=True)
 def test_a_server_that_comes_back_gets_the_picture_again(scheme: str, stopped: threading.Event) -> None:
     port = free_port()
     told: SimpleQueue[str] = SimpleQueue()
@@ -180,7 +200,7 @@ class Counter:
         pass
 
 
-@pytest.mark.parametrize("scheme", ["rtmp", "rtsp"], indirect=True)
+@pytest.mark.parametrize("scheme", ["rtmp", "rtsp", "srt"], indirect=True)
 def test_a_server_that_hangs_stalls_no_other_output_and_is_told(scheme: str, stopped: threading.Event) -> None:
     told: SimpleQueue[str] = SimpleQueue()
     url, server = serve(scheme, free_port())
@@ -238,11 +258,98 @@ def test_an_address_that_cannot_work_is_refused(url: str, cameras: list[str], co
         PushSink(Push(url=url), cameras, print)
 
 
-def test_srt_is_refused_where_ffmpeg_was_built_without_it() -> None:
-    try:
-        av.open("srt:")
-    except av.ProtocolNotFoundError:
-        with pytest.raises(SinkError, match="this build of FFmpeg knows no srt"):
-            PushSink(Push(url="srt://127.0.0.1:9000"), ["front"], print)
-    except OSError:
+def test_srt_is_refused_where_nothing_can_carry_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not relayed("srt://host:9000"):
         pytest.skip("this build of FFmpeg knows srt")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SinkError, match=r"there is no srt-live-transmit, .*: apt install srt-tools") as raised:
+        PushSink(Push(url="srt://host:9000?passphrase=geheim1234"), ["front"], print)
+    assert "geheim" not in str(raised.value)
+
+
+def test_by_srt_every_picture_arrives_at_once_from_the_first_on_and_in_order(srt_port: int) -> None:
+    url, server = serve("srt", srt_port)
+    broadcast = Broadcast(url, Push(url=url))
+    still = composited_frame("front", 0, SIZE, PERSON).composite  # several of them find room in a packet
+    try:
+        for seq in range(60):  # the last two are held back by the receiver until more begin
+            broadcast.write(still, seq * 40_000_000)
+        first, *others = (server.picture()[0] for _ in range(58))
+    finally:
+        broadcast.close()
+        server.kill()
+    assert [round((time_s - first) * 1000) for time_s in others] == list(range(40, 58 * 40, 40))
+
+
+def test_by_srt_a_lost_server_leaves_no_process_behind(srt_port: int) -> None:
+    url, server = serve("srt", srt_port)
+    broadcast = Broadcast(f"{url}?peeridletimeo=500", Push(url=url))
+    picture = composited_frame("front", 0, SIZE, PERSON).composite
+    broadcast.write(picture, 0)
+    server.kill()
+
+    def send_on() -> None:
+        for seq in itertools.count(1):
+            broadcast.write(picture, seq * 40_000_000)
+
+    with pytest.raises(SinkError, match="Broken pipe"):
+        send_on()
+    assert not any(child.name().startswith("srt-live") for child in psutil.Process().children())
+
+
+def test_by_srt_a_viewer_may_come_to_us(srt_port: int, stopped: threading.Event) -> None:
+    told: SimpleQueue[str] = SimpleQueue()
+    url = f"srt://127.0.0.1:{srt_port}?mode=listener"
+    sink = PushSink(Push(url=url), ["front"], told.put)
+    feeder = threading.Thread(target=feed, args=(sink, stopped))
+    feeder.start()
+    try:
+        assert told.get(timeout=20) == f"push to {url} is lost and tried again: {url}: nobody is there"
+        viewer = srt_server(f"srt://127.0.0.1:{srt_port}")
+        assert viewer.picture()[1:4] == [120, 160, 3]
+        assert told.get(timeout=20) == f"push to {url} is back"
+    finally:
+        stopped.set()
+        feeder.join()
+        sink.close()
+        viewer.kill()
+
+
+def test_a_wrong_passphrase_of_srt_is_told_without_it(srt_port: int) -> None:
+    told: SimpleQueue[str] = SimpleQueue()
+    server = srt_server(f"srt://127.0.0.1:{srt_port}?mode=listener&passphrase=the-right-one")
+    sink = PushSink(Push(url=f"srt://127.0.0.1:{srt_port}?passphrase=the-wrong-one"), ["front"], told.put)
+    try:
+        sink.write(composited_frame("front", 0, SIZE, PERSON))
+        text = told.get(timeout=20)
+    finally:
+        sink.close()
+        server.kill()
+    assert text.endswith(f"srt://127.0.0.1:{srt_port}?passphrase=***: Incorrect passphrase")
+    assert "one" not in text
+
+
+def test_who_carries_srt_ends_with_who_started_it_and_both_are_replaced(
+    srt_port: int, stopped: threading.Event
+) -> None:
+    if not relayed("srt://host:9000"):
+        pytest.skip("this build of FFmpeg knows srt")
+    url, server = serve("srt", srt_port)
+    sink = PushSink(Push(url=url), ["front"], print)
+    feeder = threading.Thread(target=feed, args=(sink, stopped))
+    feeder.start()
+    try:
+        assert server.picture()
+        (carrier,) = (child for child in psutil.Process().children(recursive=True) if url in child.cmdline())
+        transmitter = carrier.parent()
+        assert transmitter is not None
+        transmitter.kill()
+        carrier.wait(10)
+        server.kill()  # it still waits for the one that was killed
+        _, server = serve("srt", srt_port)
+        assert server.picture()
+    finally:
+        stopped.set()
+        feeder.join()
+        sink.close()
+        server.kill()

@@ -25,6 +25,12 @@ def test_values_named_like_a_secret_are_hidden() -> None:
     assert shown == "https://h/a.m3u8?Policy=x&access_token=***&sig=***&Key-Pair-Id=***&n=1#token=***"
 
 
+def test_a_stream_id_and_a_passphrase_of_srt_are_hidden_whatever_they_hold() -> None:
+    shown = redact("srt://host:9000?streamid=#!::u=anna,r=live;x&mode=caller&passphrase=a#b;c d?e=f&latency=80")
+    assert shown == "srt://host:9000?streamid=***&mode=caller&passphrase=***&latency=80"
+    assert redact("srt:host?passphrase=geheim") == "srt:host?passphrase=***"
+
+
 def test_a_path_is_shown_as_it_is() -> None:
     assert redact("folder@home/clip?token=1.mp4") == "folder@home/clip?token=1.mp4"
 

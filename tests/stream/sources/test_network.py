@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import itertools
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,10 +20,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
 from stream.config import Camera
-from stream.sources import SourceError, open_source
+from stream.sources import PictureSource, SourceError, open_source
+from stream.srt import missing, relayed
 
 NOTICED_S = 3.0
 
@@ -234,10 +239,14 @@ with av.open(sys.argv[1], "w", format="mpegts") as container:
 """
 
 
-def test_a_stream_sent_by_udp_is_read() -> None:
+def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
-        url = f"udp://127.0.0.1:{probe.getsockname()[1]}"
+        return int(probe.getsockname()[1])
+
+
+def test_a_stream_sent_by_udp_is_read() -> None:
+    url = f"udp://127.0.0.1:{free_port()}"
     sender = subprocess.Popen([sys.executable, "-c", SEND, url], stderr=subprocess.DEVNULL)
     try:
         source = None
@@ -255,3 +264,92 @@ def test_a_stream_sent_by_udp_is_read() -> None:
         sender.wait()
     assert np.abs(taken[-1].pixels.reshape(-1, 3).mean(axis=0) - (40, 60, 200)).max() < 8
     assert {round((later.pts_ns - earlier.pts_ns) / 1e6) for earlier, later in pairwise(taken)} == {40}
+
+
+@pytest.fixture
+def send_srt() -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """Have Debian's FFmpeg send 25 pictures a second by SRT, a key frame in each second."""
+    if lack := missing():
+        pytest.skip(lack)
+    if not shutil.which("ffmpeg"):
+        pytest.skip("ffmpeg is not installed (see .ci/apt-packages.txt)")
+    senders: list[subprocess.Popen[bytes]] = []
+
+    def send(url: str) -> subprocess.Popen[bytes]:
+        scene = ["-re", "-f", "lavfi", "-i", "color=0xc83c28:size=64x48:rate=25"]
+        codec = ["-c:v", "libx264", "-tune", "zerolatency", "-g", "25", "-f", "mpegts"]
+        senders.append(subprocess.Popen(["ffmpeg", "-loglevel", "fatal", "-nostdin", *scene, *codec, url]))
+        return senders[-1]
+
+    yield send
+    for sender in senders:
+        sender.kill()
+        sender.wait()
+
+
+def opened_srt(url: str) -> PictureSource:
+    """The source, asked for until its sender is ready."""
+    until_s = time.monotonic() + 20
+    while True:
+        try:
+            return open_source(Camera(source=url))
+        except SourceError:
+            assert time.monotonic() < until_s
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("", "?mode=listener"), ("?mode=listener", "")])
+def test_a_stream_sent_by_srt_is_read_until_its_sender_goes(ours: str, theirs: str, send_srt: Any) -> None:
+    address = f"srt://127.0.0.1:{free_port()}"
+    sender = send_srt(address + theirs)
+    source = opened_srt(address + ours)
+    assert (source.mode, source.realtime, source.address) == ("live", True, address + ours)
+    taken = list(itertools.islice(source, 20))
+    assert np.abs(taken[-1].pixels.reshape(-1, 3).mean(axis=0) - (40, 60, 200)).max() < 8
+    assert {round((later.pts_ns - earlier.pts_ns) / 1e6) for earlier, later in pairwise(taken)} == {40}
+    sender.terminate()
+
+    def drain() -> None:
+        with contextlib.suppress(SourceError):
+            for _ in source:
+                pass
+
+    assert seconds(drain) < NOTICED_S
+    assert not any(child.name().startswith("srt-live") for child in psutil.Process().children())
+    source.close()
+
+
+def test_a_sender_by_srt_that_freezes_is_noticed(send_srt: Any) -> None:
+    address = f"srt://127.0.0.1:{free_port()}"
+    sender = send_srt(f"{address}?mode=listener")
+    source = opened_srt(address)
+    pictures = iter(source)
+    next(pictures)
+    sender.send_signal(signal.SIGSTOP)
+
+    def drain() -> None:
+        with pytest.raises(SourceError, match=r"has sent nothing for 2\.5 s"):
+            for _ in pictures:
+                pass
+
+    assert seconds(drain) < NOTICED_S
+    assert seconds(source.close) < 0.5
+
+
+def test_a_passphrase_of_srt_opens_and_is_never_told(send_srt: Any) -> None:
+    address = f"srt://127.0.0.1:{free_port()}"
+    send_srt(f"{address}?mode=listener&passphrase=geheimgeheim")
+    with pytest.raises(SourceError, match="Incorrect passphrase") as raised:
+        open_source(Camera(source=f"{address}?passphrase=falschfalsch&conntimeo=20000", stall_ms=20_000))
+    assert "falsch" not in str(raised.value)
+    source = opened_srt(f"{address}?passphrase=geheimgeheim")
+    next(iter(source))
+    assert source.address == f"{address}?passphrase=***"
+    source.close()
+
+
+def test_srt_that_nothing_can_carry_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not relayed("srt://host:9000"):
+        pytest.skip("this build of FFmpeg knows srt")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SourceError, match=r"there is no srt-live-transmit, .*: apt install srt-tools"):
+        open_source(Camera(source="srt://127.0.0.1:9000"))
