@@ -5,7 +5,7 @@ import glob
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import cv2
 import msgspec
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import scipy.io
 
 from clothseg.labels import BENEATH, CLASSES, IGNORE, LabelMap, load_label_map
+from clothseg.training.skirts import skirts_are_bottoms
 from clothseg.transforms import mask_to_network, network_size, to_network
 
 
@@ -36,6 +37,7 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     masks: str = "masks"  # of layout folder: where the index PNGs lie
     weight: float = 1.0  # how often one of its pictures is drawn, against those of other sets
     dress_weight: float = 1.0  # the same again for a picture that shows a dress
+    skirts: Literal["as-labelled", "bottoms"] = "as-labelled"  # bottoms: also those that the labels call a dress
 
 
 def read_picture(path: Path) -> npt.NDArray[np.uint8]:
@@ -153,7 +155,10 @@ def read(data: DataSet) -> Iterator[Sample]:
     """The samples of a data set, in the order of its split. Raises ValueError for what cannot be trained on."""
     if data.layout not in LAYOUTS:
         raise ValueError(f"unknown layout {data.layout!r}; expected one of {', '.join(LAYOUTS)}")
-    return LAYOUTS[data.layout](data)
+    samples = LAYOUTS[data.layout](data)
+    if data.skirts == "as-labelled":
+        return samples
+    return (msgspec.structs.replace(sample, mask=skirts_are_bottoms(sample.mask)) for sample in samples)
 
 
 def shrink(sample: Sample, area_px: int) -> Sample:

@@ -138,6 +138,15 @@ def test_a_mask_without_its_picture_and_an_empty_split_are_refused(tmp_path: Pat
         list(read(DataSet("folder", tmp_path, split=Path("none.txt"))))
 
 
+def test_skirts_that_are_labelled_as_dresses_are_bottoms_where_the_data_set_says_so(tmp_path: Path) -> None:
+    mask = np.zeros((100, 40), np.uint8)
+    mask[10:40, 10:30], mask[40:80, 10:30] = TOP, DRESS
+    (as_labelled,) = read(folder(tmp_path, mask))
+    (told,) = read(DataSet("folder", tmp_path, skirts="bottoms"))
+    np.testing.assert_array_equal(as_labelled.mask, mask)
+    np.testing.assert_array_equal(told.mask, np.where(mask == DRESS, BOTTOM, mask))
+
+
 def test_an_unknown_layout_or_setting_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown layout 'coco'; expected one of ccp, folder, run-lengths"):
         read(DataSet("coco", tmp_path))
