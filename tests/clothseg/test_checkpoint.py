@@ -37,9 +37,11 @@ def test_the_header_is_read_without_torch() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
 
 
-def test_the_default_is_small_and_says_how_good_it_is() -> None:
-    assert DEFAULT_WEIGHTS.stat().st_size < 12_000_000
-    about = read_metadata(DEFAULT_WEIGHTS)
+@pytest.mark.parametrize("weights", sorted(DEFAULT_WEIGHTS.parent.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_all_that_ship_are_small_and_say_how_good_they_are(weights: Path) -> None:
+    assert weights.stat().st_size < 12_000_000
+    about = read_metadata(weights)
+    assert about.architecture == weights.stem
     assert about.classes == CLASSES
     assert about.licence == "Apache-2.0"
     assert set(about.metrics["val"]) >= {"person", "top", "bottom", "dress"}
