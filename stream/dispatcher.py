@@ -97,7 +97,8 @@ class Dispatcher:
 
     def _welcome(self, item: FromReader) -> Camera | None:
         """A guest's camera joins, where there is room for it."""
-        guests = sum(camera.guest for camera in self._cameras.values())
+        # One that has left and whose last frames are still under way takes no place: it was given to the next.
+        guests = sum(camera.guest and camera.ended is None for camera in self._cameras.values())
         if not isinstance(item, Opened) or item.mode != "live" or guests >= self._guests or self._stopping:
             return None
         camera = self._cameras[item.camera] = Camera(item.camera, guest=True)

@@ -47,6 +47,16 @@ def test_a_guest_who_leaves_is_forgotten_and_the_run_goes_on() -> None:
     assert isinstance(messages(dispatcher.hear(opened("second"), 4))[0], StreamStart)
 
 
+def test_the_place_of_a_guest_who_left_is_free_though_its_last_frame_is_under_way() -> None:
+    dispatcher = Dispatcher([], 10**9, guests=1)
+    dispatcher.ready("worker.1", 0)
+    dispatcher.hear(opened("first"), 0)
+    dispatcher.hear(offer("first", 1), 1)
+    dispatcher.hear(Ended("first"), 2)
+    assert isinstance(messages(dispatcher.hear(opened("second"), 3))[0], StreamStart)
+    assert messages(dispatcher.done(Done("first", 0, 0), 4)) == [EndOfStream("first", 0)]
+
+
 def test_a_guest_of_whom_nothing_is_heard_is_gone() -> None:
     dispatcher = Dispatcher(["front"], 10**9, guests=2)
     for name in ("front", "first", "second"):
