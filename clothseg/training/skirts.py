@@ -1,13 +1,15 @@
 """Tells skirts from dresses in masks that call both a dress, by what is worn above them."""
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import BACKGROUND, BOTTOM, DRESS, IGNORE, TOP
 
-_ABOVE: float = 0.6  # share of the top that lies above where the dress begins, from which it is a skirt
-_HIGHEST: float = 0.02  # share of the dress that is left out in finding where it begins
-_ROOM: float = 0.03  # of the figure's height, below which a top may reach over its skirt's waist
+_ABOVE: Final = 0.6  # share of the top that lies above where the dress begins, from which it is a skirt
+_HIGHEST: Final = 0.02  # share of the dress that is left out in finding where it begins
+_ROOM: Final = 0.03  # of the figure's height, below which a top may reach over its skirt's waist
 
 
 def skirts_are_bottoms(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -113,16 +115,20 @@ def outputs(pacer: Pacer) -> Outputs:
     return made
 
 
+def levels(outputs: Outputs, seconds: int, age_ms: Callable[[int], float]) -> list[int]:
+    """The level at first and after each second, where frames are so old at each level."""
+    seen = [LEVELS.index(outputs.pacer.level)]
+    for _ in range(seconds):
+        outputs.take(1, age_ms(seen[-1]))
+        seen.append(LEVELS.index(outputs.pacer.level))
+    return seen
+
+
 class TestLatency:
-    def test_frames_that_come_too_late_lower_the_level_second_by_second_to_the_last(
-        self, pacer: Pacer, outputs: Outputs
-    ) -> None:
-        levels = [pacer.level]
-        for _ in range(len(LEVELS) + 2):
-            outputs.take(1, 200 - 20 * LEVELS.index(pacer.level))  # each level brings something
-            levels.append(pacer.level)
-        assert levels[: len(LEVELS)] == list(LEVELS)
-        assert levels[-1] == LEVELS[-1]
+    def test_frames_that_come_too_late_lower_the_level_second_by_second_to_the_last(self, outputs: Outputs) -> None:
+        seen = levels(outputs, len(LEVELS) + 2, lambda level: 200 - 20 * level)  # each level brings something
+        assert seen[: len(LEVELS)] == list(range(len(LEVELS)))
+        assert seen[-1] == len(LEVELS) - 1
 
     def test_where_fewer_masks_buy_nothing_they_are_made_as_before(self, pacer: Pacer, outputs: Outputs) -> None:
         outputs.take(len(LEVELS) - 1, 200)
@@ -132,13 +138,9 @@ class TestLatency:
         outputs.take(15, 200)
         assert pacer.level == LEVELS[0]
 
-    def test_what_was_in_vain_is_tried_again_ever_more_rarely(self, pacer: Pacer, outputs: Outputs) -> None:
-        tries, was = [], pacer.level
-        for second in range(250):
-            outputs.take(1, 200)
-            if was == LEVELS[0] != pacer.level:
-                tries.append(second)
-            was = pacer.level
+    def test_what_was_in_vain_is_tried_again_ever_more_rarely(self, outputs: Outputs) -> None:
+        seen = levels(outputs, 250, lambda _: 200)
+        tries = [second for second, (was, now) in enumerate(pairwise(seen)) if was == 0 != now]
         assert list(np.diff(tries)) == [20, 35, 65, 65]
 
     def test_fewer_masks_are_worth_it_where_fewer_pictures_are_missed(self, pacer: Pacer, outputs: Outputs) -> None:
@@ -164,15 +166,12 @@ class TestLatency:
         outputs.take(1, 20)
         assert pacer.level == LEVELS[0]
 
-    def test_what_did_not_hold_is_tried_again_ever_more_rarely(self, pacer: Pacer, outputs: Outputs) -> None:
-        tries, was = [], pacer.level
-        for second in range(200):  # easy at the second level, too late at the first
-            outputs.take(1, 120 if pacer.level == LEVELS[0] else 20)
-            if pacer.level == LEVELS[0] and was != LEVELS[0]:
-                tries.append(second)
-            was = pacer.level
-        gaps = np.diff(tries)
-        assert list(gaps) == [9, 17, 33, 61, 61]
+    def test_what_did_not_hold_is_tried_again_ever_more_rarely(self, outputs: Outputs) -> None:
+        seen = levels(
+            outputs, 200, lambda level: 20 if level else 120
+        )  # easy at the second level, too late at the first
+        tries = [second for second, (was, now) in enumerate(pairwise(seen)) if was != 0 == now]
+        assert list(np.diff(tries)) == [9, 17, 33, 61, 61]
 
     def test_the_network_sees_every_so_manieth_frame(self, pacer: Pacer, outputs: Outputs) -> None:
         outputs.take(1, 120)

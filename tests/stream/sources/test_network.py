@@ -24,6 +24,7 @@ import psutil
 import pytest
 
 from stream.config import Camera
+from stream.message import Picture
 from stream.sources import PictureSource, SourceError, open_source
 from stream.srt import missing, relayed
 
@@ -65,6 +66,13 @@ def test_pictures_given_to_a_server_arrive_in_their_colours(start_rtsp: Any, tmp
         assert np.abs(half.reshape(-1, 3).mean(axis=0) - colour).max() < 8
 
 
+def fall_silent(pictures: Iterator[Picture]) -> None:
+    """Take pictures until their silence is noticed."""
+    with pytest.raises(SourceError, match=r"has sent nothing for 2\.5 s"):
+        for _ in pictures:
+            pass
+
+
 def test_a_frozen_server_is_noticed_and_found_frozen_when_asked_again(start_rtsp: Any) -> None:
     server = start_rtsp()
     source = open_source(Camera(source=server.url))
@@ -72,12 +80,7 @@ def test_a_frozen_server_is_noticed_and_found_frozen_when_asked_again(start_rtsp
     next(pictures)
     server.freeze()
 
-    def drain() -> None:
-        with pytest.raises(SourceError, match=r"has sent nothing for 2\.5 s"):
-            for _ in pictures:
-                pass
-
-    assert seconds(drain) < NOTICED_S
+    assert seconds(lambda: fall_silent(pictures)) < NOTICED_S
     assert seconds(source.close) < 0.5
 
     def ask_again() -> None:
@@ -326,12 +329,7 @@ def test_a_sender_by_srt_that_freezes_is_noticed(send_srt: Any) -> None:
     next(pictures)
     sender.send_signal(signal.SIGSTOP)
 
-    def drain() -> None:
-        with pytest.raises(SourceError, match=r"has sent nothing for 2\.5 s"):
-            for _ in pictures:
-                pass
-
-    assert seconds(drain) < NOTICED_S
+    assert seconds(lambda: fall_silent(pictures)) < NOTICED_S
     assert seconds(source.close) < 0.5
 
 
