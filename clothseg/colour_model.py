@@ -11,6 +11,7 @@ Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
 _SHRINK: Final = 2  # network pixels to one of the model
+_SQUARE: Final = np.ones((3, 3), np.uint8)
 _WINDOW: Final = 5  # in which colours are gathered, in the model's own pixels
 
 
@@ -18,7 +19,7 @@ class ColourModel(NamedTuple):
     """What colours around each place say, at half the network's size; 0 far from the band.
 
     odds: (h, w, 4) float32, weights of B, G, R and of 255; their sum is the log odds of the person.
-    difference: (h, w, 4) float32, the person's mean colour less the background's, and 0.
+    difference: (h, w, 3) float32, the person's mean colour less the background's, BGR.
     """
 
     odds: Reals
@@ -33,17 +34,17 @@ def colour_model(person: Pixels, picture: Pixels, band: Pixels, evidence: float,
     (H, W, 3) uint8 BGR. `evidence` bounds the log odds, `noise` is how far one colour varies, in levels of 255.
     """
     size = (max(person.shape[1] // _SHRINK, 1), max(person.shape[0] // _SHRINK, 1))
-    at = _around(cv2.resize(band, size, interpolation=cv2.INTER_AREA), _WINDOW)
+    near = cv2.dilate(cv2.resize(band, size, interpolation=cv2.INTER_AREA), _SQUARE)
+    at = _around(near, _WINDOW)
     share = cv2.resize(person, size, interpolation=cv2.INTER_AREA)[at].astype(np.float32) / 255
     # Sampled, not averaged: the noise must be that of single pixels, which the model will judge.
     sampled = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)[at]
-    colour = np.stack(cv2.split(sampled.astype(np.float32)))
-    ours, theirs = np.square(np.square(share)), np.square(np.square(1 - share))
-    weight_ours, mean_ours = _weighted(colour, ours)
-    weight_theirs, mean_theirs = _weighted(colour, theirs)
+    wanted = np.flatnonzero(near[at])
+    ours, theirs, squares = _moments(sampled.astype(np.float32), share, wanted)
+    weight_ours, mean_ours = _mean(ours)
+    weight_theirs, mean_theirs = _mean(theirs)
     difference = mean_ours - mean_theirs
-    spread = colour - np.where(share > 0.5, mean_ours, mean_theirs)
-    covariance = _covariance(spread, (ours + theirs) / (weight_ours + weight_theirs), noise)
+    covariance = _covariance(squares, ((weight_ours, mean_ours), (weight_theirs, mean_theirs)), noise)
     direction = _solve(covariance, difference)
     distance = (direction * difference).sum(0)
     # Where only one side was seen nearby there is nothing to tell apart.
@@ -51,10 +52,18 @@ def colour_model(person: Pixels, picture: Pixels, band: Pixels, evidence: float,
     strength = known * np.minimum(1, evidence / np.maximum(distance, 1e-3))
     weights = direction * strength
     middle = (weights * (mean_ours + mean_theirs)).sum(0) / -510
-    fields = np.zeros((2, *size[::-1], 4), np.float32)
-    fields[0][at] = cv2.merge([*weights, middle])
-    fields[1][at] = cv2.merge([*(difference * known), np.zeros_like(known)])
-    return ColourModel(*fields)
+    odds = np.zeros((*share.shape, 4), np.float32)
+    odds.reshape(-1, 4)[wanted] = np.stack([*weights, middle], axis=1)
+    colours = np.zeros((*share.shape, 3), np.float32)
+    colours.reshape(-1, 3)[wanted] = (difference * known).T
+    return ColourModel(_placed(odds, at, size), _placed(colours, at, size))
+
+
+def _placed(part: Reals, at: tuple[slice, slice], size: tuple[int, int]) -> Reals:
+    """A part (h', w', C) of a field of `size` (w, h) in its place; elsewhere 0."""
+    field = np.zeros((size[1], size[0], part.shape[2]), np.float32)
+    field[at] = part
+    return field
 
 
 def _around(mask: Pixels, margin: int) -> tuple[slice, slice]:
@@ -63,19 +72,42 @@ def _around(mask: Pixels, margin: int) -> tuple[slice, slice]:
     return np.s_[max(y - margin, 0) : y + tall + margin, max(x - margin, 0) : x + wide + margin]
 
 
-def _weighted(colour: Reals, weight: Reals) -> tuple[Reals, Reals]:
-    """The weight (h, w) around each place and the weighted mean of colours (3, h, w) there."""
-    whole, *means = _means([weight, *(colour * weight)])
-    whole = whole + np.float32(1e-4)
-    return whole, np.stack(means) / whole
+def _moments(colour: Reals, share: Reals, wanted: NDArray[np.intp]) -> tuple[Reals, Reals, Reals]:
+    """Box means of weighted colours (h, w, 3) and their products, at the `wanted` of h · w places.
+
+    The person's weight and its colours times it, (4, n); the background's; both sides' BB, GG, RR, BG, BR, GR, (6, n).
+    """
+    ours, theirs = np.square(np.square(share)), np.square(np.square(1 - share))
+    b, g, r = cv2.split(colour)
+    both = ours + theirs
+    weighted_b, weighted_g, weighted_r = both * b, both * g, both * r
+    groups = (
+        (ours, ours * b, ours * g, ours * r),
+        (theirs, theirs * b, theirs * g, theirs * r),
+        (weighted_b * b, weighted_g * g, weighted_r * r, weighted_b * g),
+        (weighted_b * r, weighted_g * r),
+    )
+    # Four planes at a time cost little more than one.
+    means = [cv2.blur(cv2.merge(group), (_WINDOW, _WINDOW)) for group in groups]
+    first, second, third, fourth = (mean.reshape(-1, mean.shape[2]).take(wanted, axis=0).T for mean in means)
+    return first, second, np.concatenate([third, fourth])
 
 
-def _covariance(spread: Reals, weight: Reals, noise: float) -> tuple[Reals, ...]:
-    """Weighted covariance of colours (3, h, w) around each place, as BB, GG, RR, BG, BR, GR, each (h, w)."""
+def _mean(moments: Reals) -> tuple[Reals, Reals]:
+    """The weight (n,) at each place and the mean colour (3, n), from a side's moments (4, n)."""
+    weight: Reals = moments[0] + np.float32(1e-4)
+    return weight, moments[1:] / weight
+
+
+def _covariance(squares: Reals, sides: Sequence[tuple[Reals, Reals]], noise: float) -> tuple[Reals, ...]:
+    """Covariance within both sides (weight, mean) at each place, as BB, GG, RR, BG, BR, GR, each (n,)."""
     pairs = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
-    weighted = spread * weight
-    means = _means([weighted[i] * spread[j] for i, j in pairs])
-    return tuple(mean + np.float32(noise**2) if i == j else mean for mean, (i, j) in zip(means, pairs, strict=True))
+    whole = sum(weight for weight, _ in sides)
+    shared = [
+        (square - sum(weight * mean[i] * mean[j] for weight, mean in sides)) / whole
+        for square, (i, j) in zip(squares, pairs, strict=True)
+    ]
+    return tuple(mean + np.float32(noise**2) if i == j else mean for mean, (i, j) in zip(shared, pairs, strict=True))
 
 
 def _solve(covariance: tuple[Reals, ...], difference: Reals) -> Reals:
@@ -91,13 +123,3 @@ def _solve(covariance: tuple[Reals, ...], difference: Reals) -> Reals:
             first[2] * b + second[1] * g + third * r,
         )
     )
-
-
-def _means(fields: Sequence[Reals]) -> list[Reals]:
-    """Box means (h, w) of some fields over the colour model's window; four at a time cost little more than one."""
-    means: list[Reals] = []
-    for first in range(0, len(fields), 4):
-        group = list(fields[first : first + 4])
-        blurred = cv2.blur(cv2.merge(group + group[:1] * (4 - len(group))), (_WINDOW, _WINDOW))
-        means += [np.ascontiguousarray(blurred[..., k]) for k in range(len(group))]
-    return means

@@ -15,7 +15,7 @@ Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
 _SURE: Final = 16  # of 255: a probability this near to 0 or 1 leaves nothing to refine
-_SEEN: Final = 0.01  # a share of a pixel that shows
+_SEEN: Final = 0.04  # a share of a pixel that shows
 _ROW: Final = 512  # single pixels are worked on in rows of this length: OpenCV is slow on columns
 _SQUARE: Final = np.ones((3, 3), np.uint8)
 _SUM: Final = np.ones(4, np.float32)
@@ -98,12 +98,9 @@ def _take_out(foreground: Pixels, difference: Reals, places: _Places, share: Rea
         return
     rows = np.pad(mixed, (0, -mixed.size % _ROW), "edge").reshape(-1, _ROW)
     at = _Places(places.y.take(rows), places.x.take(rows), places.size)
-    old, through = _at(difference, at), 1 - share.take(rows)
-    for channel in range(3):
-        old[..., channel] *= through
+    old = cv2.multiply(_at(difference, at), cv2.merge([1 - share.take(rows)] * 3))
     flat, pixels = at.within(0, 0, at.size[1]), _whole_pixels(foreground)
-    colour = cv2.cvtColor(_bytes(pixels.take(flat)), cv2.COLOR_BGR2BGRA)
-    colour = cv2.cvtColor(cv2.add(colour, old, dtype=cv2.CV_8U), cv2.COLOR_BGRA2BGR)
+    colour = cv2.add(_bytes(pixels.take(flat)), old, dtype=cv2.CV_8U)
     pixels[flat] = _whole_pixels(colour).reshape(flat.shape)
 
 
@@ -171,9 +168,13 @@ def _at(field: NDArray[Any], places: _Places) -> NDArray[Any]:
 
 def _seen(picture: Pixels, places: _Places) -> Pixels:
     """The picture's colour at some places, averaged over about 3 × 3, as B, G, R and 255: (rows, _ROW, 4)."""
-    height, width = picture.shape[:2]
-    half = cv2.resize(picture, (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_AREA)
-    seen: Pixels = _at(cv2.cvtColor(half, cv2.COLOR_BGR2BGRA), places)
+    # Halved only where it is asked for, at even corners: the whole picture would come from memory once more.
+    top, left = (2 * (int(at.min()) // 2) for at in (places.y, places.x))
+    part = picture[top : places.y.max() + 2, left : places.x.max() + 2]
+    height, width = part.shape[:2]
+    half = cv2.resize(part, (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_AREA)
+    inside = _Places(places.y - top, places.x - left, (height, width))
+    seen: Pixels = _at(cv2.cvtColor(half, cv2.COLOR_BGR2BGRA), inside)
     return seen
 
 
