@@ -1,4 +1,4 @@
-"""Label pictures no one labelled with a model of ours, to train on: writes a folder of images and masks.
+"""Label pictures no one labelled with one or more models of ours, to train on: writes a folder of images and masks.
 
 Tagged photos of Clothing Co-Parsing: `python tools/pseudo_label.py ccp configs/datasets/ccp-val.yaml OUT`; one that is
 not tagged `dress` is given none. Webcam clips of people in top and bottom, after tools/peer_selfie.py:
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--peer", type=Path, help="person mattes of the clips' frames")
     parser.add_argument("--empty-at", type=int, default=0, help="number of a frame in which no one is")
-    parser.add_argument("--weights", type=Path, default=DEFAULT_WEIGHTS)
+    parser.add_argument("--weights", type=Path, nargs="+", default=[DEFAULT_WEIGHTS], help="one or more; their mean")
     options = parser.parse_args()
     if options.kind == "clips" and options.peer is None:
         parser.error("clips need --peer, a folder of person mattes from tools/peer_selfie.py")

@@ -1,9 +1,10 @@
-"""Labels for pictures no one labelled: a model's own, where it is sure and agrees with what is known of the picture.
+"""Labels for pictures no one labelled: those of models, where they are sure and agree with what is known of it.
 
 What is known may be tags of the whole picture (one without the tag `dress` shows no dress) and a peer's person matte.
 (Self-training in the manner of Lee 2013 and Xie et al. 2020, with image-level tags as a constraint.)
 """
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.io
 
-from clothseg.checkpoint import read_metadata
+from clothseg.checkpoint import Metadata, read_metadata
 from clothseg.engines import Engine, open_engine
 from clothseg.labels import BACKGROUND, CLASSES, IGNORE, PERSON
 from clothseg.training.samples import DataSet, Sample, read_picture
@@ -27,39 +28,41 @@ Planes = npt.NDArray[np.float32]
 
 
 class Labeller:
-    """A model that labels pictures, its answer the mean over sizes and mirror images."""
+    """Models that label pictures, their answer the mean over models, sizes and mirror images."""
 
-    def __init__(self, weights: Path, confidence: float = 0.6) -> None:
-        self._metadata = read_metadata(weights)
-        self._engine: Engine = open_engine(weights, "auto", "auto", 0)
+    def __init__(self, weights: Sequence[Path], confidence: float = 0.6) -> None:
+        self._models: list[tuple[Metadata, Engine]] = [
+            (read_metadata(path), open_engine(path, "auto", "auto", 0)) for path in weights
+        ]
         self._confidence = confidence
 
     def __call__(
         self, picture: npt.NDArray[np.uint8], allowed: Collection[int], matte: npt.NDArray[np.uint8] | None = None
     ) -> npt.NDArray[np.uint8]:
-        """A mask (H, W) uint8 of a picture (H, W, 3) uint8 BGR: `IGNORE` where the model is not sure.
+        """A mask (H, W) uint8 of a picture (H, W, 3) uint8 BGR: `IGNORE` where the models are not sure.
 
         allowed: the classes the picture can show. matte: a peer's person matte (H, W) uint8, followed where it is
-        sure and not judged elsewhere.
+        sure; elsewhere, at the outlines, the models alone decide.
         """
         planes = constrained(self._ensemble(picture), allowed)
+        alone = confident(planes, self._confidence)
         if matte is None:
-            return confident(planes, self._confidence)
+            return alone
         person = sure_person(matte)
         dressed = confident(constrained(planes, set(allowed) - {BACKGROUND}), self._confidence)
-        return np.where(person == PERSON, dressed, person).astype(np.uint8)
+        return np.select([person == PERSON, person == BACKGROUND], [dressed, person], alone).astype(np.uint8)
 
     def _ensemble(self, picture: npt.NDArray[np.uint8]) -> Planes:
-        """Probabilities (K, H, W), the mean over scales and flips."""
+        """Probabilities (K, H, W), the mean over models, scales and flips."""
         height, width = picture.shape[:2]
         total = np.zeros((len(CLASSES), height, width), np.float32)
-        for scale in _SCALES:
-            size = network_size(height, width, round(self._metadata.area_px * scale), self._metadata.multiple_px)
+        for (metadata, engine), scale in itertools.product(self._models, _SCALES):
+            size = network_size(height, width, round(metadata.area_px * scale), metadata.multiple_px)
             small = to_network(picture, size)
             for view, mirror in ((small, slice(None)), (np.ascontiguousarray(small[:, ::-1]), slice(None, None, -1))):
-                planes = self._engine(view[None])[0][:, :, mirror]
+                planes = engine(view[None])[0][:, :, mirror]
                 total += probabilities_at(np.ascontiguousarray(planes), (height, width))
-        return total / np.float32(2 * len(_SCALES))
+        return total / np.float32(2 * len(_SCALES) * len(self._models))
 
 
 def constrained(planes: Planes, allowed: Collection[int]) -> Planes:

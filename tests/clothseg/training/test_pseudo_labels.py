@@ -12,6 +12,7 @@ from clothseg.labels import BACKGROUND, BOTTOM, DRESS, IGNORE, PERSON, TOP
 from clothseg.training.pseudo_labels import Labeller, confident, constrained, empty_frames, tagged_ccp, write_samples
 from clothseg.training.samples import DataSet, Sample, read, read_picture
 
+FIRST_WEIGHTS = DEFAULT_WEIGHTS.with_name("u2netp-stem2.safetensors")
 FRAME = Path(__file__).parents[3] / "data/webcam/images/thanks_030.jpg"
 
 
@@ -35,15 +36,29 @@ def test_some_class_must_be_allowed() -> None:
         constrained(planes(1, 0, 0, 0, 0), set())
 
 
-def test_the_person_follows_the_peer_where_it_is_sure() -> None:
+def test_the_person_follows_the_peer_where_it_is_sure_and_the_model_elsewhere() -> None:
     picture = read_picture(FRAME)[::2, ::2].copy()
     matte = np.full(picture.shape[:2], 128, np.uint8)
     matte[:, :60], matte[100:160, 140:180] = 0, 255
-    mask = Labeller(DEFAULT_WEIGHTS)(picture, {BACKGROUND, PERSON, TOP, BOTTOM}, matte)
+    label = Labeller([DEFAULT_WEIGHTS])
+    mask = label(picture, {BACKGROUND, PERSON, TOP, BOTTOM}, matte)
     assert (mask[:, :60] == BACKGROUND).all()
     assert (mask[100:160, 140:180] != BACKGROUND).all()
     assert not np.isin(mask, DRESS).any()
-    assert (mask[:, 200:] == IGNORE).all()
+    assert (mask[:, 200:] == label(picture, {BACKGROUND, PERSON, TOP, BOTTOM})[:, 200:]).all()
+
+
+def test_several_models_label_by_their_mean(tmp_path: Path) -> None:
+    picture = read_picture(FRAME)[::4, ::4].copy()
+    masks = [
+        Labeller(paths, confidence=0)(picture, {BACKGROUND, PERSON, TOP, BOTTOM})
+        for paths in ([DEFAULT_WEIGHTS], [FIRST_WEIGHTS], [DEFAULT_WEIGHTS, FIRST_WEIGHTS])
+    ]
+    agreed = masks[0] == masks[1]
+    assert not agreed.all()
+    assert (masks[2] == masks[0])[agreed].mean() > 0.99
+    for alone in masks[:2]:
+        assert not (masks[2] == alone).all()
 
 
 def test_tags_of_ccp_say_what_a_photo_can_show(tmp_path: Path) -> None:
