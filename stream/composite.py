@@ -12,8 +12,9 @@ import numpy as np
 from clothseg.cutout import cut_out
 from clothseg.labels import PALETTE
 from clothseg.matting import Matte, matte, upsample
+from clothseg.past import SmoothingState
 from clothseg.region import person_box
-from clothseg.smoothing import SmoothingState, carry, smooth
+from clothseg.smoothing import carry, smooth
 from clothseg.tryon import OpenEffect, apply_effects
 from stream.attention import Attention
 from stream.choice import Change, Changes, Choice, Choices, waiting

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.matting import Matte, Matting, matte
+from clothseg.past import SmoothingState
 from clothseg.segmenter import Segmenter
-from clothseg.smoothing import Smoothing, SmoothingState, smooth
+from clothseg.smoothing import Smoothing, smooth
 from clothseg.tryon import (
     BackgroundBlur,
     BackgroundColour,

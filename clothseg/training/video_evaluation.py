@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from clothseg.labels import BACKGROUND, CLASSES, GARMENTS
 from clothseg.matting import Matting, matte, shares, upsample
-from clothseg.smoothing import Smoothing, SmoothingState, smooth
+from clothseg.past import SmoothingState
+from clothseg.smoothing import Smoothing, smooth
 from clothseg.training.clips import ClipFrame, mask_shares, near
 from clothseg.training.samples import read_index_mask
 from clothseg.training.video_metrics import Scorer, Scores, warp

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clothseg.labels import BOTTOM, CLASSES, DRESS, PERSON, TOP
-from clothseg.smoothing import Smoothing, SmoothingState, carry, smooth
+from clothseg.past import SmoothingState
+from clothseg.smoothing import Smoothing, carry, correct, smooth
 
 Pixels = NDArray[np.uint8]
 MS = 1_000_000
@@ -279,3 +280,74 @@ def test_the_time_since_the_network_saw_anything_goes_on_while_masks_are_carried
     state, _ = smooth(None, certain(block(20)), picture, 5 * MS, PLAIN)
     state, _ = carry(state, picture, PLAIN)
     assert state.pts_ns == 5 * MS
+
+
+class TestAnAnswerThatComesLate:
+    """The network's masks of a picture, known only when others have been shown after it."""
+
+    @staticmethod
+    def walk(rng: np.random.Generator, frames: int) -> tuple[list[Pixels], list[Pixels]]:
+        """Cloth that moves 3 px a frame over a wall."""
+        cloth, wall = textured(rng), textured(rng)
+        masks, pictures = [], []
+        for index in range(frames):
+            labels = block(10 + 3 * index)
+            where = cv2.resize(labels, (256, 192), interpolation=cv2.INTER_NEAREST) > 0
+            shown = wall.copy()
+            shown[where] = np.roll(cloth, 6 * index, axis=1)[where]
+            masks.append(certain(labels))
+            pictures.append(shown)
+        return masks, pictures
+
+    @staticmethod
+    def shown(state: SmoothingState, picture: Pixels) -> NDArray[np.bool_]:
+        return np.asarray(carry(state, picture, PLAIN)[1][TOP] > 127)
+
+    def test_is_carried_to_the_present_as_if_it_had_come_in_time(self) -> None:
+        masks, pictures = self.walk(np.random.default_rng(20), 6)
+        state, _ = smooth(None, certain(block(10, DRESS)), pictures[0], 0, PLAIN)  # the network was wrong at first
+        state, _ = carry(state, pictures[1], PLAIN)
+        states = []
+        for index in range(2, 5):
+            state, _ = carry(state, pictures[index], PLAIN)
+            states.append(state)
+        uncorrected = self.shown(states[-1], pictures[5])
+        corrected = self.shown(correct(states, masks[2], 1000 * MS, PLAIN)[-1], pictures[5])
+        in_time, _ = smooth(None, masks[2], pictures[2], 0, PLAIN)
+        for index in (3, 4):
+            in_time, _ = carry(in_time, pictures[index], PLAIN)
+        truth = masks[5][TOP] > 127
+        assert not uncorrected.any()
+        assert (corrected & truth).sum() / (corrected | truth).sum() > 0.7
+        assert (corrected == self.shown(in_time, pictures[5])).mean() > 0.995
+
+    def test_counts_alone_after_a_cut(self) -> None:
+        rng = np.random.default_rng(21)
+        before, after = textured(rng), textured(rng)
+        state, _ = smooth(None, certain(block(10)), before, 0, PLAIN)
+        state, _ = carry(state, after, PLAIN)
+        [corrected] = correct([state], certain(block(70, BOTTOM)), 33 * MS, PLAIN)
+        _, steady = carry(corrected, after, PLAIN)
+        assert steady[TOP].max() == 0
+        assert (steady[BOTTOM, 32:68, 72:108] > 250).all()
+
+    def test_each_state_since_is_corrected_so_that_the_next_answer_can_go_on_from_it(self) -> None:
+        masks, pictures = self.walk(np.random.default_rng(22), 4)
+        state, _ = smooth(None, masks[0], pictures[0], 0, PLAIN)
+        states = []
+        for picture in pictures[1:]:
+            state, _ = carry(state, picture, PLAIN)
+            states.append(state)
+        first = correct(states, masks[1], 33 * MS, PLAIN)
+        assert len(first) == len(states)
+        second = correct(first[1:], masks[2], 66 * MS, PLAIN)
+        assert [state.pts_ns for state in second] == [66 * MS] * 2
+
+    def test_of_another_shape_starts_anew(self) -> None:
+        rng = np.random.default_rng(23)
+        state, _ = smooth(None, certain(block(10)), textured(rng), 0, PLAIN)
+        other = np.zeros((5, 64, 80), np.uint8)
+        other[DRESS] = 255
+        [corrected] = correct([state], other, 33 * MS, PLAIN)
+        _, steady = carry(corrected, textured(rng, 160, 200), PLAIN)
+        assert (steady[DRESS] > 250).all()

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.matting import Matting, matte
+from clothseg.past import SmoothingState
 from clothseg.segmenter import Segmenter
-from clothseg.smoothing import Smoothing, SmoothingState, smooth
+from clothseg.smoothing import Smoothing, smooth
 from tools.benchmark.clip import ROOT
 from tools.benchmark.end_to_end import Percentiles
 

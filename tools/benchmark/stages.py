@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from clothseg.checkpoint import DEFAULT_WEIGHTS, read_metadata
 from clothseg.cutout import cut_out
 from clothseg.matting import Matte, matte
+from clothseg.past import SmoothingState
 from clothseg.region import Box, focus, person_box
 from clothseg.segmenter import Segmenter
-from clothseg.smoothing import SmoothingState, carry, smooth
+from clothseg.smoothing import carry, smooth
 from clothseg.transforms import network_size, to_network
 from clothseg.tryon import apply_effects
 from stream import wire
