@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from clothseg.region import Box, focus
 from stream.ledger import CameraStatus, Ledger, MasksFrom
 from stream.message import Ended, Frame, Mode, Picture
-from stream.pace import Level, Pacer
+from stream.pace import LEVELS, Level, Pacer
 
 FILE_FRAMES_UNDER_WAY = 8
 """Frames of a file that may be unacknowledged at once; live, it is one more than there are workers."""
@@ -85,13 +85,13 @@ class Camera:
         box = self.boxes.pop(self.next_seq - FILE_FRAMES_UNDER_WAY, None)
         if self.mode == "live":
             box = next(reversed(self.boxes.values()), None)
-        if how != "network":
+        if how not in ("network", "ahead"):
             return None
         self.views += 1
         return focus(box, self.views - 1)
 
     def _level(self) -> Level:
-        return self.pacer.level if self.pacer is not None else Level(1, 1.0)
+        return self.pacer.level if self.pacer is not None else LEVELS[0]
 
     def status(self, now_ns: int) -> CameraStatus:
         """Its ledger as it stands."""
@@ -113,6 +113,7 @@ class Camera:
             frames=self.frames,
             interrupted=self.interrupted,
             masks=dict(self.ledger.masks),
+            mask_way=self._level().way,
             mask_every=self._level().every,
             mask_detail=self._level().detail,
         )

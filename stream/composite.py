@@ -11,10 +11,7 @@ import numpy as np
 
 from clothseg.cutout import cut_out
 from clothseg.labels import PALETTE
-from clothseg.matting import Matte, matte, upsample
-from clothseg.past import SmoothingState
 from clothseg.region import person_box
-from clothseg.smoothing import carry, smooth
 from clothseg.tryon import OpenEffect, apply_effects
 from stream.attention import Attention
 from stream.choice import Change, Changes, Choice, Choices, waiting
@@ -22,6 +19,7 @@ from stream.config import Mjpeg, OutputSettings, Publisher, Push, Recording, Run
 from stream.dressing import open_dressing
 from stream.lifeline import BEAT_S, STOP_S, Lifeline, Notice, Patience, Reporter, SinkFailed, StopWanted
 from stream.link import Inbox, Peer
+from stream.masking import MaskPast, make_masks, take_late
 from stream.message import (
     CarriedFrame,
     CompositedFrame,
@@ -29,6 +27,7 @@ from stream.message import (
     Dropped,
     EndOfStream,
     Finished,
+    LateMasks,
     Outage,
     Output,
     Pixels,
@@ -43,30 +42,22 @@ from stream.sources import redact
 from stream.stage import Sink, Step, StreamError, run
 from stream.switchboard import Switchboard
 
-Arrival = Masked | StreamStart | Outage | EndOfStream
-"""What reaches the step: frames in order, and the news of their camera between them."""
-
-
-class _Masks(NamedTuple):
-    """The masks of one frame, and how to go on from them; `seen_ns` is when the network's picture was shown."""
-
-    classes: tuple[str, ...]
-    probabilities: Pixels
-    matte: Matte
-    smoothing: SmoothingState | None
-    seen_ns: int
+Arrival = Masked | LateMasks | StreamStart | Outage | EndOfStream
+"""What reaches the step: frames in order, the news of their camera between them, and masks as they come."""
 
 
 class _Past(NamedTuple):
     """All that is remembered of one camera; `states` are those of `effects`, which may be changed."""
 
-    masks: _Masks | None = None
+    masks: MaskPast = MaskPast()
     effects: tuple[OpenEffect, ...] = ()
     states: tuple[Any, ...] | None = None
 
 
 def step(settings: Run) -> Step[Arrival | Change, Output]:
     """SegmentedFrame or CarriedFrame → CompositedFrame; news of a camera passes through, and makes its past forgotten.
+
+    LateMasks correct the past from which the next frame goes on.
 
     A `Change` is obeyed from the next frame on.
     """
@@ -75,6 +66,9 @@ def step(settings: Run) -> Step[Arrival | Change, Output]:
 
     def composite(item: Arrival | Change) -> Iterator[Output]:
         match item:
+            case LateMasks():
+                if (past := pasts.get(item.camera)) is not None:
+                    pasts[item.camera] = past._replace(masks=take_late(item, past.masks, settings))
             case SegmentedFrame(frame=frame) | CarriedFrame(frame=frame):
                 past = pasts.get(frame.camera, _Past())
                 pasts[frame.camera], made = draw(item, past, choices.of(frame.camera), settings)
@@ -93,16 +87,13 @@ def step(settings: Run) -> Step[Arrival | Change, Output]:
 def draw(item: Masked, past: _Past, choice: Choice, settings: Run) -> tuple[_Past, CompositedFrame]:
     """Mask a frame, cut out and dress as chosen, and lay out the view."""
     picture = item.frame.picture
-    if isinstance(item, SegmentedFrame):
-        masks = _mask(item, past.masks, settings)
-    else:
-        masks = _carry_on(item, past.masks, settings)
+    remembered, masks = make_masks(item, past.masks, settings)
     cut = cut_out(masks.matte, choice.cutout)
     states = past.states if past.effects is choice.effects else None
     states, dressed = apply_effects(choice.effects, states, picture.pixels, cut, picture.pts_ns)
     panels = {"composite": dressed, "raw": picture.pixels}
     view = [panels[p] if p in panels else paint_parts(picture.pixels, cut.parts) for p in choice.panels]
-    return _Past(masks, choice.effects, states), CompositedFrame(
+    return _Past(remembered, choice.effects, states), CompositedFrame(
         item.frame,
         masks.classes,
         masks.probabilities,
@@ -112,37 +103,6 @@ def draw(item: Masked, past: _Past, choice: Choice, settings: Run) -> tuple[_Pas
         side_by_side(view),
         picture.pts_ns - masks.seen_ns,
     )
-
-
-def _mask(item: SegmentedFrame, last: _Masks | None, settings: Run) -> _Masks:
-    """The masks of a frame that the network has seen, steadied and with true edges."""
-    picture, probabilities = item.frame.picture, item.probabilities
-    smoothing = last.smoothing if last is not None else None
-    if settings.smoothing != "off":
-        smoothing, probabilities = smooth(smoothing, probabilities, picture.pixels, picture.pts_ns, settings.smoothing)
-    matted = _matte(probabilities, picture.pixels, settings)
-    return _Masks(item.classes, probabilities, matted, smoothing, picture.pts_ns)
-
-
-def _carry_on(item: CarriedFrame, last: _Masks | None, settings: Run) -> _Masks:
-    """The masks of the frame before, for one that the network has not seen; ValueError where there are none."""
-    if last is None:
-        raise ValueError(f"frame {item.frame.seq} of {item.frame.camera} is to go on from masks, and there are none")
-    pixels = item.frame.picture.pixels
-    if item.carry == "still" or last.smoothing is None or settings.smoothing == "off":
-        # The picture stays live; only at the edges the colours freed of the background are kept.
-        inside = cv2.compare(last.matte.alpha, 255, cv2.CMP_EQ)
-        foreground = np.asarray(cv2.copyTo(pixels, inside, last.matte.foreground.copy()), np.uint8)
-        return last._replace(matte=last.matte._replace(foreground=foreground))
-    smoothing, probabilities = carry(last.smoothing, pixels, settings.smoothing)
-    matted = _matte(probabilities, pixels, settings)
-    return last._replace(probabilities=probabilities, matte=matted, smoothing=smoothing)
-
-
-def _matte(probabilities: Pixels, pixels: Pixels, settings: Run) -> Matte:
-    if settings.matting == "off":
-        return upsample(probabilities, pixels)
-    return matte(probabilities, pixels, settings.matting)
 
 
 def side_by_side(panels: list[Pixels]) -> Pixels:
@@ -175,7 +135,9 @@ class Arrivals:
             if isinstance(item, Finished):
                 return
             yield from waiting(self._changes)
-            if isinstance(item, SegmentedFrame | CarriedFrame | StreamStart | Outage | EndOfStream | Dropped):
+            if isinstance(item, LateMasks):
+                yield item
+            elif isinstance(item, SegmentedFrame | CarriedFrame | StreamStart | Outage | EndOfStream | Dropped):
                 yield from resequencer.push(item)
             self._attention.look()
             self._lifeline.beat()

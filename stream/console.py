@@ -99,11 +99,13 @@ def summary(camera: CameraStatus) -> str:
 def _pace(camera: CameraStatus) -> str:
     """How masks are spared, where they are."""
     words = []
+    if camera.mask_way == "ahead":
+        words.append("frames go ahead of their masks")
     if camera.mask_every > 1:
         words.append(f"the network sees every {camera.mask_every}. frame")
     if camera.mask_detail < 1:
         words.append(f"at {camera.mask_detail:.0%} of its size")
-    return ", " + " ".join(words) if words else ""
+    return ", " + ", ".join(words) if words else ""
 
 
 def _dropped(camera: CameraStatus) -> str:

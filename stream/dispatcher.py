@@ -2,7 +2,7 @@
 
 Every method takes what a peer said and returns the `Order`s that follow from it; no socket, no clock.
 A frame stays the dispatcher's until composite says `Done`, so a worker may die with it. In `live` mode
-the newest picture waits, and older ones are dropped before they get a number; one that needs no masks of its
+the newest picture waits, and older ones are dropped before they get a number; one that does not wait for masks of its
 own goes to composite at once, and one that no output has a use for is not asked for. In `file` mode the reader is
 asked for the next picture only when the last one was handed out.
 """
@@ -10,6 +10,7 @@ asked for the next picture only when the last one was handed out.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from stream.camera import FILE_FRAMES_UNDER_WAY, Camera, Held
@@ -347,16 +348,24 @@ class Dispatcher:
             held = camera.number(how)
             if how != "network":
                 held.worker = _COMPOSITE
-                return [Order("composite", camera.name, CarriedFrame(held.frame, how))]
+                orders = [Order("composite", camera.name, CarriedFrame(held.frame, how))]
+                if how == "ahead":
+                    orders.append(self._occupy(held, replace(held.frame, answer="masks"), now_ns))
+                return orders
         if not self._idle:
             return []
-        worker = held.worker = self._idle.popleft()
+        order = self._occupy(held, held.frame, now_ns)
+        held.worker = order.name
+        if camera.mode == "file" and camera.waiting is None and not camera.ended:
+            return [order, *self._ask(camera)]
+        return [order]
+
+    def _occupy(self, held: Held, frame: Frame, now_ns: int) -> Order:
+        """Give the first idle worker a frame."""
+        worker = self._idle.popleft()
         held.handed_ns = now_ns
         self._working[worker] = held
-        orders = [Order("worker", worker, held.frame)]
-        if camera.mode == "file" and camera.waiting is None and not camera.ended:
-            orders += self._ask(camera)
-        return orders
+        return Order("worker", worker, frame)
 
     def _has_room(self, camera: Camera) -> bool:
         """Whether one more frame of a camera may be under way."""

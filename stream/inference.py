@@ -11,7 +11,7 @@ from clothseg.segmenter import Segmenter
 from stream.config import Model, Run
 from stream.lifeline import BEAT_S, Lifeline, Notice
 from stream.link import Outbox, Peer
-from stream.message import Frame, Ready, SegmentedFrame
+from stream.message import Frame, LateMasks, Pixels, Ready, SegmentedFrame
 from stream.stage import Step, run
 
 
@@ -26,15 +26,25 @@ def load(model: Model) -> Segmenter:
     return Segmenter.load(model.weights, model.engine, model.precision, threads)
 
 
-def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame]:
-    """Frame → SegmentedFrame.
+def answer(
+    frame: Frame, classes: tuple[str, ...], probabilities: Pixels, started_ns: int
+) -> SegmentedFrame | LateMasks:
+    """What a worker sends on: the frame and its masks, or the masks alone where it went ahead."""
+    inference_ns = time.perf_counter_ns() - started_ns
+    if frame.answer == "frame":
+        return SegmentedFrame(frame, classes, probabilities, inference_ns)
+    return LateMasks(frame.camera, frame.epoch, frame.seq, classes, probabilities, inference_ns)
+
+
+def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame | LateMasks]:
+    """Frame → SegmentedFrame, or LateMasks where the frame went ahead.
 
     After the first picture of a size the views of it are made ready in the background. Until they are, a live
     frame is seen whole, and one of a file waits, so that its masks do not depend on timing.
     """
     warming: dict[tuple[int, ...], threading.Thread] = {}
 
-    def segment(frame: Frame) -> Iterator[SegmentedFrame]:
+    def segment(frame: Frame) -> Iterator[SegmentedFrame | LateMasks]:
         started_ns = time.perf_counter_ns()
         pixels, box = frame.picture.pixels, frame.box
         size = pixels.shape[:2]
@@ -44,7 +54,7 @@ def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame]:
             else:
                 warming[size].join()
         probabilities = segmenter.probabilities(pixels, box, frame.detail)
-        yield SegmentedFrame(frame, segmenter.classes, probabilities, time.perf_counter_ns() - started_ns)
+        yield answer(frame, segmenter.classes, probabilities, started_ns)
         if size not in warming:
             warming[size] = threading.Thread(target=segmenter.warm, args=size, name="warm", daemon=True)
             warming[size].start()

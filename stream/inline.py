@@ -20,7 +20,7 @@ from stream.dispatcher import Order
 from stream.launch import Outcome
 from stream.lifeline import BEAT_S, Notice, Report, SinkFailed, Status, StopWanted, sentence
 from stream.mailbox import Mailbox
-from stream.message import CompositedFrame, Dropped, Finished, Frame, Next, Output, Watched
+from stream.message import CompositedFrame, Dropped, Finished, Frame, LateMasks, Next, Output, Watched
 from stream.resequence import Resequencer
 
 _WORKER = "inline.0"
@@ -130,7 +130,7 @@ class _Inline:
         self._carry_out(self._dispatcher.watch(item))
 
     def _deliver(self, item: composite.Arrival | Dropped) -> None:
-        for due in self._resequencer.push(item):
+        for due in [item] if isinstance(item, LateMasks) else self._resequencer.push(item):
             for output in self._composite(due):
                 self._write(output)
 

@@ -12,6 +12,8 @@ from stream.message import Carry, DropReason, Mode
 
 MasksFrom = Literal["network"] | Carry
 """What a frame's masks come from: the network, or the frame before it."""
+MaskWay = Literal["network", "ahead"]
+"""Whether a frame that the network sees waits for its masks, or goes ahead of them."""
 
 _WINDOW = 300  # frames over which rates and latencies are told
 
@@ -20,7 +22,7 @@ class CameraStatus(msgspec.Struct, frozen=True):
     """One camera's ledger and pace at a moment: rates in frames a second, ages in milliseconds.
 
     `masks` says what those of delivered frames came from; the network is now to see every `mask_every`-th frame at
-    `mask_detail` of its own input size.
+    `mask_detail` of its own input size, and `mask_way` says whether that frame waits for it or goes ahead.
     """
 
     camera: str
@@ -38,6 +40,7 @@ class CameraStatus(msgspec.Struct, frozen=True):
     frames: int | None
     interrupted: bool
     masks: dict[MasksFrom, int]
+    mask_way: MaskWay
     mask_every: int
     mask_detail: float
 

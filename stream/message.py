@@ -23,8 +23,10 @@ DropReason = Literal["superseded", "worker_lost", "poison", "stopped", "unwatche
 """`superseded`: a newer frame came first; `worker_lost`: the worker died or hung with it; `poison`: it
 killed every worker that tried it; `stopped`: the run was ended before it could be delivered; `unwatched`: no
 output had any use for it."""
-Carry = Literal["still", "moved"]
-"""How masks come from one frame to the next without the network: as they are, or along the motion."""
+Carry = Literal["still", "moved", "ahead"]
+"""How masks come from one frame to the next without the network: as they are, or along the motion. A frame that goes
+`ahead` takes those of the frame before it along the motion too, and its own, which the network still makes, come later
+as `LateMasks`."""
 
 MAX_SIDE_PX = 16_384
 MAX_PIXELS = 64_000_000
@@ -53,6 +55,16 @@ def _expect_picture(name: str, pixels: Pixels, channels: int) -> None:
         f"{name} of at most {MAX_PIXELS} pixels, {MAX_SIDE_PX} a side",
         f"{width}x{height}",
     )
+
+
+def _expect_probabilities(planes: Pixels, classes: tuple[str, ...]) -> None:
+    _expect(
+        planes.dtype == np.uint8 and planes.ndim == 3 and planes.size > 0,
+        "probabilities as uint8 (K, h, w)",
+        f"{planes.dtype} {planes.shape}",
+    )
+    _expect(planes.shape[0] == len(classes), f"{len(classes)} classes", planes.shape[0])
+    _expect(planes.shape[1] * planes.shape[2] <= MAX_PIXELS, f"at most {MAX_PIXELS} pixels", planes.shape)
 
 
 def _expect_box(box: Box | None) -> None:
@@ -84,7 +96,8 @@ class Frame:
     `epoch` rises when the source was opened anew, so that nothing is carried over from before. `box` says where
     people were lately, for the network to look there; None: anywhere. `detail` is the share of the model's own
     input size, in pixels, that is spent on the frame, above 0 and at most 1. Of a `live` camera an answer now is
-    worth more than the same answer every time.
+    worth more than the same answer every time. `answer` is what a worker sends on: the frame with its masks, or the
+    masks alone, because the frame went ahead.
     """
 
     camera: str
@@ -94,6 +107,7 @@ class Frame:
     box: Box | None = None
     detail: float = 1.0
     live: bool = False
+    answer: Literal["frame", "masks"] = "frame"
 
     def __post_init__(self) -> None:
         _expect(self.epoch >= 0 and self.seq >= 0, "epoch and seq of at least 0", (self.epoch, self.seq))
@@ -103,7 +117,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CarriedFrame:
-    """A frame that the network does not see: its masks are those of the frame before it, carried on."""
+    """A frame that does not wait for the network: its masks are those of the frame before it, carried on."""
 
     frame: Frame
     carry: Carry
@@ -119,14 +133,22 @@ class SegmentedFrame:
     inference_ns: int
 
     def __post_init__(self) -> None:
-        planes = self.probabilities
-        _expect(
-            planes.dtype == np.uint8 and planes.ndim == 3 and planes.size > 0,
-            "probabilities as uint8 (K, h, w)",
-            f"{planes.dtype} {planes.shape}",
-        )
-        _expect(planes.shape[0] == len(self.classes), f"{len(self.classes)} classes", planes.shape[0])
-        _expect(planes.shape[1] * planes.shape[2] <= MAX_PIXELS, f"at most {MAX_PIXELS} pixels", planes.shape)
+        _expect_probabilities(self.probabilities, self.classes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LateMasks:
+    """Class `probabilities` (K, h, w) uint8, 0..255, of frame `seq`, which went ahead of them."""
+
+    camera: str
+    epoch: int
+    seq: int
+    classes: tuple[str, ...]
+    probabilities: Pixels
+    inference_ns: int
+
+    def __post_init__(self) -> None:
+        _expect_probabilities(self.probabilities, self.classes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,10 @@
 """How often and how finely a live camera is segmented: no more than its motion and the time at hand ask for.
 
 A picture that has not changed keeps its masks. Between two masks of the network the last one is carried along the
-motion, instead of dropping the picture. Where frames come out too late, masks are made more rarely and then from a
-smaller picture, until they come in time; where all of that buys nothing, it is not the masks that are slow, and they
-are made as before.
+motion, instead of dropping the picture. Where frames come out too late they no longer wait for the network: all go
+ahead with what is carried along, and its answer corrects those after it. Where that is not enough, masks are made more
+rarely and then from a smaller picture, until frames come in time; where all of that buys nothing, it is not the masks
+that are slow, and they are made as before.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import cv2
 import msgspec
 import numpy as np
 
-from stream.ledger import MasksFrom
+from stream.ledger import MasksFrom, MaskWay
 from stream.message import Picture, Pixels
 
 _CARRIED_AT_MOST_NS: Final = 250_000_000
@@ -43,14 +44,23 @@ class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Level(NamedTuple):
-    """A mask of the network on every so many frames, from a picture of this share of the model's own pixels."""
+    """A mask of the network on every so many frames, from a picture of this share of the model's own pixels, for which
+    the frame waits (`network`) or not (`ahead`)."""
 
+    way: MaskWay
     every: int
     detail: float
 
 
-LEVELS: Final = (Level(1, 1.0), Level(2, 1.0), Level(3, 1.0), Level(3, 0.5), Level(4, 0.5))
-"""From all there is to the least; a step saves about a third of the network's work."""
+LEVELS: Final = (
+    Level("network", 1, 1.0),
+    Level("ahead", 1, 1.0),
+    Level("ahead", 2, 1.0),
+    Level("ahead", 3, 1.0),
+    Level("ahead", 3, 0.5),
+    Level("ahead", 4, 0.5),
+)
+"""From all there is to the least; from the second on a step saves about a third of the network's work."""
 
 
 class _Key(NamedTuple):
@@ -107,7 +117,7 @@ class Pacer:
         if not idle:
             return None
         self._key = _Key(picture.pts_ns, seen, 0)
-        return "network"
+        return self.level.way if self._carries and key is not None else "network"
 
     def _glance(self, picture: Picture) -> Pixels:
         """The picture at a glance; one that waits is asked about again and again."""

@@ -33,6 +33,7 @@ TYPES: dict[str, type] = {
         message.Frame,
         message.SegmentedFrame,
         message.CarriedFrame,
+        message.LateMasks,
         message.Offer,
         message.Opened,
         message.Lost,

@@ -8,12 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clothseg.labels import PALETTE
+from clothseg.labels import DRESS, PALETTE, TOP
 from clothseg.region import Box
 from stream.attention import Attention
 from stream.composite import Acknowledged, paint_parts, step
 from stream.config import Run
-from stream.message import CarriedFrame, CompositedFrame, Done, Finished, Outage, SegmentedFrame, StreamStart
+from stream.message import (
+    CarriedFrame,
+    CompositedFrame,
+    Done,
+    Finished,
+    LateMasks,
+    Outage,
+    SegmentedFrame,
+    StreamStart,
+)
 from stream.parse import parse
 from stream.sinks.tee import Tee
 from stream.sources.synthetic import figure
@@ -100,6 +109,72 @@ def test_a_moved_frame_carries_the_masks_before_it_along() -> None:
 def test_masks_cannot_be_carried_on_from_nothing() -> None:
     with pytest.raises(ValueError, match="there are none"):
         frames([START, CarriedFrame(segmented(0).frame, "moved")], settings())
+
+
+class TestMasksThatComeLate:
+    """A frame is shown ahead of its own masks, and the frames after it go on from them."""
+
+    @staticmethod
+    def late(seq: int) -> LateMasks:
+        made = segmented(seq)
+        return LateMasks("front", 0, seq, made.classes, made.probabilities, 1)
+
+    @staticmethod
+    def wrong(seq: int) -> SegmentedFrame:
+        """A frame of which the network says that the top is a dress."""
+        made = segmented(seq)
+        planes = made.probabilities.copy()
+        planes[DRESS], planes[TOP] = planes[DRESS] | planes[TOP], 0
+        return dataclasses.replace(made, probabilities=planes)
+
+    @staticmethod
+    def top(made: CompositedFrame) -> float:
+        """The top's share of what it truly covers."""
+        _, truth = figure(made.frame.picture.pts_ns, SIZE_PX)
+        return float((made.parts[truth == TOP] == TOP).mean())
+
+    def test_correct_the_frames_after(self) -> None:
+        plain = settings(smoothing={"garment_memory_ms": 0})
+        ahead, moved = CarriedFrame(segmented(30).frame, "ahead"), CarriedFrame(segmented(31).frame, "moved")
+        uncorrected = frames([START, self.wrong(0), ahead, moved], plain)
+        corrected = frames([START, self.wrong(0), ahead, self.late(30), moved], plain)
+        assert self.top(uncorrected[2]) < 0.1
+        assert self.top(corrected[1]) < 0.1
+        assert self.top(corrected[2]) > 0.9
+        assert corrected[2].mask_age_ns == moved.frame.picture.pts_ns - ahead.frame.picture.pts_ns
+
+    def test_that_come_before_their_frame_are_its_own(self) -> None:
+        ahead = CarriedFrame(segmented(1).frame, "ahead")
+        [_, own] = frames([START, segmented(0), self.late(1), ahead], settings())
+        [_, waited] = frames([START, segmented(0), segmented(1)], settings())
+        assert own.mask_age_ns == 0
+        assert np.array_equal(own.probabilities, waited.probabilities)
+
+    def test_are_kept_for_a_frame_that_is_not_the_next(self) -> None:
+        moved = CarriedFrame(segmented(1).frame, "moved")
+        ahead = CarriedFrame(segmented(2).frame, "ahead")
+        assert frames([START, segmented(0), self.late(2), moved, ahead], settings())[-1].mask_age_ns == 0
+
+    def test_make_a_still_scene_show_them(self) -> None:
+        plain = settings(smoothing={"garment_memory_ms": 0})
+        frame = segmented(30).frame
+        ahead, still = CarriedFrame(frame, "ahead"), CarriedFrame(dataclasses.replace(frame, seq=31), "still")
+        assert self.top(frames([START, self.wrong(0), ahead, still], plain)[-1]) < 0.1
+        assert self.top(frames([START, self.wrong(0), ahead, self.late(30), still], plain)[-1]) > 0.9
+
+    def test_of_two_frames_in_any_order_leave_the_newer(self) -> None:
+        items = [CarriedFrame(segmented(seq).frame, "ahead") for seq in (1, 2)]
+        after = CarriedFrame(segmented(3).frame, "moved")
+        for order in ((1, 2), (2, 1)):
+            late = [self.late(seq) for seq in order]
+            made = frames([START, segmented(0), *items, *late, after], settings())[-1]
+            assert made.mask_age_ns == after.frame.picture.pts_ns - items[1].frame.picture.pts_ns
+
+    def test_of_a_camera_that_is_gone_or_of_an_epoch_before_are_no_news(self) -> None:
+        fresh = frames([START, segmented(9)], settings())[-1]
+        ahead = CarriedFrame(segmented(1).frame, "ahead")
+        after = frames([self.late(3), START, segmented(0), ahead, START, self.late(1), segmented(9)], settings())[-1]
+        assert np.array_equal(after.probabilities, fresh.probabilities)
 
 
 def test_smoothing_and_matting_can_be_off() -> None:

@@ -27,6 +27,7 @@ STATUS = CameraStatus(
     frames=None,
     interrupted=False,
     masks={"network": 60, "moved": 40},
+    mask_way="network",
     mask_every=1,
     mask_detail=1.0,
 )

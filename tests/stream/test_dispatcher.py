@@ -235,6 +235,19 @@ def far(number: int) -> Offer:
     return Offer("front", picture(number * 40))
 
 
+def late_for_a_second() -> Dispatcher:
+    """One camera whose frames waited for the network and were 120 ms old, so that they go ahead from now on."""
+    machine = paced()
+    machine.ready("w.1", 0)
+    for number in range(32):
+        now_ns = number * SECOND_NS // 30
+        captured = dataclasses.replace(picture(number * 40), pts_ns=now_ns, captured_ns=now_ns)
+        machine.hear(Offer("front", captured), now_ns)
+        machine.done(Done("front", 0, number), now_ns + 120_000_000)
+        machine.ready("w.1", now_ns + 120_000_000)
+    return machine
+
+
 class TestPace:
     def test_while_the_worker_is_busy_a_frame_goes_to_composite_to_be_masked_from_the_one_before(self) -> None:
         machine = paced()
@@ -257,6 +270,38 @@ class TestPace:
         machine.done(Done("front", 0, 1), 0)
         [status] = machine.status(0)
         assert status.masks == {"network": 1, "still": 1}
+
+    def test_where_frames_come_too_late_they_go_ahead_and_a_worker_makes_their_masks_alone(self) -> None:
+        machine = late_for_a_second()
+        seen, shown = [], []
+        for number in range(6):
+            next_one = dataclasses.replace(picture(number * 40), pts_ns=2 * SECOND_NS + number * 33_000_000)
+            orders = machine.hear(Offer("front", next_one), 2 * SECOND_NS)
+            seen += [order.message for order in orders if order.to == "worker"]
+            shown += [(item.frame.seq, item.carry) for item in told(orders) if isinstance(item, CarriedFrame)]
+            machine.done(Done("front", 0, shown[-1][0]), 2 * SECOND_NS)
+            if number == 2:
+                machine.ready("w.1", 2 * SECOND_NS)
+        assert [how for _, how in shown] == ["ahead", "moved", "moved", "ahead", "moved", "moved"]
+        frames = [item for item in seen if isinstance(item, Frame)]
+        assert [(item.seq, item.answer) for item in frames] == [(shown[0][0], "masks"), (shown[3][0], "masks")]
+
+    def test_a_worker_that_dies_with_the_masks_of_a_frame_that_went_ahead_costs_no_frame(self) -> None:
+        machine = late_for_a_second()
+        [carried] = told(machine.hear(far(40), 2 * SECOND_NS))
+        assert isinstance(carried, CarriedFrame)
+        assert machine.lost("w.1", 2 * SECOND_NS) == []
+        machine.done(Done("front", 0, carried.frame.seq), 2 * SECOND_NS)
+        [status] = machine.status(2 * SECOND_NS)
+        assert status.dropped == {}
+        assert status.balances
+
+    def test_a_worker_that_hangs_over_a_frame_that_went_ahead_is_named_though_the_frame_is_done(self) -> None:
+        machine = late_for_a_second()
+        [carried] = told(machine.hear(far(40), 2 * SECOND_NS))
+        assert isinstance(carried, CarriedFrame)
+        machine.done(Done("front", 0, carried.frame.seq), 2 * SECOND_NS)
+        assert machine.overdue(3 * SECOND_NS + 1) == ["w.1"]
 
     def test_what_was_to_go_on_from_a_lost_frame_is_given_up_before_it(self) -> None:
         machine = paced()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clothseg.region import Box
 from stream.inference import step
-from stream.message import Frame, SegmentedFrame
+from stream.message import Frame, LateMasks, SegmentedFrame
 from tests.stream.pictures import CLASSES, frame
 
 BOX = Box(0.2, 0.2, 0.8, 0.8)
@@ -41,9 +41,13 @@ def looking(seq: int, *, live: bool) -> Frame:
     return dataclasses.replace(frame(seq), box=BOX if seq else None, live=live)
 
 
-def segment(segmenter: Slow, frames: list[Frame]) -> list[SegmentedFrame]:
+def answers(segmenter: Slow, frames: list[Frame]) -> list[SegmentedFrame | LateMasks]:
     work = step(segmenter)  # type: ignore[arg-type]
     return [made for item in frames for made in work(item)]
+
+
+def segment(segmenter: Slow, frames: list[Frame]) -> list[SegmentedFrame]:
+    return [made for made in answers(segmenter, frames) if isinstance(made, SegmentedFrame)]
 
 
 def test_a_live_frame_is_seen_whole_until_its_view_is_ready() -> None:
@@ -73,3 +77,13 @@ def test_as_much_detail_as_was_asked_for_is_spent() -> None:
     segmenter.ready.set()
     [made] = segment(segmenter, [dataclasses.replace(frame(), detail=0.5)])
     assert made.probabilities.max() == 128
+
+
+def test_of_a_frame_that_went_ahead_the_masks_alone_are_sent_on() -> None:
+    segmenter = Slow()
+    segmenter.ready.set()
+    [made] = answers(segmenter, [dataclasses.replace(frame(7), answer="masks")])
+    assert isinstance(made, LateMasks)
+    assert (made.camera, made.epoch, made.seq, made.classes) == ("front", 0, 7, CLASSES)
+    assert made.probabilities.shape == (len(CLASSES), 2, 2)
+    assert made.inference_ns > 0

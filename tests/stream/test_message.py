@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clothseg.region import Box
-from stream.message import MAX_SIDE_PX, Done, Frame, MessageError, Picture, SegmentedFrame
+from stream.message import MAX_SIDE_PX, Done, Frame, LateMasks, MessageError, Picture, SegmentedFrame
 from tests.stream.pictures import composited, frame, picture
 
 
@@ -38,6 +38,8 @@ def test_numbers_begin_at_zero(epoch: int, seq: int) -> None:
 def test_probabilities_have_a_plane_for_every_class(shape: tuple[int, ...]) -> None:
     with pytest.raises(MessageError):
         SegmentedFrame(frame(), ("a", "b", "c"), np.zeros(shape, np.uint8), 0)
+    with pytest.raises(MessageError):
+        LateMasks("front", 0, 0, ("a", "b", "c"), np.zeros(shape, np.uint8), 0)
 
 
 def test_masks_have_the_size_of_their_picture() -> None:

@@ -141,7 +141,7 @@ class TestLatency:
     def test_what_was_in_vain_is_tried_again_ever_more_rarely(self, outputs: Outputs) -> None:
         seen = levels(outputs, 250, lambda _: 200)
         tries = [second for second, (was, now) in enumerate(pairwise(seen)) if was == 0 != now]
-        assert list(np.diff(tries)) == [20, 35, 65, 65]
+        assert list(np.diff(tries)) == [21, 36, 66, 66]
 
     def test_fewer_masks_are_worth_it_where_fewer_pictures_are_missed(self, pacer: Pacer, outputs: Outputs) -> None:
         for missed in (60, 50, 40, 30, 20, 20, 20):
@@ -174,8 +174,27 @@ class TestLatency:
         assert list(np.diff(tries)) == [9, 17, 33, 61, 61]
 
     def test_the_network_sees_every_so_manieth_frame(self, pacer: Pacer, outputs: Outputs) -> None:
+        outputs.take(2, 120)
+        made = [pacer.choose(moving(n), idle=True) for n in range(6)]
+        assert made == ["network", "moved", "ahead", "moved", "ahead", "moved"]
+
+    def test_frames_that_would_come_too_late_go_ahead_of_their_masks(self, pacer: Pacer, outputs: Outputs) -> None:
         outputs.take(1, 120)
-        assert [pacer.choose(moving(n), idle=True) for n in range(6)] == ["network", "moved"] * 3
+        made = [pacer.choose(moving(n), idle=n % 2 == 0) for n in range(6)]
+        assert made == ["network", "moved", "ahead", "moved", "ahead", "moved"]
+
+    def test_a_frame_goes_ahead_only_where_there_are_masks_to_go_on_from(self, pacer: Pacer, outputs: Outputs) -> None:
+        outputs.take(1, 120)
+        pacer.choose(moving(0), idle=True)
+        pacer.forget()
+        assert pacer.choose(moving(1), idle=True) == "network"
+
+    def test_without_smoothing_none_goes_ahead(self) -> None:
+        pacer = Pacer(Pace(latency_ms=80), carries=False)
+        pacer.deliver(20, 0)
+        Outputs(pacer).take(2, 120)
+        assert pacer.level.way == "ahead"
+        assert [pacer.choose(moving(n), idle=True) for n in range(3)] == ["network"] * 3
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (1080, 1920)])

@@ -42,6 +42,15 @@ def test_pictures_and_probabilities_come_back_to_the_bit() -> None:
     assert np.array_equal(back.frame.picture.pixels, made.frame.picture.pixels)
 
 
+def test_masks_that_come_late_come_back_to_the_bit() -> None:
+    given = segmented(4)
+    made = message.LateMasks("front", 0, 4, given.classes, given.probabilities, 9)
+    back = wire.decode(wire.encode(made))
+    assert isinstance(back, message.LateMasks)
+    assert (back.camera, back.epoch, back.seq, back.classes, back.inference_ns) == ("front", 0, 4, given.classes, 9)
+    assert np.array_equal(back.probabilities, given.probabilities)
+
+
 def test_raw_planes_are_not_copied() -> None:
     made = message.Offer("front", picture(3))
     [_, plane] = wire.encode(made)

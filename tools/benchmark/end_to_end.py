@@ -45,7 +45,7 @@ class EndToEnd(msgspec.Struct, frozen=True, kw_only=True):
     user and system time of all its processes over the frames that arrived; `stages_cpu_ms` by process.
     `peak_rss_mb`: the greatest sum of the resident memory of its processes; pages they share, as those of
     libraries, count once for each. `dropped`: pictures of the measured time that did not arrive. `masks_hz`: masks
-    that the network made, a second; the other frames' were carried on, and were `mask_age_ms` old.
+    of the network that were shown, a second; the other frames' were carried on, and were `mask_age_ms` old.
     `first_frame_s`: from the start of the command to the first cut-out.
     """
 
@@ -182,7 +182,7 @@ def _summed(
         stages_cpu_ms={name: round(1000 * seconds / len(frames), 2) for name, seconds in sorted(cpu_s.items())},
         latency_ms_by_fifth=_by_fifth(ages_ms),
         rss_mb_by_fifth=_by_fifth(usage.rss_mb),
-        masks_hz=round(sum(frame.mask_age_ns == 0 for frame in frames) / length_s, 2),
+        masks_hz=round(len({frame.pts_ns - frame.mask_age_ns for frame in frames}) / length_s, 2),
         mask_age_ms=Percentiles.of([frame.mask_age_ns / 1e6 for frame in frames]),
     )
 

@@ -13,8 +13,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from clothseg.segmenter import Segmenter
+from stream.inference import answer
 from stream.link import Outbox, Peer
-from stream.message import Frame, Ready, SegmentedFrame
+from stream.message import Frame, Ready
 
 INFERENCE_S = 0.1
 
@@ -36,8 +37,7 @@ def main(dispatch: str, results: str) -> None:
         if probabilities is None:
             probabilities = segmenter.probabilities(frame.picture.pixels)
         time.sleep(max(INFERENCE_S - (time.perf_counter_ns() - started_ns) / 1e9, 0))
-        spent_ns = time.perf_counter_ns() - started_ns
-        outbox.write(SegmentedFrame(frame, segmenter.classes, probabilities, spent_ns))
+        outbox.write(answer(frame, segmenter.classes, probabilities, started_ns))
 
 
 if __name__ == "__main__":
