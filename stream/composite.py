@@ -36,6 +36,7 @@ from stream.message import (
 )
 from stream.resequence import Masked, Resequencer
 from stream.sinks import open_sink
+from stream.sinks.beside import Beside
 from stream.sinks.residents import Residents
 from stream.sinks.tee import Tee
 from stream.sources import redact
@@ -196,6 +197,8 @@ def open_outputs(settings: Run, changes: Changes, lifeline: Reporter) -> Tee:
             sinks["control"] = Switchboard(settings, settings.control.bind, changes, lifeline)
         for output in settings.outputs:
             sink = open_sink(output, list(settings.cameras), stop, tell)
+            if isinstance(output, Recording):  # an encoder's time is not the next frame's
+                sink = Beside(sink)
             sinks[output_name(output)] = Residents(sink, settings.cameras)
         if settings.transport.published is not None:
             page = Publisher(bind=settings.transport.published)

@@ -21,14 +21,13 @@ def over(front: Picture, back: Picture, alpha: NDArray[np.uint8]) -> Picture:
     Where alpha is 0 or 255 the result is bit for bit one of the two. Blended as displayed, not in linear
     light, because mattes are estimated that way.
     """
-    blended = np.empty_like(back)
-    for top in range(0, back.shape[0], _STRIP_PX):
-        rows = slice(top, top + _STRIP_PX)
-        share = cv2.cvtColor(alpha[rows], cv2.COLOR_GRAY2BGR)
-        shown = cv2.multiply(front[rows], share, scale=1 / 255)
+    blended = back.copy()
+    for box in strips(alpha):
+        share = cv2.cvtColor(alpha[box], cv2.COLOR_GRAY2BGR)
+        shown = cv2.multiply(front[box], share, scale=1 / 255)
         cv2.bitwise_not(share, dst=share)
-        cv2.multiply(back[rows], share, dst=share, scale=1 / 255)
-        cv2.add(shown, share, dst=blended[rows])
+        cv2.multiply(back[box], share, dst=share, scale=1 / 255)
+        cv2.add(shown, share, dst=blended[box])
     return blended
 
 

@@ -1,0 +1,51 @@
+"""Lets an output work beside the pipeline: what it is given waits in a short queue, and nothing is lost."""
+
+from __future__ import annotations
+
+import threading
+from queue import Queue
+from typing import Final
+
+from stream.message import Output
+from stream.stage import Sink
+
+_DEPTH: Final = 2  # frames that may wait; then the pipeline does
+
+
+class Beside:
+    """Writes to `sink` in a thread of its own, in order; what fails there is raised at the next write or the close."""
+
+    def __init__(self, sink: Sink[Output]) -> None:
+        self._sink = sink
+        self._waiting: Queue[Output | None] = Queue(_DEPTH)
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._serve, name="beside", daemon=True)
+        self._thread.start()
+
+    def write(self, item: Output) -> None:
+        """Leave a frame or news; waits where as many wait already as may."""
+        self._raise_failure()
+        self._waiting.put(item)
+
+    def close(self) -> None:
+        """Write what still waits, and finish the sink; may be called more than once."""
+        if self._thread.is_alive():
+            self._waiting.put(None)
+            self._thread.join()
+        self._sink.close()
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _serve(self) -> None:
+        failed = False
+        while (item := self._waiting.get()) is not None:
+            # After a failure what still comes is let go, so that nobody waits for ever.
+            if not failed:
+                try:
+                    self._sink.write(item)
+                except Exception as error:  # noqa: BLE001 (raised in the pipeline)
+                    self._failure, failed = error, True
