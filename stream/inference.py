@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from typing import Final
 
 from clothseg.segmenter import Segmenter
 from stream.config import Model, Run
@@ -13,6 +14,9 @@ from stream.lifeline import BEAT_S, Lifeline, Notice
 from stream.link import Outbox, Peer
 from stream.message import Frame, LateMasks, Pixels, Ready, SegmentedFrame
 from stream.stage import Step, run
+
+
+_NICE: Final = 5  # a frame on its way to the outputs goes before masks that it does not wait for
 
 
 def cores() -> int:
@@ -90,6 +94,7 @@ def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
     transport = settings.transport
     assert transport.dispatch is not None
     assert transport.results is not None
+    os.nice(_NICE)
     segmenter = load(settings.model)
     lifeline.report(Notice(f"{name}: {segmenter.engine.description}"))
     peer = Peer(transport.dispatch, f"{name}.{os.getpid()}", transport.keys)
