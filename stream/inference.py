@@ -15,7 +15,6 @@ from stream.link import Outbox, Peer
 from stream.message import Frame, LateMasks, Pixels, Ready, SegmentedFrame
 from stream.stage import Step, run
 
-
 _NICE: Final = 5  # a frame on its way to the outputs goes before masks that it does not wait for
 
 

@@ -35,7 +35,8 @@ NEVER = {
 """Who must not import whom."""
 
 CLOCKS = ("time", "random", "datetime", "secrets", "os")
-STEPS = ("clothseg.smoothing", "clothseg.matting", "clothseg.tryon", "clothseg.transforms", "clothseg.region",
+STEPS = ("clothseg.smoothing", "clothseg.past", "clothseg.motion", "clothseg.matting", "clothseg.tryon",
+         "clothseg.transforms", "clothseg.region", "clothseg.area",
          "stream.dispatcher", "stream.resequence", "stream.wire", "stream.message")  # fmt: skip
 """Pure rooms: time, chance and surroundings are their arguments."""
 
