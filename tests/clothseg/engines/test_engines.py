@@ -210,3 +210,16 @@ def test_it_is_made_ready_for_one_size_while_it_runs_at_another(weights: Path, m
     while ready.is_alive():
         assert np.array_equal(engine(pictures), before)
     ready.join()
+
+
+@pytest.mark.parametrize("first", ["clothseg.engines.openvino", "clothseg.training.export"])
+def test_nobody_is_told_that_openvino_is_used(first: str) -> None:
+    """As installed it reports its import to Google Analytics from a thread that forks."""
+    told = (
+        f"import sys, threading, {first}, openvino.tools.ovc as ovc;"
+        "print(sys.modules['openvino_telemetry'], type(ovc.telemetry).__module__, threading.active_count())"
+    )
+    said = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=120, check=True).stdout
+    assert said.split()[0] == "None"
+    assert "telemetry_stub" in said
+    assert said.split()[-1] == "1"
