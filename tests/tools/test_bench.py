@@ -42,7 +42,7 @@ def report_of(main: EndToEnd, runs: dict[str, EndToEnd], against: Peers | None =
     names = ("decode", "wire: one hop", "resize", "network", "matting", "encode: H.264 of the composite")
     return Report(
         machine=Machine("a processor", 2, False, True, 8.0, "Linux", "3.11", 0.0),
-        lengths=Lengths(3, None, 12, 2, 0),
+        lengths=Lengths(2, 3, None, 12, 2, 0),
         end_to_end=main,
         runs=runs,
         stages=dict.fromkeys(names, stage),

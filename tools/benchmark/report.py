@@ -1,5 +1,6 @@
 """Everything that was measured in one run of the benchmark, and on which machine."""
 
+import functools
 import os
 import platform
 from collections.abc import Callable
@@ -15,7 +16,10 @@ from tools.benchmark.peers import Peers
 from tools.benchmark.stages import Stage
 
 HD, FULL_HD = (1280, 720), (1920, 1080)
-_SLACK_S = 14.0  # of a clip beyond what is measured: to start, and to warm up
+Tell = Callable[[str], None]
+"""What is told what is measured next."""
+
+_SLACK_S = 12.0  # of a clip beyond what is waited for and measured: to start
 _SLOW_WORKER = str(Path(__file__).with_name("slow_worker.py"))
 
 
@@ -35,6 +39,7 @@ class Machine(msgspec.Struct, frozen=True):
 class Lengths(msgspec.Struct, frozen=True):
     """How long each part is measured: seconds of runs, frames, rounds."""
 
+    settle_s: float  # after the first frame, until the pace has found its level
     main_s: float
     side_s: float | None
     frames: int
@@ -42,8 +47,8 @@ class Lengths(msgspec.Struct, frozen=True):
     peer_rounds: int
 
 
-DEFAULT = Lengths(main_s=20, side_s=6, frames=100, rounds=20, peer_rounds=4)
-QUICK = Lengths(main_s=3, side_s=None, frames=12, rounds=2, peer_rounds=0)
+DEFAULT = Lengths(settle_s=8, main_s=20, side_s=12, frames=100, rounds=20, peer_rounds=4)
+QUICK = Lengths(settle_s=2, main_s=3, side_s=None, frames=12, rounds=2, peer_rounds=0)
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,13 +63,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     peers: Peers | None
 
 
-def measure(lengths: Lengths, room: Path, tell: Callable[[str], None]) -> Report:
+def measure(lengths: Lengths, room: Path, tell: Tell) -> Report:
     """Measure it all, in the folder `room`; `tell` is told what is next."""
     machine = this_machine()
-    moving = _clip(room, tell, HD, lengths.main_s)
+    moving = _clip(room, tell, HD, lengths.settle_s + lengths.main_s)
     tell(f"the main job for {lengths.main_s:g} s")
-    main = end_to_end.measure(moving, lengths.main_s)
-    runs = _side_runs(moving, lengths.side_s, room, tell) if lengths.side_s else {}
+    main = end_to_end.measure(moving, lengths.main_s, warm_up_s=lengths.settle_s)
+    runs = _side_runs(moving, lengths.settle_s, lengths.side_s, room, tell) if lengths.side_s else {}
     pictures = list(clip.pictures(HD))[:8]
     against = None
     if lengths.peer_rounds:
@@ -86,28 +91,29 @@ def measure(lengths: Lengths, room: Path, tell: Callable[[str], None]) -> Report
     )
 
 
-def _side_runs(moving: Path, length_s: float, room: Path, tell: Callable[[str], None]) -> dict[str, EndToEnd]:
+def _side_runs(moving: Path, settle_s: float, length_s: float, room: Path, tell: Tell) -> dict[str, EndToEnd]:
     """The main job changed in one thing at a time."""
     runs: dict[str, EndToEnd] = {}
+    measure_one = functools.partial(end_to_end.measure, measured_s=length_s, warm_up_s=settle_s)
     for precision in ("int8", "fp32"):
         tell(f"{precision} forced")
-        runs[precision] = end_to_end.measure(moving, length_s, settings={"model": {"precision": precision}})
-    still = _clip(room, tell, HD, length_s, scene="still")
+        runs[precision] = measure_one(moving, settings={"model": {"precision": precision}})
+    still = _clip(room, tell, HD, settle_s + length_s, scene="still")
     tell("a still scene")
-    runs["still"] = end_to_end.measure(still, length_s)
-    large = _clip(room, tell, FULL_HD, length_s)
+    runs["still"] = measure_one(still)
+    large = _clip(room, tell, FULL_HD, settle_s + length_s)
     tell("1080p")
-    runs["1080p"] = end_to_end.measure(large, length_s)
-    fast = _clip(room, tell, HD, length_s, rate_hz=60)
+    runs["1080p"] = measure_one(large)
+    fast = _clip(room, tell, HD, settle_s + length_s, rate_hz=60)
     for workers in (1, 2):
         tell(f"60 fps in, {workers} × a network slowed to 10 fps by waiting")
-        runs[f"slow x {workers}"] = end_to_end.measure(fast, length_s, workers=[_SLOW_WORKER] * workers)
+        runs[f"slow x {workers}"] = measure_one(fast, workers=[_SLOW_WORKER] * workers)
     return runs
 
 
 def _clip(
     room: Path,
-    tell: Callable[[str], None],
+    tell: Tell,
     size_px: tuple[int, int],
     length_s: float,
     *,
