@@ -17,7 +17,7 @@ import numpy as np
 from clothseg.labels import PALETTE
 from stream import codec
 from stream.codec import Buffer, CodecError, Encoding
-from stream.message import MAX_CLASSES, MAX_PIXELS, MAX_SIDE_PX, CompositedFrame, Mode, Pixels
+from stream.message import MAX_CLASSES, MAX_PIXELS, MAX_SIDE_PX, CompositedFrame, Mode, Pixels, with_alpha
 from stream.stage import StreamError
 
 VERSION = 1
@@ -177,7 +177,7 @@ class PublishedFrame:
     def cutout(self) -> Pixels:
         """What is cut out, (H, W, 4) uint8 BGRA, straight alpha."""
         if "cutout" not in self._planes and "colour" in self._planes:
-            self._planes["cutout"] = np.asarray(cv2.merge((*cv2.split(self._plane("colour")), self.alpha)), np.uint8)
+            self._planes["cutout"] = with_alpha(self._plane("colour"), self.alpha)
         return self._plane("cutout")
 
     @property
@@ -283,9 +283,7 @@ class FrameEncoder:
             case "colour":
                 return self._frame.foreground[box]
             case _:
-                return np.asarray(
-                    cv2.merge((*cv2.split(self._frame.foreground[box]), self._frame.alpha[box])), np.uint8
-                )
+                return with_alpha(self._frame.foreground[box], self._frame.alpha[box])
 
 
 def _names(kind: Kind, encoding: Encoding) -> tuple[PlaneName, ...]:
