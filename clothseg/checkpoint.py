@@ -12,7 +12,7 @@ import msgspec
 if TYPE_CHECKING:
     from torch import Tensor
 
-DEFAULT_WEIGHTS: Final = Path(__file__).parent / "weights" / "wide-stem2.safetensors"
+DEFAULT_WEIGHTS: Final = Path(__file__).parent / "weights" / "lite0-stem2.safetensors"
 
 # Of RGB in 0..1: what the original was trained with.
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
