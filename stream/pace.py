@@ -72,7 +72,7 @@ class _Key(NamedTuple):
 
 
 class _Late(NamedTuple):
-    """How it stood before masks were made more rarely."""
+    """How it stood when a step to fewer masks last bought something, or before the first."""
 
     level: int
     late_ms: float
@@ -162,21 +162,22 @@ class Pacer:
             self._easy = min(self._easy, 0)
 
     def _lower(self, late_ms: float, missed: float) -> None:
-        """A level lower; from the last one back to where it began, if the way down bought nothing."""
+        """A level lower; from the last one back to where a step last bought something, if the rest bought nothing."""
         # What was tried and did not hold is tried again later, each time twice as late.
         if self._easy < 0:
             self._patience = min(2 * self._patience, _MOST_EASY_WINDOWS)
         self._easy = 0
+        now, before = _Late(self._level, late_ms, missed), self._before
+        if before is not None and (late_ms <= _GAIN * before.late_ms or missed < _GAIN * before.missed):
+            before = self._before = now
         if self._rest:
             self._rest -= 1
         elif self._level < len(LEVELS) - 1:
-            self._before = self._before or _Late(self._level, late_ms, missed)
+            self._before = before or now
             self._level += 1
-        elif self._before is not None:
-            before, self._before = self._before, None
-            if late_ms > _GAIN * before.late_ms and missed >= _GAIN * before.missed:
-                self._level, self._rest = before.level, self._futile
-                self._futile = min(2 * self._futile, _MOST_EASY_WINDOWS)
+        elif before is not None:
+            self._level, self._rest, self._before = before.level, self._futile, None
+            self._futile = min(2 * self._futile, _MOST_EASY_WINDOWS)
 
 
 def glance(pixels: Pixels) -> Pixels:

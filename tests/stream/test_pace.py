@@ -138,13 +138,18 @@ class TestLatency:
         outputs.take(15, 200)
         assert pacer.level == LEVELS[0]
 
+    def test_a_step_that_bought_something_is_kept_where_those_after_it_bought_nothing(self, outputs: Outputs) -> None:
+        seen = levels(outputs, len(LEVELS) + 10, lambda level: 200 if level == 0 else 100)
+        assert seen[: len(LEVELS)] == list(range(len(LEVELS)))
+        assert set(seen[len(LEVELS) :]) == {1}
+
     def test_what_was_in_vain_is_tried_again_ever_more_rarely(self, outputs: Outputs) -> None:
         seen = levels(outputs, 250, lambda _: 200)
         tries = [second for second, (was, now) in enumerate(pairwise(seen)) if was == 0 != now]
         assert list(np.diff(tries)) == [21, 36, 66, 66]
 
     def test_fewer_masks_are_worth_it_where_fewer_pictures_are_missed(self, pacer: Pacer, outputs: Outputs) -> None:
-        for missed in (60, 50, 40, 30, 20, 20, 20):
+        for missed in (60, 50, 40, 30, 20, 10, 10):
             pacer.miss(missed)
             outputs.take(1, 200)
         assert pacer.level == LEVELS[-1]
