@@ -43,6 +43,7 @@ class Converter:
         self._aspect = pixel_aspect or Fraction(1)
         self._interpolation = interpolation
         self._scaler = VideoReformatter()
+        self._matrix: tuple[int, int, int, int] | None = None
 
     def __call__(self, frame: VideoFrame) -> Pixels:
         """The frame as it should be seen, in memory of its own."""
@@ -58,7 +59,11 @@ class Converter:
             interpolation=self._interpolation,
             threads=1,
         )
-        return upright(np.asarray(converted.to_ndarray(), dtype=np.uint8), _display_matrix(frame))
+        # A picture is turned from a key frame on. And PyAV ties a frame to the list of its side data in a cycle:
+        # were each asked for it, hundreds of megabytes would wait for the garbage collector.
+        if self._matrix is None or frame.key_frame:
+            self._matrix = _display_matrix(frame)
+        return upright(np.asarray(converted.to_ndarray(), dtype=np.uint8), self._matrix)
 
 
 def upright(pixels: Pixels, matrix: tuple[int, int, int, int]) -> Pixels:

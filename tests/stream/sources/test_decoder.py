@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
-from av import Packet, VideoStream
+from av import Packet, VideoFrame, VideoStream
 
 from stream.message import Mode, Picture
 from stream.sources.decoder import Decoder
@@ -45,3 +46,24 @@ def test_a_picture_carries_the_arrival_of_its_own_packet(make_clip: Any) -> None
         order = [p.pts for p in container.demux(video=0) if p.pts is not None]
     assert order != sorted(order)
     assert [p.captured_ns for p in pictures] == [order.index(p.pts_ns // 1_000_000) for p in pictures]
+
+
+def frames_alive() -> int:
+    return sum(isinstance(held, VideoFrame) for held in gc.get_objects())
+
+
+def test_decoded_frames_do_not_wait_for_the_garbage_collector(make_clip: Any) -> None:
+    """At 720p each that did would hold 1.4 MB, and hundreds of them did."""
+    path = make_clip("long.mkv", options={"g": "50"}, times_ms=range(0, 1600, 40))
+    gc.collect()
+    others = frames_alive()  # those that the clip was made of
+    gc.disable()
+    try:
+        pictures, keys = decoded(path, "live", first_packet=0)
+        count = len(pictures)
+        pictures.clear()  # they are the memory of the frames they were converted to
+        left = frames_alive() - others
+    finally:
+        gc.enable()
+    assert count > 30
+    assert left <= sum(keys)
