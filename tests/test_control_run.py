@@ -77,7 +77,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 def median(frame: PublishedFrame, label: int) -> Pixels:
     """The colour (3,) BGR in which most of a class is shown."""
-    return np.asarray(np.median(frame.composite[frame.parts == label], axis=0))
+    pixels = frame.composite[frame.parts == label]
+    return np.asarray(np.median(pixels, axis=0)) if pixels.size else np.full(3, np.nan)
 
 
 def near(colour: Pixels, bgr: tuple[int, int, int], tolerance: int = 40) -> bool:

@@ -258,6 +258,7 @@ class _Flips:
     def __init__(self) -> None:
         self._settled: Pixels | None = None
         self._contrary: Pixels | None = None
+        self._worn: Pixels | None = None
         self._counts = np.zeros(len(CLASSES), np.intp)
 
     def count(self, k: int) -> int:
@@ -268,17 +269,23 @@ class _Flips:
         size = (max(labels.shape[1] // 4, 1), max(labels.shape[0] // 4, 1))
         small = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
         garments = np.where(np.isin(small, GARMENTS), small, np.uint8(0))
-        if self._settled is None or self._contrary is None or warp is None:
-            self._settled, self._contrary = garments, np.zeros_like(garments)
+        if self._settled is None or self._contrary is None or self._worn is None or warp is None:
+            self._settled, self._contrary, self._worn = garments, np.zeros_like(garments), garments
             return
         # remap reads coordinates of the small map's own pixels.
         points = (cv2.resize(warp.points, size, interpolation=cv2.INTER_NEAREST) + 0.5) / 4 - 0.5
-        settled = cv2.remap(self._settled, points, None, cv2.INTER_NEAREST, borderValue=0)
-        contrary = cv2.remap(self._contrary, points, None, cv2.INTER_NEAREST, borderValue=0)
-        settled = np.where(settled == 0, garments, settled)
+        was, contrary, worn = (
+            cv2.remap(plane, points, None, cv2.INTER_NEAREST, borderValue=0)
+            for plane in (self._settled, self._contrary, self._worn)
+        )
+        # What a hand hides stays where it is: it is the hand that moves. And where the motion does not explain what is
+        # seen, as where the hand was, nothing is known of it yet.
+        settled = np.where(worn == 0, self._settled, was)
+        explained = cv2.resize(warp.explained.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        settled = np.where((settled == 0) | (~explained & (garments != 0)), garments, settled)
         other = (garments != 0) & (garments != settled)
         contrary = np.where(other, np.minimum(contrary, 250) + 1, 0).astype(np.uint8)
-        self._settled, self._contrary = settled, contrary
+        self._settled, self._contrary, self._worn = settled, contrary, garments
         self._judge(garments, int(np.count_nonzero(small)))
 
     def _judge(self, garments: Pixels, person_area: int) -> None:
