@@ -86,11 +86,10 @@ def near(colour: Pixels, bgr: tuple[int, int, int], tolerance: int = 40) -> bool
 
 
 def test_background_and_garment_are_switched_and_switched_back(stage: Stage) -> None:
-    plain = stage.shown(lambda frame: np.isin((TOP, DRESS), frame.parts).all())
+    plain = stage.shown(lambda frame: all((frame.parts == kind).mean() > 0.02 for kind in (TOP, DRESS)))
     wall, shirt = median(plain, 0), median(plain, TOP)
     stage.effects({"effect": "background_colour", "colour": "#00ff00"})
-    green = stage.shown(lambda frame: near(median(frame, 0), (0, 255, 0), 4))
-    assert near(median(green, TOP), tuple(shirt))
+    stage.shown(lambda frame: near(median(frame, 0), (0, 255, 0), 4) and near(median(frame, TOP), tuple(shirt)))
     stage.effects({"effect": "recolour", "part": "top", "colour": "#d02020"})
     red = stage.shown(lambda frame: near(median(frame, TOP), (32, 32, 208), 60))
     assert near(median(red, 0), tuple(wall), 8)
