@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
-ROUND_TRIP_PX: Final = 1.5  # there and, seen coarsely, back again may miss by so much, in the pictures' own pixels
+_ROUND_TRIP_PX: Final = 1.5  # there and, seen coarsely, back again may miss by so much, in the pictures' own pixels
 _CUT: Final = 0.3  # a picture of which less can be explained is another scene
 
 
@@ -36,7 +36,7 @@ def find_motion(before: Pixels, now: Pixels, at: tuple[slice, slice], tolerance:
     alike = _alike(read(past, back), present, tolerance)
     missed_x, missed_y = planes([cv2.add(back, read(forth, back))])
     x, y = planes([back])
-    allowed = cv2.magnitude(x, y) * np.float32(0.1) + np.float32(ROUND_TRIP_PX)
+    allowed = cv2.magnitude(x, y) * np.float32(0.1) + np.float32(_ROUND_TRIP_PX)
     astray = cv2.magnitude(missed_x, missed_y) / allowed
     trust = alike * cv2.exp(-astray * astray)
     height, width = present.shape
@@ -49,23 +49,23 @@ def find_motion(before: Pixels, now: Pixels, at: tuple[slice, slice], tolerance:
     return Motion(back, trust)
 
 
-def moves(motion: Reals, size: tuple[int, ...], origin: tuple[int, int] = (0, 0)) -> Reals:
+def moves(way: Reals, size: tuple[int, ...], origin: tuple[int, int]) -> Reals:
     """How far each pixel of a present part of `size` (h, w) is from its place in a past plane: (h, w, 2) float32.
 
-    `origin` (y, x) is where the present part starts in the past plane.
+    `way` (h', w', 2) float32 is a `Motion`'s, at any size; `origin` (y, x) is where the part starts in the past plane.
     """
     height, width = size[:2]
-    scale_x, scale_y = width / motion.shape[1], height / motion.shape[0]
+    scale_x, scale_y = width / way.shape[1], height / way.shape[0]
     affine = np.array([[scale_x, 0, origin[1]], [0, scale_y, origin[0]]])
-    moves: Reals = cv2.resize(cv2.transform(motion, affine), (width, height), interpolation=cv2.INTER_LINEAR)
-    return moves
+    moved: Reals = cv2.resize(cv2.transform(way, affine), (width, height), interpolation=cv2.INTER_LINEAR)
+    return moved
 
 
-def read(past: NDArray[Any], moves: Reals) -> NDArray[Any]:
-    """A past plane (h, w) or (h, w, C) as it comes to the present by `moves`, bilinear."""
+def read(past: NDArray[Any], how_far: Reals) -> NDArray[Any]:
+    """A past plane (h', w'[, C]) as it comes to the present by `moves` (h, w, 2), bilinear: (h, w[, C])."""
     how = cv2.INTER_LINEAR | cv2.WARP_RELATIVE_MAP
-    read: NDArray[Any] = cv2.remap(past, moves, None, how, borderMode=cv2.BORDER_REPLICATE)
-    return read
+    present: NDArray[Any] = cv2.remap(past, how_far, None, how, borderMode=cv2.BORDER_REPLICATE)
+    return present
 
 
 def _flow(preset_scale: int) -> cv2.DISOpticalFlow:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -29,14 +28,11 @@ def load(model: Model) -> Segmenter:
     return Segmenter.load(model.weights, model.engine, model.precision, threads)
 
 
-def answer(
-    frame: Frame, classes: tuple[str, ...], probabilities: Pixels, started_ns: int
-) -> SegmentedFrame | LateMasks:
+def answer(frame: Frame, classes: tuple[str, ...], probabilities: Pixels) -> SegmentedFrame | LateMasks:
     """What a worker sends on: the frame and its masks, or the masks alone where it went ahead."""
-    inference_ns = time.perf_counter_ns() - started_ns
     if frame.answer == "frame":
-        return SegmentedFrame(frame, classes, probabilities, inference_ns)
-    return LateMasks(frame.camera, frame.epoch, frame.seq, classes, probabilities, inference_ns)
+        return SegmentedFrame(frame, classes, probabilities)
+    return LateMasks(frame.camera, frame.seq, classes, probabilities)
 
 
 def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame | LateMasks]:
@@ -48,7 +44,6 @@ def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame | LateMasks]:
     warming: dict[tuple[int, ...], threading.Thread] = {}
 
     def segment(frame: Frame) -> Iterator[SegmentedFrame | LateMasks]:
-        started_ns = time.perf_counter_ns()
         pixels, box = frame.picture.pixels, frame.box
         size = pixels.shape[:2]
         if size in warming and box is not None:
@@ -57,7 +52,7 @@ def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame | LateMasks]:
             else:
                 warming[size].join()
         probabilities = segmenter.probabilities(pixels, box, frame.detail)
-        yield answer(frame, segmenter.classes, probabilities, started_ns)
+        yield answer(frame, segmenter.classes, probabilities)
         if size not in warming:
             warming[size] = threading.Thread(target=segmenter.warm, args=size, name="warm", daemon=True)
             warming[size].start()

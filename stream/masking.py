@@ -56,7 +56,7 @@ def make_masks(item: Masked, past: MaskPast, settings: Run) -> tuple[MaskPast, M
     """
     early = past.early
     if isinstance(item, CarriedFrame) and early is not None and early.seq == item.frame.seq:
-        item = SegmentedFrame(item.frame, early.classes, early.probabilities, early.inference_ns)
+        item = SegmentedFrame(item.frame, early.classes, early.probabilities)
     if isinstance(item, SegmentedFrame):
         masks = _mask(item, past.masks, settings)
         shown: tuple[_Shown, ...] = ()

@@ -130,7 +130,6 @@ class SegmentedFrame:
     frame: Frame
     classes: tuple[str, ...]
     probabilities: Pixels
-    inference_ns: int
 
     def __post_init__(self) -> None:
         _expect_probabilities(self.probabilities, self.classes)
@@ -138,14 +137,12 @@ class SegmentedFrame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LateMasks:
-    """Class `probabilities` (K, h, w) uint8, 0..255, of frame `seq`, which went ahead of them."""
+    """Class `probabilities` (K, h, w) uint8, 0..255, of a camera's frame `seq`, which went ahead of them."""
 
     camera: str
-    epoch: int
     seq: int
     classes: tuple[str, ...]
     probabilities: Pixels
-    inference_ns: int
 
     def __post_init__(self) -> None:
         _expect_probabilities(self.probabilities, self.classes)

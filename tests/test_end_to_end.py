@@ -228,6 +228,26 @@ class TestLive:
             assert running.exit_code(5) == 0, running.words
         assert re.search(r"dropped .*unwatched", running.words)
 
+    def test_frames_that_would_come_too_late_go_ahead_of_their_masks_in_order(self, tmp_path: Path) -> None:
+        endpoint = f"ipc://{tmp_path / 'published'}"
+        live = ("--set", "cameras.file.mode=live", "--set", f"outputs=[{{kind: publisher, bind: '{endpoint}'}}]")
+        never_in_time = ("--set", "pace.latency_ms=10", "--set", "pace.still_levels=0")
+        with Running(FILE, "--source", "synthetic:", *live, *never_in_time) as running:
+            with Subscriber(endpoint, kinds=["alpha"], patience_s=60) as subscriber:
+                frames = iter(subscriber)
+                while not running.says("frames go ahead of their masks"):
+                    next(frames)
+                shown = [next(frames) for _ in range(40)]
+            # What they do not wait for takes no time from them.
+            assert running.stage("worker-0").nice() > running.stage("composite").nice()
+            running.send(signal.SIGINT)
+            assert running.exit_code(5) == 0, running.words
+        assert [frame.seq for frame in shown] == sorted({frame.seq for frame in shown})
+        waited = [frame for frame in shown if frame.mask_age_ns == 0]
+        masks = {frame.pts_ns - frame.mask_age_ns for frame in shown}
+        assert len(waited) <= len(shown) // 10  # masks may come before a frame that composite is not at yet
+        assert len(masks) >= 4
+
     def test_a_secret_in_an_address_is_never_told(self) -> None:
         with Running("configs/rtsp.yaml", "--source", "rtsp://me:s3cr3t@127.0.0.1:9/x?token=s3cr3t") as running:
             running.wait_for("no signal: front", times=2)

@@ -32,8 +32,10 @@ class Beside:
         if self._thread.is_alive():
             self._waiting.put(None)
             self._thread.join()
-        self._sink.close()
-        self._raise_failure()
+        try:
+            self._sink.close()
+        finally:
+            self._raise_failure()
 
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None

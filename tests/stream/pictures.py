@@ -21,7 +21,7 @@ def frame(seq: int = 0, camera: str = "front", epoch: int = 0) -> Frame:
 def segmented(seq: int = 0, camera: str = "front", epoch: int = 0) -> SegmentedFrame:
     planes = np.zeros((len(CLASSES), 2, 2), np.uint8)
     planes[1] = 255
-    return SegmentedFrame(frame(seq, camera, epoch), CLASSES, planes, 1)
+    return SegmentedFrame(frame(seq, camera, epoch), CLASSES, planes)
 
 
 def composited(seq: int = 0, camera: str = "front", epoch: int = 0) -> CompositedFrame:

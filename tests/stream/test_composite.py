@@ -44,7 +44,7 @@ def segmented(seq: int, camera: str = "front") -> SegmentedFrame:
     planes = np.stack([(parts == index).astype(np.uint8) * 255 for index in range(len(CLASSES))])
     made = frame(seq, camera)
     picture = dataclasses.replace(made.picture, pixels=pixels, pts_ns=pts_ns)
-    return SegmentedFrame(dataclasses.replace(made, picture=picture), CLASSES, planes, 1)
+    return SegmentedFrame(dataclasses.replace(made, picture=picture), CLASSES, planes)
 
 
 def frames(items: list[Any], run: Run) -> list[CompositedFrame]:
@@ -117,7 +117,7 @@ class TestMasksThatComeLate:
     @staticmethod
     def late(seq: int) -> LateMasks:
         made = segmented(seq)
-        return LateMasks("front", 0, seq, made.classes, made.probabilities, 1)
+        return LateMasks("front", seq, made.classes, made.probabilities)
 
     @staticmethod
     def wrong(seq: int) -> SegmentedFrame:

@@ -43,6 +43,19 @@ def test_one_line_tells_pace_age_and_drops_by_reason() -> None:
         assert word in line
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"mask_way": "ahead"}, "reconnects 2, frames go ahead of their masks"),
+        ({"mask_way": "ahead", "mask_every": 3}, "ahead of their masks, the network sees every 3. frame"),
+        ({"mask_every": 2, "mask_detail": 0.5}, "reconnects 2, the network sees every 2. frame, at 50% of its size"),
+        ({}, "reconnects 2"),
+    ],
+)
+def test_one_line_tells_how_masks_are_spared(changes: dict[str, Any], told: str) -> None:
+    assert summary(status(**changes)).endswith(told)
+
+
 def test_a_log_that_is_no_terminal_is_told_of_changes_only(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
     with console:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +30,7 @@ from stream.message import (
     StreamStart,
     Watched,
 )
-from stream.pace import Pace
+from stream.pace import LEVELS, Level, Pace
 from tests.stream.pictures import picture
 
 SECOND_NS = 1_000_000_000
@@ -466,12 +467,24 @@ ACTIONS = st.lists(
 )
 
 
-@pytest.mark.parametrize(("mode", "pace"), [("live", None), ("live", Pace()), ("file", Pace())])
+MOVING = Pace(still_levels=0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "pace", "levels"),
+    [("live", None, LEVELS), ("live", Pace(), LEVELS), ("live", MOVING, LEVELS[1:]), ("file", Pace(), LEVELS)],
+    ids=["unpaced", "paced", "ahead", "file"],
+)
 @given(actions=ACTIONS)
 @settings(max_examples=150, deadline=None)
-def test_the_ledger_balances_whatever_happens(  # noqa: PLR0912 (one arm an action)
-    mode: Mode, pace: Pace | None, actions: list[str]
+def test_the_ledger_balances_whatever_happens(
+    mode: Mode, pace: Pace | None, levels: tuple[Level, ...], actions: list[str]
 ) -> None:
+    with patch("stream.pace.LEVELS", levels):
+        hold_to_account(mode, pace, actions)
+
+
+def hold_to_account(mode: Mode, pace: Pace | None, actions: list[str]) -> None:  # noqa: PLR0912 (one arm an action)
     machine = Dispatcher(["a", "b"], SECOND_NS, pace=pace, carries=True)
     for camera in ("a", "b"):
         machine.hear(Opened(camera, mode, "a source"), 0)

@@ -37,9 +37,9 @@ def test_numbers_begin_at_zero(epoch: int, seq: int) -> None:
 @pytest.mark.parametrize("shape", [(4, 4), (2, 4, 4), (0, 4, 4), (3, 0, 4)])
 def test_probabilities_have_a_plane_for_every_class(shape: tuple[int, ...]) -> None:
     with pytest.raises(MessageError):
-        SegmentedFrame(frame(), ("a", "b", "c"), np.zeros(shape, np.uint8), 0)
+        SegmentedFrame(frame(), ("a", "b", "c"), np.zeros(shape, np.uint8))
     with pytest.raises(MessageError):
-        LateMasks("front", 0, 0, ("a", "b", "c"), np.zeros(shape, np.uint8), 0)
+        LateMasks("front", 0, ("a", "b", "c"), np.zeros(shape, np.uint8))
 
 
 def test_masks_have_the_size_of_their_picture() -> None:

@@ -44,10 +44,10 @@ def test_pictures_and_probabilities_come_back_to_the_bit() -> None:
 
 def test_masks_that_come_late_come_back_to_the_bit() -> None:
     given = segmented(4)
-    made = message.LateMasks("front", 0, 4, given.classes, given.probabilities, 9)
+    made = message.LateMasks("front", 4, given.classes, given.probabilities)
     back = wire.decode(wire.encode(made))
     assert isinstance(back, message.LateMasks)
-    assert (back.camera, back.epoch, back.seq, back.classes, back.inference_ns) == ("front", 0, 4, given.classes, 9)
+    assert (back.camera, back.seq, back.classes) == ("front", 4, given.classes)
     assert np.array_equal(back.probabilities, given.probabilities)
 
 

@@ -37,7 +37,7 @@ def main(dispatch: str, results: str) -> None:
         if probabilities is None:
             probabilities = segmenter.probabilities(frame.picture.pixels)
         time.sleep(max(INFERENCE_S - (time.perf_counter_ns() - started_ns) / 1e9, 0))
-        outbox.write(answer(frame, segmenter.classes, probabilities, started_ns))
+        outbox.write(answer(frame, segmenter.classes, probabilities))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clothseg.labels import BACKGROUND, BOTTOM, CLASSES, DRESS, TOP
+from clothseg.labels import BACKGROUND, BOTTOM, CLASSES, DRESS, PERSON, TOP
 from clothseg.training.video_metrics import Scorer, Scores, Warp, boundary_hits, lag, warp
 
 Pixels = NDArray[np.uint8]
@@ -100,6 +100,46 @@ def test_a_hem_that_creeps_is_no_flip() -> None:
         mask[TOP, 60 + index // 4 : 80] = 0
         masks.append(mask)
     assert scored(masks)["top"].flips_per_minute == 0
+
+
+def hand_over_a_hem(index: int) -> tuple[Pixels, Warp]:
+    """A top over trousers, and a hand that comes down from one to the other, 6 px a frame, and stays."""
+    mask, points = worn(), STILL.points.copy()
+    mask[BOTTOM, 50:80, 40:80], mask[TOP, 50:80] = 255, 0
+    top = min(24 + 6 * index, 60)
+    moved_px = 6 if 24 + 6 * index <= 60 else 0
+    hand = np.s_[top : top + 18, 50:70]
+    mask[:, *hand], mask[PERSON][hand] = 0, 255
+    points[hand][..., 1] -= moved_px
+    explained = STILL.explained.copy()
+    explained[top - moved_px : top, 50:70] = False  # what it uncovers
+    return mask, Warp(points, explained)
+
+
+def test_what_a_hand_hides_stays_where_it_is() -> None:
+    """Its kind does not come along with the hand, to be found changed when the hand has gone."""
+    scorer = Scorer()
+    for index in range(14):
+        mask, carried = hand_over_a_hem(index)
+        scorer.add(mask, None, carried if index else None, 2.0)
+    gone, _ = hand_over_a_hem(0)
+    gone[:, 24:42, 50:70] = 0
+    gone[TOP, 24:42, 50:70] = 255
+    for _ in range(5):
+        scorer.add(gone, None, STILL, 2.0)
+    assert [scorer.scores(60)[name].flips_per_minute for name in ("top", "bottom")] == [0, 0]
+
+
+def test_cloth_that_is_uncovered_is_what_it_is_first_seen_as() -> None:
+    """Where the motion does not explain the picture, nothing is known of the cloth before."""
+    uncovered = STILL.explained.copy()
+    uncovered[20:80, 40:80] = False
+    for known, flips in ((STILL, 1), (Warp(STILL.points, uncovered), 0)):
+        scorer = Scorer()
+        scorer.add(worn(), None, None, 2.0)
+        for index in range(5):
+            scorer.add(worn(kind=DRESS), None, STILL if index else known, 2.0)
+        assert scorer.scores(60)["top"].flips_per_minute == flips
 
 
 def test_what_cannot_be_known_is_none() -> None:

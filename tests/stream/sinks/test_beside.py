@@ -80,3 +80,15 @@ def test_what_fails_last_is_told_at_the_close() -> None:
     with pytest.raises(SinkError, match="disk is full"):
         beside.close()
     beside.close()
+
+
+def test_what_failed_first_is_told_though_the_close_fails_too() -> None:
+    class Broken(Full):
+        def close(self) -> None:
+            raise SinkError("cannot be finished")
+
+    beside = Beside(Broken())
+    beside.write(composited(0))
+    beside.write(composited(1))
+    with pytest.raises(SinkError, match="disk is full"):
+        beside.close()
