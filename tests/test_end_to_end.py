@@ -105,7 +105,7 @@ class TestFile:
     ) -> None:
         made = tmp_path / "made.mp4"
         with Running(FILE, "--source", synthetic(3000), "--record", str(made)) as running:
-            running.wait_for("delivered 1")
+            running.wait_for_frames("file")
             left = running.stages()
             running.send(number)
             assert running.exit_code(5) == code, running.words
@@ -130,7 +130,7 @@ class TestFile:
 
     def test_stages_do_not_outlive_a_killed_launcher(self) -> None:
         with Running(FILE, "--source", synthetic(3000)) as running:
-            running.wait_for("delivered 1")
+            running.wait_for_frames("file")
             left = running.stages()
             running.send(signal.SIGKILL)
             running.exit_code()
