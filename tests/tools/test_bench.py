@@ -74,7 +74,7 @@ def test_the_command_measures_the_real_pipeline(tmp_path: Path) -> None:
 
 def test_what_is_reached_is_judged_by_the_numbers() -> None:
     side = {"int8": run_of(21), "fp32": run_of(11), "1080p": run_of(20), "still": run_of(30, cpu_ms=30)}
-    side |= {"slow x 1": run_of(10, age_ms=150), "slow x 2": run_of(17.5)}
+    side |= {"overload": run_of(10, age_ms=150), "waiting x 1": run_of(10), "waiting x 2": run_of(17.5)}
     assert reached(report_of(run_of(30), side)) == {
         "sustained": True,
         "capture → cut-out at a subscriber": True,

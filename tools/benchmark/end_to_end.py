@@ -80,12 +80,12 @@ def measure(
     *,
     settings: Mapping[str, Any] | None = None,
     warm_up_s: float = 2.0,
-    workers: Sequence[str] = (),
+    workers: Sequence[Sequence[str]] = (),
 ) -> EndToEnd:
     """Play `clip` in real time through the command; publish the cut-out raw and record the composite as H.264.
 
     `settings` are laid over the default configuration. With `workers`, the command runs without inference
-    of its own, and these programs, given the two endpoints, work in its place.
+    of its own, and these programs, with the two endpoints behind their words, work in its place.
     Raises RuntimeError with the command's own words where it does not run.
     """
     endpoints, folder = private_endpoints(("published", "dispatch", "results"))
@@ -104,7 +104,7 @@ def measure(
         path.write_text(json.dumps(config))  # JSON is YAML
         stages = [["--stage", "capture"], ["--stage", "composite"]] if workers else [[]]
         commands = [[sys.executable, str(ROOT / "run_stream.py"), str(path), *stage] for stage in stages]
-        commands += [[sys.executable, worker, endpoints["dispatch"], endpoints["results"]] for worker in workers]
+        commands += [[sys.executable, *worker, endpoints["dispatch"], endpoints["results"]] for worker in workers]
         log = Path(room) / "words.txt"
         started_s = time.monotonic()
         with log.open("w") as words:

@@ -20,6 +20,7 @@ Tell = Callable[[str], None]
 """What is told what is measured next."""
 
 _SLACK_S = 12.0  # of a clip beyond what is waited for and measured: to start
+_WAITING_S = 0.25  # two then make as many masks as frames have a use for, and need not share the processor
 _SLOW_WORKER = str(Path(__file__).with_name("slow_worker.py"))
 
 
@@ -105,9 +106,11 @@ def _side_runs(moving: Path, settle_s: float, length_s: float, room: Path, tell:
     tell("1080p")
     runs["1080p"] = measure_one(large)
     fast = _clip(room, tell, HD, settle_s + length_s, rate_hz=60)
+    tell("60 fps in, a network slowed to 10 fps by waiting")
+    runs["overload"] = measure_one(fast, workers=[(_SLOW_WORKER, "0.1")])
     for workers in (1, 2):
-        tell(f"60 fps in, {workers} × a network slowed to 10 fps by waiting")
-        runs[f"slow x {workers}"] = measure_one(fast, workers=[_SLOW_WORKER] * workers)
+        tell(f"{workers} × a network slowed to {1 / _WAITING_S:.0f} fps by waiting")
+        runs[f"waiting x {workers}"] = measure_one(moving, workers=[(_SLOW_WORKER, str(_WAITING_S))] * workers)
     return runs
 
 

@@ -1,4 +1,4 @@
-"""An inference worker whose network takes a given time by waiting: `slow_worker.py DISPATCH RESULTS`.
+"""An inference worker whose network takes a given time by waiting: `slow_worker.py SECONDS DISPATCH RESULTS`.
 
 It takes frames and answers them as a real worker does, with masks of a real network, so that what is
 measured is how the pipeline behaves around a slow one, and not how fast this machine is.
@@ -17,10 +17,8 @@ from stream.inference import answer
 from stream.link import Outbox, Peer
 from stream.message import Frame, Ready
 
-INFERENCE_S = 0.1
 
-
-def main(dispatch: str, results: str) -> None:
+def main(inference_s: float, dispatch: str, results: str) -> None:
     """Work until it is ended."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     segmenter = Segmenter.load(threads=1)
@@ -36,9 +34,9 @@ def main(dispatch: str, results: str) -> None:
         started_ns = time.perf_counter_ns()
         if probabilities is None:
             probabilities = segmenter.probabilities(frame.picture.pixels)
-        time.sleep(max(INFERENCE_S - (time.perf_counter_ns() - started_ns) / 1e9, 0))
+        time.sleep(max(inference_s - (time.perf_counter_ns() - started_ns) / 1e9, 0))
         outbox.write(answer(frame, segmenter.classes, probabilities))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(float(sys.argv[1]), *sys.argv[2:])

@@ -3,9 +3,10 @@
 import tempfile
 import time
 import tracemalloc
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import msgspec
@@ -33,6 +34,7 @@ from stream.sources import open_source
 from tools.benchmark.end_to_end import Percentiles
 
 Pixels = NDArray[np.uint8]
+_ENCODED: Final = 40  # frames that are encoded: each holds some four pictures
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -85,30 +87,50 @@ class Stopwatch:
 def measure(clip: Path, count: int, threads: int, warm_up: int = 10) -> dict[str, Stage]:
     """Carry `count` frames of `clip` through every stage one after the other, with the default settings.
 
-    The last frame is traced, to see how much memory each stage holds. `threads` are those of the network;
-    OpenCV has one, as in the stages' processes.
+    Codecs go by themselves: their threads work on between two calls, and what they did would be put down to
+    whatever came next. The last frame is traced, to see how much memory each stage holds. `threads` are those of the
+    network; OpenCV has one, as in the stages' processes.
     """
     cv2.setNumThreads(1)
-    settings, watch = Run(), Stopwatch()
+    watch = Stopwatch()
+    pictures = _decoded(watch, clip, count + 1)
+    finished = _finished(watch, pictures, threads)
+    for name, ending in (("encode: H.264 of the composite", "mp4"), ("encode: VP9 with alpha", "webm")):
+        _encoded(watch, name, ending, clip, finished)
+    return watch.stages(warm_up, pictures[0].pixels.nbytes)
+
+
+def _decoded(watch: Stopwatch, clip: Path, count: int) -> list[Picture]:
+    """The first pictures of a clip."""
+    source = open_source(Camera(source=str(clip), mode="file"))
+    pictures = iter(source)
+    made: list[Picture] = [watch("decode", next, pictures) for _ in range(count - 1)]
+    tracemalloc.start()
+    made.append(watch("decode", next, pictures))
+    tracemalloc.stop()
+    source.close()
+    return made
+
+
+def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> list[CompositedFrame]:
+    """The pictures, carried from the wire to the publisher's door; the last `_ENCODED` of them."""
+    settings = Run()
     segmenter = Segmenter.load(threads=threads)
     effects, states = open_dressing(settings.effects), None
     past: SmoothingState | None = None
     box: Box | None = None
-    with tempfile.TemporaryDirectory() as room, _Hop() as hop:
-        h264 = _recorder(Path(room) / "h264.mp4", clip)
-        vp9 = _recorder(Path(room) / "vp9.webm", clip)
-        pictures = iter(open_source(Camera(source=str(clip), mode="file")))
-        for seq in range(count + 1):
-            if seq == count:
+    finished: deque[CompositedFrame] = deque(maxlen=_ENCODED)
+    assert not isinstance(settings.smoothing, str)
+    assert not isinstance(settings.matting, str)
+    with _Hop() as hop:
+        for seq, picture in enumerate(pictures):
+            if seq == len(pictures) - 1:
                 tracemalloc.start()
-            picture: Picture = watch("decode", next, pictures)
             frame = Frame("bench", 0, seq, picture)
             parts = watch("wire: encode and decode", _there_and_back, frame)
             watch("wire: one hop", hop, parts)
             probabilities = _probabilities(watch, segmenter, picture.pixels, focus(box, seq))
             box = person_box(probabilities)
-            assert not isinstance(settings.smoothing, str)
-            assert not isinstance(settings.matting, str)
             if past is not None:
                 watch("smoothing, carried", carry, past, picture.pixels, settings.smoothing)
             past, steady = watch(
@@ -117,17 +139,25 @@ def measure(clip: Path, count: int, threads: int, warm_up: int = 10) -> dict[str
             masks: Matte = watch("matting", matte, steady, picture.pixels, settings.matting)
             masks = watch("cut-out", cut_out, masks, settings.cutout)
             states, view = watch("effect", apply_effects, effects, states, picture.pixels, masks, picture.pts_ns)
-            composited = CompositedFrame(
-                frame, segmenter.classes, steady, masks.alpha, masks.parts, masks.foreground, view
+            finished.append(
+                CompositedFrame(frame, segmenter.classes, steady, masks.alpha, masks.parts, masks.foreground, view)
             )
-            watch("publish: cut-out, raw", _published, composited)
-            watch("encode: H.264 of the composite", h264.write, composited)
-            if seq % 4 == 0:
-                watch("encode: VP9 with alpha", vp9.write, composited)
+            watch("publish: cut-out, raw", _published, finished[-1])
         tracemalloc.stop()
-        h264.close()
-        vp9.close()
-    return watch.stages(warm_up, picture.pixels.nbytes)
+    return list(finished)
+
+
+def _encoded(watch: Stopwatch, name: str, ending: str, clip: Path, frames: Sequence[CompositedFrame]) -> None:
+    """Record the frames."""
+    with tempfile.TemporaryDirectory() as room:
+        sink = open_sink(Recording(path=Path(room) / f"made.{ending}", sound="none"), ["bench"], lambda: None)
+        sink.write(StreamStart("bench", 0, 0, "file", str(clip)))
+        for frame in frames[:-1]:
+            watch(name, sink.write, frame)
+        tracemalloc.start()
+        watch(name, sink.write, frames[-1])
+        tracemalloc.stop()
+        sink.close()
 
 
 def _probabilities(watch: Stopwatch, segmenter: Segmenter, pixels: Pixels, box: Box | None) -> Pixels:
@@ -148,12 +178,6 @@ def _there_and_back(frame: Frame) -> Sequence[Buffer]:
 
 def _published(frame: CompositedFrame) -> None:
     FrameEncoder(frame).encode(topic_of("bench", ["cutout"], "raw"))
-
-
-def _recorder(path: Path, clip: Path) -> Any:
-    sink = open_sink(Recording(path=path, sound="none"), ["bench"], lambda: None)
-    sink.write(StreamStart("bench", 0, 0, "file", str(clip)))
-    return sink
 
 
 class _Hop:
