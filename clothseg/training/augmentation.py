@@ -11,7 +11,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from clothseg.labels import BACKGROUND, IGNORE, PERSON
+from clothseg.labels import BACKGROUND, GARMENTS, IGNORE, PERSON
 from clothseg.training.samples import Sample
 
 Size = tuple[int, int]
@@ -27,6 +27,7 @@ class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new_background: float = 0.2  # share whose whole background is replaced
     flat_lay: float = 0.02  # share that shows the garments alone, without who wears them
     empty: float = 0.04  # share that shows a place without anyone
+    dyed: float = 0.0  # share of garments that take another colour, or stripes of two
     exposure: float = 0.4  # stops, either way
     white_balance: float = 0.08  # of each channel's gain, either way
     saturation: tuple[float, float] = (0.6, 1.3)
@@ -44,6 +45,7 @@ def make_batch(
     matrices = np.stack([_framing(sample, size, settings, rng) for sample in samples])
     moved, labels = _move(pictures, masks, matrices, size)
     moved, labels = _replace_background(moved, labels, backgrounds, settings, rng)
+    moved = _dye(moved, labels, settings, rng)
     moved = _light(moved, settings, rng)
     moved = _sensor(moved, settings, rng)
     batch = (moved * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
@@ -153,6 +155,31 @@ def empty_place(sample: Sample, size: Size, rng: Generator) -> npt.NDArray[np.ui
     top = int(rng.integers(0, max(1, strip.shape[0] // 2)))
     place = cv2.resize(strip[top : top + strip.shape[0] // 2], (w, h), interpolation=cv2.INTER_LINEAR)
     return np.asarray(place, np.uint8)
+
+
+def _dye(pictures: Tensor, labels: Tensor, settings: Augmentation, rng: Generator) -> Tensor:
+    """Some garments in another colour, their folds kept: a garment is to be known by its cut, not by its cloth."""
+    for picture, label in zip(pictures, labels, strict=True):
+        for garment in GARMENTS:
+            if rng.random() >= settings.dyed or not (label == garment).any():
+                continue
+            region = label == garment
+            # A soft seam, as labels are off by a pixel here and there: a hard one would teach their errors as edges.
+            seam = kornia.filters.box_blur(region[None, None].float(), (3, 3))[0]
+            folds = (picture - picture[:, region].mean(1)[:, None, None]) * float(rng.uniform(0.6, 1.6))
+            picture.lerp_((_cloth(label.shape, rng) + folds).clamp(0, 1), seam)
+    return pictures
+
+
+def _cloth(size: torch.Size, rng: Generator) -> Tensor:
+    """A plain cloth (3, 1, 1) or a striped one (3, h, w), in 0..1."""
+    colours = torch.from_numpy(rng.uniform(0.03, 0.95, (2, 3, 1, 1))).float()
+    angle, period_px, striped = rng.uniform(0, np.pi), rng.uniform(4, 24), rng.random() < 0.3
+    if not striped:
+        return colours[0]
+    y, x = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
+    wave = torch.sin((x * np.cos(angle) + y * np.sin(angle)) * (2 * np.pi / period_px))
+    return torch.lerp(colours[0], colours[1], (wave * 2 + 0.5).clamp(0, 1))
 
 
 def _light(pictures: Tensor, settings: Augmentation, rng: Generator) -> Tensor:

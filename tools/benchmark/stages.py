@@ -1,10 +1,11 @@
 """Each stage by itself, in one process, on the same frames: the time and the CPU it takes."""
 
+import itertools
 import tempfile
 import time
 import tracemalloc
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,38 +89,39 @@ def measure(clip: Path, count: int, threads: int, warm_up: int = 10) -> dict[str
     """Carry `count` frames of `clip` through every stage one after the other, with the default settings.
 
     Codecs go by themselves: their threads work on between two calls, and what they did would be put down to
-    whatever came next. The last frame is traced, to see how much memory each stage holds. `threads` are those of the
-    network; OpenCV has one, as in the stages' processes.
+    whatever came next. What is timed is let go, as it is in the pipeline, because fresh memory takes time. The last
+    frame is traced, to see how much memory each stage holds. `threads` are those of the network; OpenCV has one, as
+    in the stages' processes.
     """
     cv2.setNumThreads(1)
     watch = Stopwatch()
     pictures = _decoded(watch, clip, count + 1)
-    finished = _finished(watch, pictures, threads)
+    deque(_finished(watch, pictures, threads), maxlen=0)
+    finished = list(_finished(Stopwatch(), pictures[:_ENCODED], threads))
     for name, ending in (("encode: H.264 of the composite", "mp4"), ("encode: VP9 with alpha", "webm")):
         _encoded(watch, name, ending, clip, finished)
     return watch.stages(warm_up, pictures[0].pixels.nbytes)
 
 
 def _decoded(watch: Stopwatch, clip: Path, count: int) -> list[Picture]:
-    """The first pictures of a clip."""
-    source = open_source(Camera(source=str(clip), mode="file"))
-    pictures = iter(source)
-    made: list[Picture] = [watch("decode", next, pictures) for _ in range(count - 1)]
-    tracemalloc.start()
-    made.append(watch("decode", next, pictures))
+    """The first pictures of a clip; those that are timed are let go, and then read again."""
+    camera = Camera(source=str(clip), mode="file")
+    pictures = iter(open_source(camera))
+    for index in range(count):
+        if index == count - 1:
+            tracemalloc.start()
+        watch("decode", next, pictures)
     tracemalloc.stop()
-    source.close()
-    return made
+    return list(itertools.islice(open_source(camera), count))
 
 
-def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> list[CompositedFrame]:
-    """The pictures, carried from the wire to the publisher's door; the last `_ENCODED` of them."""
+def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> Iterator[CompositedFrame]:
+    """The pictures, carried from the wire to the publisher's door."""
     settings = Run()
     segmenter = Segmenter.load(threads=threads)
     effects, states = open_dressing(settings.effects), None
     past: SmoothingState | None = None
     box: Box | None = None
-    finished: deque[CompositedFrame] = deque(maxlen=_ENCODED)
     assert not isinstance(settings.smoothing, str)
     assert not isinstance(settings.matting, str)
     with _Hop() as hop:
@@ -139,12 +141,12 @@ def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> li
             masks: Matte = watch("matting", matte, steady, picture.pixels, settings.matting)
             masks = watch("cut-out", cut_out, masks, settings.cutout)
             states, view = watch("effect", apply_effects, effects, states, picture.pixels, masks, picture.pts_ns)
-            finished.append(
-                CompositedFrame(frame, segmenter.classes, steady, masks.alpha, masks.parts, masks.foreground, view)
+            composited = CompositedFrame(
+                frame, segmenter.classes, steady, masks.alpha, masks.parts, masks.foreground, view
             )
-            watch("publish: cut-out, raw", _published, finished[-1])
+            watch("publish: cut-out, raw", _published, composited)
+            yield composited
         tracemalloc.stop()
-    return list(finished)
 
 
 def _encoded(watch: Stopwatch, name: str, ending: str, clip: Path, frames: Sequence[CompositedFrame]) -> None:

@@ -37,6 +37,11 @@ def batch(settings: Augmentation, seed: int = 0, count: int = 8) -> tuple[torch.
     return make_batch([person()] * count, [person()], (96, 128), settings, np.random.default_rng(seed))
 
 
+def interior(region: torch.Tensor) -> torch.Tensor:
+    """A region (H, W) without the two pixels at its edge."""
+    return torch.nn.functional.max_pool2d((~region)[None].float(), 5, 1, 2)[0] == 0
+
+
 def classes(labels: torch.Tensor) -> set[int]:
     return {int(index) for index in np.unique(labels.numpy())}
 
@@ -93,6 +98,34 @@ def test_a_new_background_leaves_the_figure_and_its_labels() -> None:
     shade = pictures[..., 0].int()
     assert shade[labels == BACKGROUND].float().mean() > 230
     assert (shade[labels == PERSON] - SHADES[PERSON]).abs().float().median() < 25
+
+
+def test_dyed_garments_take_other_colours_each_its_own_and_nothing_else_does() -> None:
+    _, labels = batch(STILL)
+    dyed, same = batch(msgspec.structs.replace(STILL, dyed=1))
+    assert torch.equal(labels, same)
+    for garment in (TOP, BOTTOM):
+        colours = [
+            picture[mask == garment].float().median(0).values for picture, mask in zip(dyed, labels, strict=True)
+        ]
+        assert torch.stack(colours).std(0).min() > 25
+    for picture, mask in zip(dyed, labels, strict=True):
+        undyed = picture[interior((mask == BACKGROUND) | (mask == PERSON))].int()
+        assert (undyed.amax(1) - undyed.amin(1)).max() <= 2  # grey, as all is before
+
+
+def test_a_dyed_garment_keeps_its_folds() -> None:
+    sample = person()
+    folded = sample.picture.copy()
+    folded[60:120, 60:100:2] -= 60
+    settings = msgspec.structs.replace(STILL, dyed=1)
+    folds = []
+    for picture in (sample.picture, folded):
+        made, labels = make_batch(
+            [Sample("figure", picture, sample.mask)], [sample], (240, 320), settings, np.random.default_rng(3)
+        )
+        folds.append(made[0][interior(labels[0] == TOP)].float().std(0).max())
+    assert folds[1] > folds[0] + 5
 
 
 def test_what_is_not_judged_stays_so() -> None:
