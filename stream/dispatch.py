@@ -20,7 +20,23 @@ from stream.lifeline import (
     WorkerLost,
 )
 from stream.link import Hub, Outbox
-from stream.message import Done, Ended, Finished, Lost, Offer, Opened, Outage, Ready, Watched
+from stream.message import (
+    CarriedFrame,
+    Done,
+    Ended,
+    EndOfStream,
+    Event,
+    Finished,
+    Frame,
+    Lost,
+    Next,
+    Offer,
+    Opened,
+    Outage,
+    Ready,
+    StreamStart,
+    Watched,
+)
 
 _SLOW_S = 0.8  # what composite may need beyond its own patience, for the frame it is at and its files
 
@@ -61,6 +77,7 @@ class _Exchange:
         self._lifeline = lifeline
         self._readers: dict[str, bytes] = {}
         self._sent: dict[str, int] = {}
+        self._outages: dict[str, str] = {}
         self._told_s = 0.0
         self._patience = Patience(STOP_S + _SLOW_S)
 
@@ -119,13 +136,20 @@ class _Exchange:
         for to, name, item in orders:
             if to == "composite":
                 self._outbox.write(item)
-                if isinstance(item, Outage):
-                    self._lifeline.report(Notice(f"no signal: {item.cause}"))
+                self._tell_outage(item)
             elif to == "worker":
                 self._sent[name] += 1
                 self._hub.send(name.encode(), item, self._pictures)
             elif name in self._readers:
                 self._hub.send(self._readers[name], item)
+
+    def _tell_outage(self, item: Frame | CarriedFrame | Next | Event) -> None:
+        """Say that a camera has no signal, and why: once, however often it is tried again."""
+        if isinstance(item, StreamStart | EndOfStream):
+            self._outages.pop(item.camera, None)
+        elif isinstance(item, Outage) and self._outages.get(item.camera) != item.cause:
+            self._outages[item.camera] = item.cause
+            self._lifeline.report(Notice(f"no signal: {item.cause}"))
 
     def _see_off(self) -> None:
         """Tell what became of the frames of guests who left, and forget them."""

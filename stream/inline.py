@@ -5,12 +5,11 @@ The same readers, dispatcher, steps and outputs as in several processes, and so 
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from queue import SimpleQueue
 
-from stream import composite, dispatch, inference
+from stream import composite, dispatch, inference, stop
 from stream.attention import Attention
 from stream.capture import read
 from stream.choice import Changes, waiting
@@ -29,8 +28,7 @@ _WORKER = "inline.0"
 def run_inline(settings: Run, console: Console) -> Outcome:
     """Run until the streams end or a signal comes."""
     run = _Inline(settings, console)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, run.on_signal)
+    stop.heed(run.on_signal)
     return run.run()
 
 

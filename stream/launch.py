@@ -13,6 +13,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -20,7 +21,7 @@ from multiprocessing.process import BaseProcess
 import msgspec
 from msgspec import structs
 
-from stream import lifeline, link
+from stream import lifeline, link, stop
 from stream.config import Control, Run
 from stream.console import Console
 from stream.lifeline import (
@@ -123,8 +124,8 @@ class _Launcher:
         self._signal: int | None = None
 
     def run(self) -> Outcome:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+        stop.heed(self._on_signal)
+        _prepare()
         try:
             for name, room in self._roles():
                 self._start(name, room)
@@ -287,13 +288,19 @@ class _Launcher:
         process.process.join(timeout=1)
 
 
+def _prepare() -> None:
+    """Begin the process that stages are forked from: one that has read every room, or each would read them anew."""
+    if sys.platform == "linux":
+        multiprocessing.set_forkserver_preload(["__main__", *_ROOMS])
+        with stop.ignored():
+            forkserver.ensure_running()
+
+
 def _context() -> ForkServerContext | SpawnContext:
-    """How processes are begun: on Linux forked from one that has read every room, or each would read them anew."""
+    """How stages' processes are begun."""
     if sys.platform != "linux":  # elsewhere the systems' own libraries do not survive a fork
         return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", *_ROOMS])
-    return context
+    return multiprocessing.get_context("forkserver")
 
 
 def _ending(code: int) -> str:

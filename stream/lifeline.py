@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import cv2
 import msgspec
 from setproctitle import setproctitle
 
+from stream import stop
 from stream.ledger import CameraStatus
 from stream.parse import parse
 from stream.stage import StreamError
@@ -145,7 +145,7 @@ class Lifeline:
 
 def serve(room: str, name: str, document: bytes, pipe: Connection) -> None:
     """The main function of every stage's process: run `serve` of its room, and tell why it failed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the launcher, which stops all in order
+    stop.ignore()
     setproctitle(f"run_stream {name}")
     cv2.setNumThreads(1)  # the stages share the cores; the network's threads are those that gain by being several
     line = Lifeline(pipe)

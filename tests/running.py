@@ -86,6 +86,11 @@ class Running:
     def send(self, number: int) -> None:
         self._process.send_signal(number)
 
+    def send_to_all(self, number: int) -> None:
+        """As a terminal or a service manager does: to every process of the run, whatever it is for."""
+        for process in (*self._family(), psutil.Process(self._process.pid)):
+            process.send_signal(number)
+
     def exit_code(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for the end."""
         code = self._process.wait(timeout_s)

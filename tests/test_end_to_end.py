@@ -113,6 +113,17 @@ class TestFile:
             assert not [process for process in left if process.is_running()]
         assert len(pictures(made)) == delivered(running.words)[0]
 
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+    def test_a_signal_to_all_processes_stops_as_one_to_the_launcher_does(
+        self, tmp_path: Path, number: int, code: int
+    ) -> None:
+        made = tmp_path / "made.mp4"
+        with Running(FILE, "--source", synthetic(3000), "--record", str(made)) as running:
+            running.wait_for_frames("file")
+            running.send_to_all(number)
+            assert running.exit_code(5) == code, running.words
+        assert len(pictures(made)) == delivered(running.words)[0] > 0
+
     @pytest.mark.parametrize("stage", ["composite", "dispatch"])
     def test_the_death_of_a_stage_that_cannot_be_replaced_ends_all_with_its_cause(
         self, tmp_path: Path, stage: str
@@ -250,10 +261,19 @@ class TestLive:
 
     def test_a_secret_in_an_address_is_never_told(self) -> None:
         with Running("configs/rtsp.yaml", "--source", "rtsp://me:s3cr3t@127.0.0.1:9/x?token=s3cr3t") as running:
-            running.wait_for("no signal: front", times=2)
+            running.wait_for("no signal: front")
+            running.wait_for("front: no signal")  # its line of the status
             running.send(signal.SIGINT)
             assert running.exit_code(5) == 0
         assert "s3cr3t" not in running.words
+
+    def test_a_camera_that_is_not_there_is_told_once_however_often_it_is_tried(self) -> None:
+        camera = ("--source", "camera:99")
+        with Running("configs/webcam.yaml", *camera, *TAKEN) as running:
+            running.wait_for("webcam: no signal", times=3)  # lines two seconds apart, tries at most one
+            running.send(signal.SIGINT)
+            assert running.exit_code(5) == 0
+        assert running.words.count("no signal: webcam") == 1
 
     def test_a_killed_worker_costs_at_most_the_frames_it_held(self) -> None:
         with Running(FILE, "--source", "synthetic:", "--set", "cameras.file.mode=live", *TAKEN) as running:
