@@ -4,7 +4,7 @@
 Examples:
   run_stream.py configs/webcam.yaml                            the webcam in a window
   run_stream.py configs/file.yaml --source clip.mp4 --record out/clip.webm
-  run_stream.py configs/rtsp.yaml --source rtsp://host/stream --publish
+  run_stream.py configs/rtsp.yaml --source rtsp://host/stream  its cut-outs and masks published
   run_stream.py configs/file.yaml --source front=a.mp4 --source side=b.mp4 --record 'out/{camera}.mp4'
   run_stream.py configs/hosts.yaml --stage inference           one stage on this host, the others elsewhere
 """
@@ -15,6 +15,8 @@ import argparse
 import sys
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from stream import config, parse
 from stream.check import check
@@ -28,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     try:
-        settings = parse.parse(_overridden(options))
+        settings = _settings(options)
         check(settings, (options.stage,) if options.stage else STAGES)
         if options.inline and settings.web is not None:
             raise config.ConfigError("--inline: the page needs a process of its own: leave out --inline or web")
@@ -76,8 +78,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _settings(options: argparse.Namespace) -> config.Run:
+    """The config file with what the command line says put over it; outputs that it has already are not added."""
+    plain = _overridden(options)
+    settings = parse.parse(plain)
+    asked = parse.parse({**plain, "outputs": _asked_outputs(options)}).outputs
+    added = [output for output in asked if output not in settings.outputs]
+    return structs.replace(settings, outputs=(*settings.outputs, *added))
+
+
 def _overridden(options: argparse.Namespace) -> dict[str, Any]:
-    """The config file's mapping with what the command line says put over it."""
+    """The config file's mapping with what the command line says put over it, but for outputs."""
     plain = parse.load(options.config)
     if options.source:
         parse.replace_sources(plain, options.source)
@@ -89,15 +100,18 @@ def _overridden(options: argparse.Namespace) -> dict[str, Any]:
     for key, value in (("workers", options.workers), ("engine", options.engine)):
         if value is not None:
             parse.override(plain, f"model.{key}={value}")
+    if options.web:
+        plain["web"] = {**(plain.get("web") or {}), "bind": options.web}
+    return plain
+
+
+def _asked_outputs(options: argparse.Namespace) -> list[dict[str, str]]:
     outputs = [{"kind": "recording", "path": path} for path in options.record]
     if options.window:
         outputs.append({"kind": "window"})
     if options.publish:
         outputs.append({"kind": "publisher", "bind": options.publish})
-    if options.web:
-        plain["web"] = {**(plain.get("web") or {}), "bind": options.web}
-    plain["outputs"] = [*plain.get("outputs", []), *outputs]
-    return plain
+    return outputs
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,7 +80,9 @@ class _End:
         except (zmq.ZMQError, OSError, ValueError) as error:
             self.close()
             doing = "bind" if bind else "connect to"
-            raise LinkError(f"cannot {doing} {', '.join(endpoints)}: {error}") from error
+            unknown = isinstance(error, zmq.ZMQError) and error.errno in (errno.EINVAL, errno.EPROTONOSUPPORT)
+            cause = "expected tcp://HOST:PORT or ipc://PATH" if unknown else error
+            raise LinkError(f"cannot {doing} {', '.join(endpoints)}: {cause}") from error
 
     def _secure(self, keys: Path, *, bind: bool) -> None:
         """CURVE with the key files in `keys`: only holders of the client's secret key may connect."""

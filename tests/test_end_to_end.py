@@ -239,6 +239,16 @@ class TestLive:
             assert running.exit_code(5) == 0, running.words
         assert re.search(r"dropped .*unwatched", running.words)
 
+    def test_an_output_that_is_asked_for_and_in_the_config_is_there_once(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            endpoint = f"tcp://127.0.0.1:{free.getsockname()[1]}"  # ipc can be bound twice, and the first is deaf then
+        outputs = ("--set", f"outputs=[{{kind: publisher, bind: '{endpoint}'}}]", "--publish", endpoint)
+        with Running(FILE, "--source", "synthetic:", "--set", "cameras.file.mode=live", *outputs) as running:
+            with Subscriber(endpoint, kinds=["alpha"], patience_s=40) as subscriber:
+                assert subscriber.receive(40_000) is not None, running.words
+            running.send(signal.SIGINT)
+            assert running.exit_code(5) == 0, running.words
+
     def test_frames_that_would_come_too_late_go_ahead_of_their_masks_in_order(self, tmp_path: Path) -> None:
         endpoint = f"ipc://{tmp_path / 'published'}"
         live = ("--set", "cameras.file.mode=live", "--set", f"outputs=[{{kind: publisher, bind: '{endpoint}'}}]")

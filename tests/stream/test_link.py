@@ -94,6 +94,12 @@ def test_an_endpoint_that_cannot_be_bound_is_named() -> None:
         Hub("ipc:///no/such/folder")
 
 
+@pytest.mark.parametrize("endpoint", ["5556", "tcp://127.0.0.1", "http://127.0.0.1:80"])
+def test_what_is_no_endpoint_is_told_what_one_looks_like(endpoint: str) -> None:
+    with pytest.raises(LinkError, match=r"expected tcp://HOST:PORT or ipc://PATH"):
+        Hub(endpoint)
+
+
 def test_private_endpoints_are_for_this_user_alone() -> None:
     endpoints, folder = private_endpoints(("dispatch", "results"))
     assert set(endpoints) == {"dispatch", "results"}
