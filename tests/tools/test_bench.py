@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import sys
+import time
 from pathlib import Path
 
 import av
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from tools import bench
-from tools.benchmark import clip, peers
+from tools.benchmark import clip, peers, rtsp
 from tools.benchmark.end_to_end import EndToEnd, Percentiles
 from tools.benchmark.engines import EngineTime
 from tools.benchmark.page import page, rows
@@ -74,12 +76,14 @@ def test_the_command_measures_the_real_pipeline(tmp_path: Path) -> None:
 
 def test_what_is_reached_is_judged_by_the_numbers() -> None:
     side = {"int8": run_of(21), "fp32": run_of(11), "1080p": run_of(20), "still": run_of(30, cpu_ms=30)}
+    side |= {"rtsp": run_of(30, age_ms=45)}
     side |= {"overload": run_of(10, age_ms=150), "waiting x 1": run_of(10), "waiting x 2": run_of(17.5)}
     assert reached(report_of(run_of(30), side)) == {
         "sustained": True,
         "capture → cut-out at a subscriber": True,
         "against rembg (u2netp)": None,
         "CPU a frame without network and codecs": True,
+        "the same from RTSP": True,
         "overload": True,
         "without AMX": False,  # the last of the two, fp32
         "1080p": True,
@@ -117,3 +121,18 @@ def test_a_still_scene_differs_by_noise_only() -> None:
     first, later = (np.asarray(picture, np.int16) for picture in (still[0], still[20]))
     assert 0.5 < np.abs(first - later).mean() < 4
     assert np.abs(np.asarray(moving[0], np.int16) - moving[40]).mean() > 4
+
+
+def test_a_clip_is_served_in_real_time_as_a_camera_would(tmp_path: Path) -> None:
+    clip.write_clip(tmp_path / "clip.mp4", (320, 180), 30, 3.0)
+    with rtsp.served(tmp_path / "clip.mp4") as address, av.open(address, options={"rtsp_transport": "tcp"}) as camera:
+        began_s = time.monotonic()
+        frames = list(itertools.islice(camera.decode(video=0), 60))
+        assert time.monotonic() - began_s > 1
+    assert (frames[0].width, frames[0].height) == (320, 180)
+
+
+def test_a_host_without_an_rtsp_server_is_told_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rtsp, "SYSTEM_PYTHON", sys.executable)
+    with pytest.raises(rtsp.NoServerError, match="gi"), rtsp.served(tmp_path / "clip.mp4"):
+        pass

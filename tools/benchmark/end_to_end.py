@@ -75,23 +75,23 @@ class _Seen(NamedTuple):
 
 
 def measure(
-    clip: Path,
+    source: str,
     measured_s: float,
     *,
     settings: Mapping[str, Any] | None = None,
     warm_up_s: float = 2.0,
     workers: Sequence[Sequence[str]] = (),
 ) -> EndToEnd:
-    """Play `clip` in real time through the command; publish the cut-out raw and record the composite as H.264.
+    """Play `source`, a clip or an address, in real time through the command: cut-outs published, composite recorded.
 
-    `settings` are laid over the default configuration. With `workers`, the command runs without inference
-    of its own, and these programs, with the two endpoints behind their words, work in its place.
+    The recording is H.264. `settings` are laid over the default configuration. With `workers`, the command runs without
+    inference of its own, and these programs, with the two endpoints behind their words, work in its place.
     Raises RuntimeError with the command's own words where it does not run.
     """
     endpoints, folder = private_endpoints(("published", "dispatch", "results"))
     with tempfile.TemporaryDirectory() as room:
         config: dict[str, Any] = {
-            "cameras": {"bench": {"source": str(clip), "mode": "live"}},
+            "cameras": {"bench": {"source": source, "mode": "live"}},
             "outputs": [
                 {"kind": "publisher", "bind": endpoints["published"]},
                 {"kind": "recording", "path": str(Path(room) / "composite.mp4"), "sound": "none"},

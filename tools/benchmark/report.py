@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from stream.inference import cores
-from tools.benchmark import clip, end_to_end, engines, peers, stages
+from tools.benchmark import clip, end_to_end, engines, peers, rtsp, stages
 from tools.benchmark.end_to_end import EndToEnd
 from tools.benchmark.engines import EngineTime
 from tools.benchmark.peers import Peers
@@ -69,7 +69,7 @@ def measure(lengths: Lengths, room: Path, tell: Tell) -> Report:
     machine = this_machine()
     moving = _clip(room, tell, HD, lengths.settle_s + lengths.main_s)
     tell(f"the main job for {lengths.main_s:g} s")
-    main = end_to_end.measure(moving, lengths.main_s, warm_up_s=lengths.settle_s)
+    main = end_to_end.measure(str(moving), lengths.main_s, warm_up_s=lengths.settle_s)
     runs = _side_runs(moving, lengths.settle_s, lengths.side_s, room, tell) if lengths.side_s else {}
     pictures = list(clip.pictures(HD))[:8]
     against = None
@@ -98,19 +98,25 @@ def _side_runs(moving: Path, settle_s: float, length_s: float, room: Path, tell:
     measure_one = functools.partial(end_to_end.measure, measured_s=length_s, warm_up_s=settle_s)
     for precision in ("int8", "fp32"):
         tell(f"{precision} forced")
-        runs[precision] = measure_one(moving, settings={"model": {"precision": precision}})
+        runs[precision] = measure_one(str(moving), settings={"model": {"precision": precision}})
+    tell("from RTSP")
+    try:
+        with rtsp.served(moving) as address:
+            runs["rtsp"] = measure_one(address)
+    except rtsp.NoServerError as missing:
+        tell(f"no RTSP server here: {missing}")
     still = _clip(room, tell, HD, settle_s + length_s, scene="still")
     tell("a still scene")
-    runs["still"] = measure_one(still)
+    runs["still"] = measure_one(str(still))
     large = _clip(room, tell, FULL_HD, settle_s + length_s)
     tell("1080p")
-    runs["1080p"] = measure_one(large)
+    runs["1080p"] = measure_one(str(large))
     fast = _clip(room, tell, HD, settle_s + length_s, rate_hz=60)
     tell("60 fps in, a network slowed to 10 fps by waiting")
-    runs["overload"] = measure_one(fast, workers=[(_SLOW_WORKER, "0.1")])
+    runs["overload"] = measure_one(str(fast), workers=[(_SLOW_WORKER, "0.1")])
     for workers in (1, 2):
         tell(f"{workers} × a network slowed to {1 / _WAITING_S:.0f} fps by waiting")
-        runs[f"waiting x {workers}"] = measure_one(moving, workers=[(_SLOW_WORKER, str(_WAITING_S))] * workers)
+        runs[f"waiting x {workers}"] = measure_one(str(moving), workers=[(_SLOW_WORKER, str(_WAITING_S))] * workers)
     return runs
 
 
