@@ -27,7 +27,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="write the measures here")
     parser.add_argument("--markdown", type=Path, help="write the page here, as docs/performance.md")
     parser.add_argument("--quick", action="store_true", help="the main job, stages and engines only, and briefly")
-    parser.add_argument("--minutes", type=float, default=1 / 3, help="length of the main job's run; default a third")
+    parser.add_argument(
+        "--minutes", type=float, default=1 / 3, help="length of the main job's run, and under overload; default a third"
+    )
     parser.add_argument("--make-peers", action="store_true", help="make .venv-peers from PyPI, and end")
     options = parser.parse_args(arguments)
     console = Console(stderr=True, highlight=False)

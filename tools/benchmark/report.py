@@ -70,7 +70,7 @@ def measure(lengths: Lengths, room: Path, tell: Tell) -> Report:
     moving = _clip(room, tell, HD, lengths.settle_s + lengths.main_s)
     tell(f"the main job for {lengths.main_s:g} s")
     main = end_to_end.measure(str(moving), lengths.main_s, warm_up_s=lengths.settle_s)
-    runs = _side_runs(moving, lengths.settle_s, lengths.side_s, room, tell) if lengths.side_s else {}
+    runs = _side_runs(moving, lengths, lengths.side_s, room, tell) if lengths.side_s else {}
     pictures = list(clip.pictures(HD))[:8]
     against = None
     if lengths.peer_rounds:
@@ -92,9 +92,10 @@ def measure(lengths: Lengths, room: Path, tell: Tell) -> Report:
     )
 
 
-def _side_runs(moving: Path, settle_s: float, length_s: float, room: Path, tell: Tell) -> dict[str, EndToEnd]:
+def _side_runs(moving: Path, lengths: Lengths, length_s: float, room: Path, tell: Tell) -> dict[str, EndToEnd]:
     """The main job changed in one thing at a time."""
     runs: dict[str, EndToEnd] = {}
+    settle_s = lengths.settle_s
     measure_one = functools.partial(end_to_end.measure, measured_s=length_s, warm_up_s=settle_s)
     for precision in ("int8", "fp32"):
         tell(f"{precision} forced")
@@ -111,9 +112,11 @@ def _side_runs(moving: Path, settle_s: float, length_s: float, room: Path, tell:
     large = _clip(room, tell, FULL_HD, settle_s + length_s)
     tell("1080p")
     runs["1080p"] = measure_one(str(large))
-    fast = _clip(room, tell, HD, settle_s + length_s, rate_hz=60)
+    fast = _clip(room, tell, HD, settle_s + lengths.main_s, rate_hz=60)
     tell("60 fps in, a network slowed to 10 fps by waiting")
-    runs["overload"] = measure_one(str(fast), workers=[(_SLOW_WORKER, "0.1")])
+    runs["overload"] = end_to_end.measure(
+        str(fast), lengths.main_s, warm_up_s=settle_s, workers=[(_SLOW_WORKER, "0.1")]
+    )
     for workers in (1, 2):
         tell(f"{workers} × a network slowed to {1 / _WAITING_S:.0f} fps by waiting")
         runs[f"waiting x {workers}"] = measure_one(str(moving), workers=[(_SLOW_WORKER, str(_WAITING_S))] * workers)
