@@ -6,22 +6,18 @@ what cannot be made again: when one of them dies, everything stops and the cause
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
 import msgspec
 from msgspec import structs
 
-from stream import lifeline, link, stop
+from stream import fork, lifeline, link, stop
 from stream.config import Control, Run
 from stream.console import Console
 from stream.lifeline import (
@@ -39,9 +35,6 @@ from stream.parse import plain
 from stream.sources import mode_of
 
 STAGES = ("capture", "inference", "composite")
-
-# What takes long to read, and holds no thread or socket by having been read.
-_ROOMS = ("stream.inference", "stream.composite", "stream.dispatch", "stream.capture", "openvino")
 
 _START_S = 120.0  # a first start compiles the network
 _DEATHS_AT_START = 3
@@ -125,7 +118,7 @@ class _Launcher:
 
     def run(self) -> Outcome:
         stop.heed(self._on_signal)
-        _prepare()
+        fork.begin()
         try:
             for name, room in self._roles():
                 self._start(name, room)
@@ -152,7 +145,7 @@ class _Launcher:
         return roles
 
     def _start(self, name: str, room: str) -> None:
-        context = _context()
+        context = fork.context()
         ours, theirs = context.Pipe()
         document = msgspec.json.encode(plain(self._settings))
         process = context.Process(target=lifeline.serve, args=(room, name, document, theirs), name=name)
@@ -286,21 +279,6 @@ class _Launcher:
         if process.process.is_alive():
             process.process.kill()
         process.process.join(timeout=1)
-
-
-def _prepare() -> None:
-    """Begin the process that stages are forked from: one that has read every room, or each would read them anew."""
-    if sys.platform == "linux":
-        multiprocessing.set_forkserver_preload(["__main__", *_ROOMS])
-        with stop.ignored():
-            forkserver.ensure_running()
-
-
-def _context() -> ForkServerContext | SpawnContext:
-    """How stages' processes are begun."""
-    if sys.platform != "linux":  # elsewhere the systems' own libraries do not survive a fork
-        return multiprocessing.get_context("spawn")
-    return multiprocessing.get_context("forkserver")
 
 
 def _ending(code: int) -> str:

@@ -28,6 +28,7 @@ from stream.codec import Buffer
 from stream.stage import StreamError
 
 _LINGER_MS = 1000
+_PATIENCE_MS = 10_000  # a message is not taken for so long only where it never will be
 _HEARTBEAT_MS = 1000
 _MAX_SUBSCRIPTION_BYTES = 1024
 MAX_REQUEST_BYTES = 1_048_576
@@ -65,11 +66,12 @@ class _End:
         self._socket = self._context.socket(kind)
         self._authenticator: ThreadAuthenticator | None = None
         self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
+        self._socket.setsockopt(zmq.SNDTIMEO, _PATIENCE_MS)
         self._socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_PLANE_BYTES)
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
         self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * _HEARTBEAT_MS)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 50)
-        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)  # who waits for a run to start is not to wait longer
         for option, value in options.items():
             self._socket.setsockopt(option, value)
         try:
@@ -105,7 +107,10 @@ class _End:
         return self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
     def _send(self, parts: Sequence[Buffer]) -> None:
-        self._socket.send_multipart(parts, copy=sum(memoryview(p).nbytes for p in parts) < 65_536)
+        try:
+            self._socket.send_multipart(parts, copy=sum(memoryview(p).nbytes for p in parts) < 65_536)
+        except zmq.Again:  # one whose keys are refused is left without anybody to send to
+            raise LinkError(f"{self.endpoint} takes no message: is it there, and are these the keys for it?") from None
 
     def _receive(self, timeout_ms: int) -> list[Buffer] | None:
         if not self._socket.poll(timeout_ms):
@@ -177,7 +182,7 @@ class Peer(_End):
         return self._message(timeout_ms)
 
     def send(self, item: object) -> None:
-        """Send to the dispatcher; waits only while it does not take what was sent before."""
+        """Send to the dispatcher; waits while it does not take what was sent before, LinkError where it never does."""
         self._send(wire.encode(item))
 
 
@@ -199,7 +204,7 @@ class Outbox(_End):
         super().__init__(zmq.PUSH, [endpoint], bind=False, keys=keys)
 
     def write(self, item: object) -> None:
-        """Send to composite; waits only while it is not there."""
+        """Send to composite; waits while it does not take what was sent before, LinkError where it never does."""
         self._send(wire.encode(item))
 
 
@@ -234,7 +239,7 @@ class Publication(_End):
         """Say the last word, which also those who are behind are to hear: waits for them half a second."""
         self._socket.setsockopt(zmq.XPUB_NODROP, 1)
         self._socket.setsockopt(zmq.SNDTIMEO, _LINGER_MS // 2)
-        with contextlib.suppress(zmq.Again):
+        with contextlib.suppress(LinkError):
             self._send(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 import zmq
 import zmq.auth
 
+from stream import link
 from stream.link import Hub, Inbox, LinkError, Outbox, Peer, private_endpoints, remove_folder
 from stream.message import Frame, Next, Ready, SegmentedFrame
 from tests.stream.pictures import frame, segmented
@@ -133,11 +135,27 @@ class TestKeys:
         stranger, plain = Peer(hub.endpoint, "s.1", tmp_path / "others"), Peer(hub.endpoint, "p.1")
         friend = Peer(hub.endpoint, "f.1", keys)
         closing(hub, stranger, plain, friend)
-        stranger.send(Ready(0))
-        plain.send(Ready(0))
+        for refused in (stranger, plain):
+            with contextlib.suppress(LinkError):  # where it was turned away before it spoke
+                refused.send(Ready(0))
         friend.send(Ready(0))
         heard = [hub.receive(TIMEOUT_MS), hub.receive(1500)]
         assert heard == [(b"f.1", Ready(0)), None]
+
+    def test_who_is_turned_away_is_told_and_does_not_wait_for_ever(
+        self, keys: Path, closing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(link, "_PATIENCE_MS", 300)
+        hub = Hub("tcp://127.0.0.1:*", keys)
+        plain = Peer(hub.endpoint, "p.1")
+        closing(hub, plain)
+
+        def speak() -> None:
+            while hub.receive(1) is None:  # what is sent before it is turned away is lost
+                plain.send(Ready(0))
+
+        with pytest.raises(LinkError, match="keys"):
+            speak()
 
     def test_a_folder_without_keys_is_refused_in_one_sentence(self, tmp_path: Path) -> None:
         with pytest.raises(LinkError, match="make_keys"):
