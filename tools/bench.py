@@ -20,6 +20,8 @@ from tools.benchmark import peers
 from tools.benchmark.page import page
 from tools.benchmark.report import DEFAULT, QUICK, measure
 
+_MINUTES = 1 / 3
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, show, and write what was asked for."""
@@ -28,7 +30,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--markdown", type=Path, help="write the page here, as docs/performance.md")
     parser.add_argument("--quick", action="store_true", help="the main job, stages and engines only, and briefly")
     parser.add_argument(
-        "--minutes", type=float, default=1 / 3, help="length of the main job's run, and under overload; default a third"
+        "--minutes",
+        type=float,
+        default=_MINUTES,
+        help="length of the main job's run, and under overload; default a third",
     )
     parser.add_argument("--make-peers", action="store_true", help="make .venv-peers from PyPI, and end")
     options = parser.parse_args(arguments)
@@ -39,8 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as room:
         lengths = QUICK if options.quick else structs.replace(DEFAULT, main_s=60 * options.minutes)
         report = measure(lengths, Path(room), console.log)
-    words = ["make bench"] if arguments is None and options.markdown and not options.quick else ["tools/bench.py"]
-    text = page(report, " ".join([*words, *(["--quick"] if options.quick else [])]))
+    text = page(report, _command(options))
     for path, content in (
         (options.json, msgspec.json.format(msgspec.json.encode(report), indent=2)),
         (options.markdown, text.encode()),
@@ -49,6 +53,13 @@ def main(arguments: list[str] | None = None) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
     print(text)
+
+
+def _command(options: argparse.Namespace) -> str:
+    """What makes the same page again."""
+    if options.quick:
+        return "tools/bench.py --quick"
+    return "make bench" if options.minutes == _MINUTES else f"tools/bench.py --minutes {options.minutes:g}"
 
 
 if __name__ == "__main__":
