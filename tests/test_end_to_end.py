@@ -118,7 +118,11 @@ class TestFile:
         self, tmp_path: Path, number: int, code: int
     ) -> None:
         made = tmp_path / "made.mp4"
-        with Running(FILE, "--source", synthetic(3000), "--record", str(made)) as running:
+
+        def not_under_nohup() -> None:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+        with Running(FILE, "--source", synthetic(3000), "--record", str(made), prepare=not_under_nohup) as running:
             running.wait_for_frames("file")
             running.send_to_all(number)
             assert running.exit_code(5) == code, running.words
