@@ -1,58 +1,47 @@
-"""The launcher heeds what asks a run to stop; what it begins does not."""
+"""The launcher heeds what asks a run to stop; what it begins does not. Signals are sent in processes of their own."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from stream import stop
-
 ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-ASKED = "import signal; print(*(signal.getsignal(n) == signal.SIG_IGN for n in ({})))".format(
-    ", ".join(f"signal.{number.name}" for number in ALL)
-)
+BEGIN = """
+import signal, subprocess, sys
+from stream import stop
+heard = []
+signal.signal(signal.SIGHUP, signal.{hangup})
+stop.heed(lambda number, frame: heard.append(number))
+"""
+IGNORED_BY_A_CHILD = """
+asked = "import signal; print([signal.getsignal(n) == signal.SIG_IGN for n in (2, 15, 1)])"
+with stop.ignored():
+    signal.raise_signal(signal.SIGTERM)
+    print(subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True).stdout.strip())
+print(heard)
+signal.raise_signal(signal.SIGTERM)
+print(heard)
+"""
 
 
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in ALL}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-def ignores() -> list[bool]:
-    """Whether a process begun now takes no notice of each signal."""
-    told = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, check=True).stdout
-    return [word == "True" for word in told.split()]
+def told(script: str, hangup: str = "SIG_DFL") -> list[str]:
+    """The lines that a process prints after it has begun to heed signals."""
+    command = [sys.executable, "-c", BEGIN.format(hangup=hangup) + script]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.splitlines()
 
 
 @pytest.mark.parametrize("number", ALL)
 def test_every_way_to_ask_is_heeded(number: signal.Signals) -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    heard: list[int] = []
-    stop.heed(lambda number, _frame: heard.append(number))
-    signal.raise_signal(number)
-    assert heard == [number]
+    assert told(f"signal.raise_signal({int(number)}); print(heard)") == [f"[{int(number)}]"]
 
 
 def test_under_nohup_a_closed_terminal_is_no_reason_to_stop() -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    stop.heed(lambda *_: pytest.fail("it was told not to heed this"))
-    signal.raise_signal(signal.SIGHUP)
-    assert signal.getsignal(signal.SIGTERM) != signal.SIG_IGN
+    raised = "signal.raise_signal(1); signal.raise_signal(15); print(heard)"
+    assert told(raised, hangup="SIG_IGN") == ["[15]"]
 
 
 def test_a_process_begun_while_signals_are_ignored_never_heeds_them_and_this_one_does_again() -> None:
-    heard: list[int] = []
-    stop.heed(lambda number, _frame: heard.append(number))
-    with stop.ignored():
-        signal.raise_signal(signal.SIGTERM)
-        assert ignores() == [True, True, True]
-    assert not heard
-    signal.raise_signal(signal.SIGTERM)
-    assert heard == [signal.SIGTERM]
+    assert told(IGNORED_BY_A_CHILD) == ["[True, True, True]", "[]", "[15]"]
