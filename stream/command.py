@@ -24,7 +24,7 @@ from stream.stage import StreamError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns its exit code: 0, 1 after a failure, 2 for wrong settings, 130 or 143 when stopped."""
+    """Run the command; its exit code: 0, 1 after a failure, 2 for wrong settings, 129, 130 or 143 when stopped."""
     options = _parser().parse_args(arguments)
     console = Console()
     try:
