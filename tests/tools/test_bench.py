@@ -39,17 +39,20 @@ def run_of(fps: float, *, cpu_ms: float = 50.0, age_ms: float = 40.0, dropped: i
     )
 
 
-def report_of(main: EndToEnd, runs: dict[str, EndToEnd], against: Peers | None = None) -> Report:
+def report_of(
+    main: EndToEnd, runs: dict[str, EndToEnd], against: Peers | None = None, soak: EndToEnd | None = None
+) -> Report:
     stage = Stage(Percentiles(1.0, 2.0), 1.0, 1.0)
     names = ("decode", "wire: one hop", "resize", "network", "matting", "encode: H.264 of the composite")
     return Report(
         machine=Machine("a processor", 2, False, True, 8.0, "Linux", "3.11", 0.0),
-        lengths=Lengths(2, 3, None, 12, 2, 0),
+        lengths=Lengths(2, 3, None, None, 12, 2, 0),
         end_to_end=main,
         runs=runs,
         stages=dict.fromkeys(names, stage),
         engines=[],
         peers=against,
+        soak=soak,
     )
 
 
@@ -96,6 +99,14 @@ def test_what_is_reached_is_judged_by_the_numbers() -> None:
 
 def test_one_dropped_picture_is_not_sustained() -> None:
     assert reached(report_of(run_of(30, dropped=1), {}))["sustained"] is False
+
+
+def test_memory_that_grows_is_not_flat() -> None:
+    """The long run decides, where there was one: early on memory grows until all is read and warm."""
+    early = msgspec.structs.replace(run_of(30), rss_mb_by_fifth=[500.0, 600, 700, 800, 900])
+    late = msgspec.structs.replace(run_of(30), rss_mb_by_fifth=[600.0, 890, 900, 900, 910])
+    assert reached(report_of(early, {}))["memory"] is False
+    assert reached(report_of(early, {}, soak=late))["memory"] is True
 
 
 def test_without_peers_nothing_is_said_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,19 +41,21 @@ class Lengths(msgspec.Struct, frozen=True):
     """How long each part is measured: seconds of runs, frames, rounds."""
 
     settle_s: float  # after the first frame, until the pace has found its level
-    main_s: float
+    main_s: float  # of the main job, from RTSP as well, and under overload
+    soak_s: float | None  # of the main job once more, for its memory; None: that of the first run is all there is
     side_s: float | None
     frames: int
     rounds: int
     peer_rounds: int
 
 
-DEFAULT = Lengths(settle_s=8, main_s=20, side_s=12, frames=100, rounds=20, peer_rounds=4)
-QUICK = Lengths(settle_s=2, main_s=3, side_s=None, frames=12, rounds=2, peer_rounds=0)
+DEFAULT = Lengths(settle_s=8, main_s=20, soak_s=60, side_s=12, frames=100, rounds=20, peer_rounds=4)
+QUICK = Lengths(settle_s=2, main_s=3, soak_s=None, side_s=None, frames=12, rounds=2, peer_rounds=0)
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The results: `end_to_end` is the main job with its defaults; `runs` are that job changed in one thing."""
+    """The results: `end_to_end` is the main job with its defaults, `soak` the same at length; `runs` are that job
+    changed in one thing."""
 
     machine: Machine
     lengths: Lengths
@@ -62,12 +64,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     stages: dict[str, Stage]
     engines: list[EngineTime]
     peers: Peers | None
+    soak: EndToEnd | None
 
 
 def measure(lengths: Lengths, room: Path, tell: Tell) -> Report:
     """Measure it all, in the folder `room`; `tell` is told what is next."""
     machine = this_machine()
-    moving = _clip(room, tell, HD, lengths.settle_s + lengths.main_s)
+    moving = _clip(room, tell, HD, lengths.settle_s + max(lengths.main_s, lengths.soak_s or 0))
     tell(f"the main job for {lengths.main_s:g} s")
     main = end_to_end.measure(str(moving), lengths.main_s, warm_up_s=lengths.settle_s)
     runs = _side_runs(moving, lengths, lengths.side_s, room, tell) if lengths.side_s else {}
@@ -81,6 +84,10 @@ def measure(lengths: Lengths, room: Path, tell: Tell) -> Report:
     by_stage = stages.measure(moving, lengths.frames, cores())
     tell("every engine")
     by_engine = engines.measure(pictures[0], lengths.rounds, cores())
+    soak = None
+    if lengths.soak_s:  # last: what else is done on the machine meanwhile changes no memory
+        tell(f"the main job for {lengths.soak_s:g} s, for its memory")
+        soak = end_to_end.measure(str(moving), lengths.soak_s, warm_up_s=lengths.settle_s)
     return Report(
         machine=machine,
         lengths=lengths,
@@ -89,6 +96,7 @@ def measure(lengths: Lengths, room: Path, tell: Tell) -> Report:
         stages=by_stage,
         engines=by_engine,
         peers=against,
+        soak=soak,
     )
 
 
@@ -103,7 +111,7 @@ def _side_runs(moving: Path, lengths: Lengths, length_s: float, room: Path, tell
     tell("from RTSP")
     try:
         with rtsp.served(moving) as address:
-            runs["rtsp"] = measure_one(address)
+            runs["rtsp"] = end_to_end.measure(address, lengths.main_s, warm_up_s=settle_s)
     except rtsp.NoServerError as missing:
         tell(f"no RTSP server here: {missing}")
     still = _clip(room, tell, HD, settle_s + length_s, scene="still")
