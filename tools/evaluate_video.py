@@ -3,10 +3,11 @@
 A CLIP is a video file, a folder of pictures, or `animated:SCENE:SEED`: a labelled still set in motion, with exact
 truth. The network's masks frame by frame (raw) are compared with the same smoothed and matted (smoothed). `--suite
 FOLDER` scores the webcam clips, the dancer and a set of animated clips of a data folder, and prints what was reached.
+`--curve` tries other settings on the animated clips too, the exact motion and truth itself: what trades against what.
 """
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from clothseg.smoothing import Smoothing
 from clothseg.training.clips import ClipFrame, animated, with_truth
 from clothseg.training.samples import Sample, read, read_data_set
 from clothseg.training.scene import SCENES
+from clothseg.training.video_curve import Told, variants
 from clothseg.training.video_evaluation import (
     ClipScores,
     Masks,
@@ -62,6 +64,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="length of animated clips; default: the scene's own")
     parser.add_argument("--smoothing", default="{}", help="settings as JSON, or off")
     parser.add_argument("--matting", default="{}", help="settings as JSON, or off")
+    parser.add_argument("--curve", action="store_true", help="of animated clips score other settings too")
     parser.add_argument("--json", type=Path, help="write the scores here")
     parser.add_argument("--html", type=Path, help="write a page with strips of frames and curves here")
     parser.add_argument("--video", type=Path, help="write picture, raw and smoothed side by side here (.mp4)")
@@ -89,7 +92,11 @@ def main() -> None:
         frames = opened(name, stills, truth, options.seconds)
         box = DANCER_BOX_PX if dancer else options.box
         keep = (lambda _: True) if options.video else (lambda index: index in SHOWN_FRAMES)
-        result = score(frames, segmenter.probabilities, makers(options), box, keep)
+        tried = makers(options)
+        if options.curve and name.startswith("animated:"):
+            frames = told = Told(frames)
+            tried |= variants() | told.makers()
+        result = score(frames, segmenter.probabilities, tried, box, keep)
         if options.video:
             record(result, options.video)
             result = result._replace(shown=[result.shown[i] for i in SHOWN_FRAMES if i < len(result.shown)])
@@ -97,6 +104,8 @@ def main() -> None:
     console.print(table(scored))
     if len(scored) > 1:
         console.print(reached(scored))
+    if options.curve:
+        console.print(curve(scored))
     if options.json:
         write_atomically(options.json, msgspec.json.format(msgspec.json.encode(written(scored)), indent=2))
     if options.html:
@@ -110,7 +119,7 @@ def suite(data: Path) -> list[str]:
     return [*webcam, str(data / "davis/dance-twirl/frames"), *animations]
 
 
-def opened(name: str, stills: Mapping[int, Sample], truth: Path | None, seconds: float | None) -> Iterator[ClipFrame]:
+def opened(name: str, stills: Mapping[int, Sample], truth: Path | None, seconds: float | None) -> Iterable[ClipFrame]:
     """The frames of a clip."""
     if name.startswith("animated:"):
         return animated(name, stills, seconds)
@@ -160,6 +169,33 @@ def reached(scored: Mapping[str, ClipScores]) -> Table:
             sign = "÷" if of is mean_ratios else "−"
             values = [of([pairs[name] for name in names], classes, field) for names in kinds.values()]
             shown.add_row(f"{label} {field} {sign}", *(number(value) for value in values))
+    flips = [
+        [mean_scores([pairs[name][maker] for name in names])["person"].flips_per_minute for maker in (0, 1)]
+        for names in kinds.values()
+    ]
+    shown.add_row("flips a minute (raw)", *(f"{number(after)} ({number(before)})" for before, after in flips))
+    return shown
+
+
+def curve(scored: Mapping[str, ClipScores]) -> Table:
+    """What trades against what: each maker against raw, person | garments, means over clips and classes."""
+    columns = (
+        ("disagreement ÷", "warp_disagreement", mean_ratios),
+        ("dtSSD ÷", "dtssd", mean_ratios),
+        ("ghosts ÷", "ghost", mean_ratios),
+        ("IoU −", "iou", mean_gains),
+        ("boundary F −", "boundary_f", mean_gains),
+        ("lag −", "lag_frames", mean_gains),
+    )
+    shown = Table("against raw", *(head for head, _, _ in columns), title="animated clips: person | garments")
+    results = [result.scores for name, result in scored.items() if name.startswith("animated:")]
+    for maker in list(results[0])[1:] if results else ():
+        pairs = [(scores["raw"], scores[maker]) for scores in results]
+        values = [
+            " | ".join(number(of(pairs, classes, field)) for classes in (("person",), CLASSES[2:]))
+            for _, field, of in columns
+        ]
+        shown.add_row(maker, *values)
     return shown
 
 

@@ -73,6 +73,25 @@ def test_a_truth_that_is_too_short_is_named(clip: Path) -> None:
     assert "one PNG a frame is needed" in done.stderr
 
 
+@pytest.mark.timeout(180)
+def test_the_curve_shows_other_settings_and_truth_itself(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    for index in range(2):
+        mask = np.zeros((160, 120), np.uint8)
+        mask[20:80, 40:80], mask[80:150, 40:80] = 2, 3
+        cv2.imwrite(str(tmp_path / f"images/{index}.png"), rng.integers(0, 256, (160, 120, 3), dtype=np.uint8))
+        cv2.imwrite(str(tmp_path / f"masks/{index}.png"), mask)
+    stills = tmp_path / "stills.yaml"
+    stills.write_text(f"{{layout: folder, root: {tmp_path}}}")
+    done = run("animated:slow:1", "--stills", str(stills), "--seconds", "0.1", "--curve")
+    assert done.returncode == 0, done.stderr
+    rows = {line.split("│")[1].strip(): line for line in done.stdout.splitlines() if line.startswith("│")}
+    assert {"smoothed", "no matting", "tolerance 6", "along the exact motion, 400 ms"} <= rows.keys()
+    assert rows["truth itself"].split("│")[3].strip() == "0 | 0"  # its steps are truth's
+
+
 def test_no_clip_is_refused() -> None:
     done = run()
     assert done.returncode == 2

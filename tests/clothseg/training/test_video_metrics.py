@@ -102,6 +102,19 @@ def test_a_hem_that_creeps_is_no_flip() -> None:
     assert scored(masks)["top"].flips_per_minute == 0
 
 
+def test_truth_never_flips_however_slowly_it_moves() -> None:
+    """A hem that goes down a third of a pixel a frame, for two seconds and more, with the body that wears it."""
+    scorer = Scorer()
+    points = STILL.points.copy()
+    points[..., 1] -= 1 / 3
+    for index in range(80):
+        hem = 30 + index // 3
+        mask = worn()
+        mask[BOTTOM, hem:80, 40:80], mask[TOP, hem:80] = 255, 0
+        scorer.add(mask, None, Warp(points, STILL.explained) if index else None, 2.0)
+    assert [scorer.scores(60)[name].flips_per_minute for name in ("top", "bottom")] == [0, 0]
+
+
 def hand_over_a_hem(index: int) -> tuple[Pixels, Warp]:
     """A top over trousers, and a hand that comes down from one to the other, 6 px a frame, and stays."""
     mask, points = worn(), STILL.points.copy()

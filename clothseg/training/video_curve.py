@@ -1,0 +1,91 @@
+"""What trades against what: settings around the defaults on the same frames, and what no smoother can better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from clothseg.matting import Matting, matte, shares
+from clothseg.smoothing import Smoothing
+from clothseg.training.clips import ClipFrame
+from clothseg.training.video_evaluation import Masks, smoothed
+from clothseg.training.video_metrics import warp
+
+Pixels = NDArray[np.uint8]
+Planes = NDArray[np.float32]
+
+_CONSTANTS_MS = ((30, 100), (200, 800), (500, 2000))  # where the network is sure, and where it wavers
+_LED_MS = (100, 400, 2000)
+
+
+class Told:
+    """The frames of an animated clip as they pass, for makers that know of them what no smoother can."""
+
+    def __init__(self, frames: Iterable[ClipFrame]) -> None:
+        self._frames = frames
+        self._before: ClipFrame | None = None
+        self._now: ClipFrame | None = None
+
+    def __iter__(self) -> Iterator[ClipFrame]:
+        for frame in self._frames:
+            self._before, self._now = self._now, frame
+            yield frame
+
+    def makers(self) -> dict[str, Masks]:
+        """By name: masks averaged along the exact motion, and truth itself. Raises ValueError where it is not known."""
+        led = {f"along the exact motion, {constant_ms} ms": self._led(constant_ms) for constant_ms in _LED_MS}
+        return led | {"truth itself": self._truth}
+
+    def _led(self, constant_ms: float) -> Masks:
+        """Masks with true edges, averaged over a time constant along the exact motion: the best flow there could be."""
+        past: Planes | None = None
+
+        def make(probabilities: Pixels, picture: Pixels, _: int) -> Pixels:
+            nonlocal past
+            made = shares(matte(probabilities, picture, Matting()), len(probabilities))
+            present = np.ascontiguousarray(np.moveaxis(made, 0, 2), np.float32)
+            past = present if past is None else present + self._weight(constant_ms) * (self._carried(past) - present)
+            return np.ascontiguousarray(np.moveaxis(np.rint(past), 2, 0), np.uint8)
+
+        return make
+
+    def _carried(self, past: Planes) -> Planes:
+        assert self._before is not None
+        assert self._now is not None
+        points = warp(self._before.picture, self._now.picture, self._now.motion).points
+        carried: Planes = cv2.remap(past, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return carried
+
+    def _weight(self, constant_ms: float) -> Planes:
+        """What the past weighs at each pixel, (H, W, 1): nothing where it was hidden."""
+        assert self._before is not None
+        assert self._now is not None
+        if self._now.motion is None:
+            raise ValueError("expected a clip with exact motion, animated:SCENE:SEED, got one without")
+        gap_ms = (self._now.pts_ns - self._before.pts_ns) / 1e6
+        known = ~np.isnan(self._now.motion[..., :1])
+        return np.where(known, np.float32(math.exp(-gap_ms / constant_ms)), np.float32(0))
+
+    def _truth(self, _: Pixels, __: Pixels, ___: int) -> Pixels:
+        if self._now is None or self._now.truth is None:
+            raise ValueError("expected a clip with truth, animated:SCENE:SEED, got one without")
+        return self._now.truth
+
+
+def variants() -> dict[str, Masks]:
+    """Settings around the defaults, each changed in one thing, by name; new for each clip."""
+    tried: dict[str, tuple[Smoothing | None, Matting | None]] = {
+        f"time constants {sure} / {unsure} ms": (
+            Smoothing(time_constant_ms=sure, unsure_time_constant_ms=unsure),
+            Matting(),
+        )
+        for sure, unsure in _CONSTANTS_MS
+    }
+    tried |= {f"tolerance {levels}": (Smoothing(tolerance=levels), Matting()) for levels in (6, 48)}
+    tried |= {f"colour evidence {odds}": (Smoothing(), Matting(colour_evidence=odds)) for odds in (2, 4)}
+    tried |= {"no smoothing": (None, Matting()), "no matting": (Smoothing(), None)}
+    return {name: smoothed(*settings) for name, settings in tried.items()}

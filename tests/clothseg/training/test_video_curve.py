@@ -1,0 +1,103 @@
+"""What no smoother can better: truth scores perfectly, and masks led along the exact motion stay on what moves."""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from clothseg.labels import BACKGROUND, BOTTOM, CLASSES, TOP
+from clothseg.training.animate import animate
+from clothseg.training.clips import ClipFrame
+from clothseg.training.scene import Scene, Still
+from clothseg.training.video_curve import Told, variants
+from clothseg.training.video_evaluation import Masks, raw, score
+
+Pixels = NDArray[np.uint8]
+SCENE = Scene(size_px=(160, 120), duration_s=0.5, speed_px=2.0, bend=0.0, noise=0.0, exposure=0.0)
+
+
+def stills() -> tuple[Still, Still]:
+    """Somebody in a top and trousers, and a room."""
+    rng = np.random.default_rng(3)
+    picture, room = (rng.integers(0, 256, (160, 120, 3), dtype=np.uint8) for _ in range(2))
+    labels = np.full((160, 120), BACKGROUND, np.uint8)
+    labels[20:80, 40:80], labels[80:150, 40:80] = TOP, BOTTOM
+    return Still(picture, labels), Still(room, np.full((160, 120), BACKGROUND, np.uint8))
+
+
+def frames() -> Iterator[ClipFrame]:
+    for frame in animate(*stills(), SCENE, seed=5):
+        yield ClipFrame(frame.picture, frame.pts_ns, frame.coverage, frame.motion)
+
+
+def flickering(told: Told) -> Masks:
+    """A network's masks: truth, of which every second one is half as sure."""
+    truth, numbers = told.makers()["truth itself"], itertools.count()
+
+    def make(probabilities: Pixels, picture: Pixels, pts_ns: int) -> Pixels:
+        found = truth(probabilities, picture, pts_ns)
+        weak = found // 2 if next(numbers) % 2 else found
+        weak[BACKGROUND] = 255 - weak[1:].sum(0)
+        return weak
+
+    return make
+
+
+def nobody(picture: Pixels) -> Pixels:
+    planes = np.zeros((len(CLASSES), *picture.shape[:2]), np.uint8)
+    planes[BACKGROUND] = 255
+    return planes
+
+
+def test_truth_itself_is_perfect_but_for_its_own_pixels() -> None:
+    told = Told(frames())
+    made = {"raw": flickering(told), **told.makers()}
+    scores = score(told, nobody, made, None, lambda _: False).scores
+    truth, weak = scores["truth itself"]["person"], scores["raw"]["person"]
+    assert truth.iou == 1
+    assert truth.dtssd == 0
+    assert truth.warp_disagreement is not None
+    assert weak.warp_disagreement is not None
+    assert truth.warp_disagreement < 0.3 * weak.warp_disagreement
+
+
+def test_masks_led_along_the_exact_motion_stay_on_what_moves() -> None:
+    """A network that is right in the first frame and sees nobody after: the past goes where the body goes."""
+    told = Told(frames())
+    led = told.makers()["along the exact motion, 2000 ms"]
+    first = itertools.count()
+
+    def forgetful(picture: Pixels) -> Pixels:
+        if next(first):
+            return nobody(picture)
+        planes = nobody(picture)
+        truth = next(frames()).truth
+        assert truth is not None
+        planes[TOP] = 255 - truth[BACKGROUND]
+        planes[BACKGROUND] = truth[BACKGROUND]
+        return planes
+
+    scores = score(told, forgetful, {"raw": raw(), "led": led}, None, lambda _: False).scores
+    found = scores["led"]["person"].iou
+    assert found is not None
+    assert found > 0.8
+    assert (scores["raw"]["person"].iou or 0) < 0.2
+
+
+def test_a_clip_without_truth_is_refused() -> None:
+    told = Told(frame._replace(truth=None, motion=None) for frame in frames())
+    with pytest.raises(ValueError, match="animated:SCENE:SEED"):
+        score(told, nobody, {"truth": told.makers()["truth itself"]}, None, lambda _: False)
+    told = Told(frame._replace(truth=None, motion=None) for frame in frames())
+    with pytest.raises(ValueError, match="exact motion"):
+        score(told, nobody, {"led": told.makers()["along the exact motion, 100 ms"]}, None, lambda _: False)
+
+
+def test_every_variant_makes_masks_of_the_pictures_size() -> None:
+    picture = next(frames()).picture
+    for make in variants().values():
+        made = make(nobody(picture), picture, 0)
+        assert made.shape == (len(CLASSES), *picture.shape[:2])
+        assert (made.astype(int).sum(0) == 255).all()
