@@ -20,6 +20,7 @@ Reals = NDArray[np.float32]
 
 _SHRINK: Final = 2  # mask pixels to one of motion, each way
 _FAINT: Final = 24  # of 255: less than this of a person is nobody
+_LEFT: Final = 4.0  # a quarter of a person is all of one, where it comes to having left
 _NOMINAL_GAP_MS: Final = 33.0  # between frames whose timestamps stand still
 _GROUP: Final = 4  # planes OpenCV carries at once
 
@@ -51,9 +52,9 @@ def smooth(
 
     `state` is None on the first frame or a new epoch; `picture` is (H, W, 3) uint8 BGR. The past is carried
     to the present by dense optical flow (DIS, Kroeger et al. 2016) and counts where flow forwards and backwards
-    agree and the carried picture matches: not where something was hidden or has changed. There it weighs
-    exp(−gap / time constant), so that a dropped frame changes nothing. A cut, another size and a timestamp that
-    jumps back start anew; one that stands still counts as 33 ms.
+    agree and the carried picture matches: not where something was hidden or has changed, nor where somebody has surely
+    left. There it weighs exp(−gap / time constant), so that a dropped frame changes nothing. A cut, another size and a
+    timestamp that jumps back start anew; one that stands still counts as 33 ms.
     """
     grey = _grey(picture, probabilities.shape[1:])
     carried = None
@@ -110,10 +111,11 @@ def _take_in(
         evidence = [np.zeros(grid(size), np.float32) for _ in probabilities[PERSON + 1 :]]
     else:
         whole, gap_ms = carried.area, (pts_ns - carried.past.pts_ns) / 1e6 or _NOMINAL_GAP_MS
-        weight = _past_weight(probabilities, carried, gap_ms, settings)
+        before = averages_of(carried)
+        weight = _past_weight(probabilities, carried, gap_ms, settings) * _staying(before, probabilities[0], whole)
         averages = [
             cv2.blendLinear(past, now, weight, 1 - weight)
-            for past, now in zip(averages_of(carried), _present(probabilities, whole), strict=True)
+            for past, now in zip(before, _present(probabilities, whole), strict=True)
         ]
         evidence = evidence_of(carried)
     steadied = planes(averages)
@@ -163,6 +165,20 @@ def _past_weight(probabilities: Pixels, carried: Carried, gap_ms: float, setting
     kept = cv2.LUT(surest, np.exp(-gap_ms / constant).astype(np.float32))
     weight: Reals = kept * cv2.resize(carried.trust, surest.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return weight
+
+
+def _staying(before: Sequence[Reals], background: Pixels, area: Area) -> Reals:
+    """How far the past counts in an area, 0 to 1, for what it shows there may have left.
+
+    Where the past, class groups `before`, has a quarter of a person or more that the network is sure is gone, it does
+    not count: that a hand of the wall's colour has left is not to be seen in the picture.
+    """
+    now = cv2.bitwise_not(background[area.top : area.bottom, area.left : area.right])
+    people = sum(cv2.transform(group, np.ones((1, np.atleast_3d(group).shape[2]), np.float32)) for group in before)
+    gone = np.clip((people - now) * np.float32(_LEFT / 255), 0, 1)
+    sure = np.clip(2 - 2 * np.arange(256, dtype=np.float32) / _FAINT, 0, 1)
+    staying: Reals = 1 - gone * cv2.LUT(now, sure)
+    return staying
 
 
 def _settle(

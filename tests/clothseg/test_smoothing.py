@@ -98,13 +98,25 @@ def test_what_has_gone_leaves_no_ghost() -> None:
 def test_a_dropped_frame_changes_nothing_in_how_a_mask_behaves() -> None:
     """After the same time the same share of the past is left, at any frame rate."""
     picture = textured(np.random.default_rng(4))
-    on, off = certain(block(20)), certain(np.zeros(SIZE, np.uint8))
+    on, off = certain(block(20)), certain(block(20, PERSON))
     left = []
     for gap_ms, frames in ((20, 4), (40, 2), (80, 1)):
         _, steadied = run([on] + [off] * frames, [picture] * (frames + 1), PLAIN, gap_ms)
         left.append(int(steadied[-1][TOP, 50, 40]))
     assert max(left) - min(left) <= 3
     assert left[0] == pytest.approx(255 * np.exp(-80 / PLAIN.time_constant_ms), abs=6)
+
+
+def test_what_has_surely_left_leaves_no_ghost_whatever_its_colour() -> None:
+    """A hand of the wall's colour: the picture does not show that it has gone, the network does. In doubt it stays."""
+    picture = textured(np.random.default_rng(12))
+    nobody, doubt = certain(np.zeros(SIZE, np.uint8)), certain(np.zeros(SIZE, np.uint8))
+    doubt[TOP, 30:70, 20:60], doubt[0, 30:70, 20:60] = 60, 195
+    shares = [
+        int(run([certain(block(20)), after], [picture] * 2, PLAIN)[1][-1][TOP, 50, 40]) for after in (nobody, doubt)
+    ]
+    assert shares[0] == 0
+    assert shares[1] > 180
 
 
 def test_unsure_pixels_lean_on_the_past_more_than_sure_ones() -> None:
@@ -137,7 +149,7 @@ def test_timestamps_that_stand_still_neither_freeze_the_mask_nor_stop_the_smooth
     state, _ = smooth(None, certain(block(20)), picture, 0, PLAIN)
     shares = []
     for _ in range(30):
-        state, steady = smooth(state, certain(np.zeros(SIZE, np.uint8)), picture, 0, PLAIN)
+        state, steady = smooth(state, certain(block(20, PERSON)), picture, 0, PLAIN)
         shares.append(int(steady[TOP, 50, 40]))
     assert 100 < shares[0] < 255
     assert shares[-1] < 5
