@@ -68,11 +68,16 @@ def warp(before: Pixels, now: Pixels, motion: Points | None) -> Warp:
     grey, grey_before = cv2.cvtColor(now, cv2.COLOR_BGR2GRAY), cv2.cvtColor(before, cv2.COLOR_BGR2GRAY)
     motion = _farneback(grey_before, grey) if motion is None else motion
     height, width = grey.shape
-    grid = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), 2)
-    points = grid + np.nan_to_num(motion, nan=-1e6)
+    points = _grid(grey.shape) + np.nan_to_num(motion, nan=-1e6)
     inside = ((points >= 0) & (points <= np.array([width - 1, height - 1]))).all(2)
     carried = cv2.remap(grey_before, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return Warp(points, inside & (cv2.absdiff(carried, grey) < EXPLAINED_BELOW))
+
+
+def _grid(size: tuple[int, ...]) -> Points:
+    """Where each pixel of a plane of `size` (H, W) is: (H, W, 2) float32, x and y."""
+    height, width = size
+    return np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), 2)
 
 
 def _farneback(before: Pixels, now: Pixels) -> Points:
@@ -275,18 +280,19 @@ class _Flips:
         if self._shares is None or self._contrary is None or self._worn is None or warp is None:
             self._shares, self._contrary, self._worn = _one_hot(garments), np.zeros_like(garments), garments
             return
-        # remap reads coordinates of the small map's own pixels.
-        points = (cv2.resize(warp.points, size, interpolation=cv2.INTER_NEAREST) + 0.5) / 4 - 0.5
+        # In the small map's own pixels; of the motion, not of the points, or the map would creep by their rounding.
+        moved = cv2.resize(warp.points - _grid(labels.shape), size, interpolation=cv2.INTER_NEAREST)
+        points = _grid(small.shape) + moved / 4
         was = cv2.remap(self._shares, points, None, cv2.INTER_LINEAR, borderValue=0)
         contrary, worn = (
             cv2.remap(plane, points, None, cv2.INTER_NEAREST, borderValue=0) for plane in (self._contrary, self._worn)
         )
-        # What a hand hides stays where it is: it is the hand that moves. And where the motion does not explain what is
-        # seen, as where the hand was, nothing is known of it yet.
+        # What a hand hides stays where it is: it is the hand that moves. Where the motion does not explain what is
+        # seen, as where the hand was, nothing is known of it yet; nor where the background is seen.
         kept = np.where((worn == 0)[..., None], self._shares, was)
         settled = _likeliest(kept)
         explained = cv2.resize(warp.explained.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        seen_first = (settled == 0) | (~explained & (garments != 0))
+        seen_first = (settled == 0) | (~explained & (garments != 0)) | (small == BACKGROUND)
         other = (garments != 0) & (garments != settled) & ~seen_first
         contrary = np.where(other, np.minimum(contrary, 250) + 1, 0).astype(np.uint8)
         known = seen_first | (garments == settled)  # sharp again, or the map would blur with every frame

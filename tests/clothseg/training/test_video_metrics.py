@@ -115,6 +115,28 @@ def test_truth_never_flips_however_slowly_it_moves() -> None:
     assert [scorer.scores(60)[name].flips_per_minute for name in ("top", "bottom")] == [0, 0]
 
 
+def test_where_somebody_has_been_nothing_is_left_to_flip() -> None:
+    """Back, unseen, at a place where the hem was higher: that trousers were there before is no flip."""
+    scorer = Scorer()
+    walk = [
+        *((x, 0) for x in range(20, 72, 4)),
+        *((68, y) for y in range(4, 20, 4)),
+        *((x, 16) for x in range(64, 16, -4)),
+    ]
+    before: tuple[int, int] | None = None
+    for number, (x, y) in enumerate([*walk, *[walk[-1]] * 6]):
+        mask = np.zeros_like(worn())
+        upper, lower = (PERSON, PERSON) if len(walk) - 9 < number < len(walk) else (TOP, BOTTOM)
+        mask[upper, 10 + y : 40 + y, x : x + 40], mask[lower, 40 + y : 70 + y, x : x + 40] = 255, 255
+        mask[BACKGROUND] = 255 - mask[1:].sum(0)
+        points = STILL.points.copy()
+        if before is not None:
+            points[10 + y : 70 + y, x : x + 40] -= np.array([x - before[0], y - before[1]], np.float32)
+        scorer.add(mask, None, Warp(points, STILL.explained) if before else None, 2.0)
+        before = x, y
+    assert [scorer.scores(60)[name].flips_per_minute for name in ("top", "bottom")] == [0, 0]
+
+
 def hand_over_a_hem(index: int) -> tuple[Pixels, Warp]:
     """A top over trousers, and a hand that comes down from one to the other, 6 px a frame, and stays."""
     mask, points = worn(), STILL.points.copy()
