@@ -168,10 +168,11 @@ def _past_weight(probabilities: Pixels, carried: Carried, gap_ms: float, setting
 
 
 def _staying(before: Sequence[Reals], background: Pixels, area: Area) -> Reals:
-    """How far the past counts in an area, 0 to 1, for what it shows there may have left.
+    """How far the past counts in an area (h, w), float32, 0 to 1, for what it shows there may have left.
 
-    Where the past, class groups `before`, has a quarter of a person or more that the network is sure is gone, it does
-    not count: that a hand of the wall's colour has left is not to be seen in the picture.
+    `before`: the past's class groups, (h, w, C) float32, 0 to 255. `background`: what the network says, (H, W) uint8.
+    Where the past has a quarter of a person or more that the network is sure is gone, it does not count: that a hand of
+    the wall's colour has left is not to be seen in the picture.
     """
     now = cv2.bitwise_not(background[area.top : area.bottom, area.left : area.right])
     people = sum(cv2.transform(group, np.ones((1, np.atleast_3d(group).shape[2]), np.float32)) for group in before)

@@ -36,7 +36,10 @@ class Told:
             yield frame
 
     def makers(self) -> dict[str, Masks]:
-        """By name: masks averaged along the exact motion, and truth itself. Raises ValueError where it is not known."""
+        """By name: masks averaged along the exact motion, and truth itself.
+
+        Asked for a frame of which that is not known, they raise ValueError.
+        """
         led = {f"along the exact motion, {constant_ms} ms": self._led(constant_ms) for constant_ms in _LED_MS}
         return led | {"truth itself": self._truth}
 
@@ -54,6 +57,7 @@ class Told:
         return make
 
     def _carried(self, past: Planes) -> Planes:
+        """Past shares (H, W, K), 0 to 255, at the present, bilinear along the exact motion."""
         assert self._before is not None
         assert self._now is not None
         points = warp(self._before.picture, self._now.picture, self._now.motion).points
