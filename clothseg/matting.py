@@ -1,6 +1,7 @@
 """Turns network-size probabilities and the full-size picture into an alpha and part masks with true edges."""
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.colour_model import colour_model
+from clothseg.motion import Motion
+from clothseg.past import SmoothingState, gap_between_ms, way_back
 
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
@@ -19,6 +22,8 @@ _SEEN: Final = 0.04  # a share of a pixel that shows
 _ROW: Final = 512  # single pixels are worked on in rows of this length: OpenCV is slow on columns
 _SQUARE: Final = np.ones((3, 3), np.uint8)
 _SUM: Final = np.ones(4, np.float32)
+_JUMP: Final = 2.0  # half a pixel's worth of difference is all of one: what changes so has moved, it does not flicker
+_STICKS: Final = 48  # of 255: so much likelier another kind has to be where one was
 # Log odds of each probability; bounded, so that colours can always overrule the network inside the band.
 _ODDS: Final = np.log((p := np.clip(np.arange(256) / 255, 0.004, 0.996)) / (1 - p)).astype(np.float32)
 
@@ -31,6 +36,9 @@ class Matting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     enlarged. Too high: edges turn jagged, cloth coloured like the wall behind is eaten."""
     colour_noise: Annotated[float, msgspec.Meta(ge=1, le=64)] = 8.0
     """Grey levels of 255, 1 to 64, by which one colour may vary. Too high: edges stop following the picture."""
+    edge_memory_ms: Annotated[float, msgspec.Meta(ge=0, le=5000)] = 150.0
+    """0 to 5000 ms after which 37 % of an edge's past is left, where smoothing knows how it moved; 0: edges are found
+    anew in each frame. Too high: thin things keep a faint rim."""
 
 
 class Matte(NamedTuple):
@@ -44,6 +52,14 @@ class Matte(NamedTuple):
     alpha: Pixels
     parts: Pixels
     foreground: Pixels
+
+
+class Held(NamedTuple):
+    """The masks of the frame before, `gap_ms` ago, and the `way_back` to them, for the whole picture at any size."""
+
+    matte: Matte
+    way_back: Motion
+    gap_ms: float
 
 
 class _Places(NamedTuple):
@@ -64,12 +80,13 @@ class _Places(NamedTuple):
         return index
 
 
-def matte(probabilities: Pixels, picture: Pixels, settings: Matting) -> Matte:
+def matte(probabilities: Pixels, picture: Pixels, settings: Matting, held: Held | None = None) -> Matte:
     """Lift `probabilities` (K, h, w) uint8 (class 0 is the background) to `picture` (H, W, 3) uint8 BGR.
 
     Only in the band where the network is unsure: there the person's and the background's colours nearby are
     told apart (`colour_model`), and its log odds join the network's at every pixel of the
     picture. The same model, F − B, takes the background's colour out of the person's (I = αF + (1 − α)B).
+    Edges lean on those `held` from the frame before, and borders between parts stick to where they were.
     Raises ValueError for fewer than two classes.
     """
     _check(probabilities)
@@ -78,6 +95,8 @@ def matte(probabilities: Pixels, picture: Pixels, settings: Matting) -> Matte:
     # Outside the band: nothing or everything.
     alpha = _enlarge(cv2.threshold(person, 127, 255, cv2.THRESH_BINARY)[1], size)
     foreground = picture.copy()
+    if held is not None and (not settings.edge_memory_ms or held.matte.alpha.shape != size):
+        held = None
     band = _unsure(person)
     unknown = _places(band, size)
     if unknown.y.size:
@@ -85,9 +104,42 @@ def matte(probabilities: Pixels, picture: Pixels, settings: Matting) -> Matte:
         evidence = cv2.multiply(_at(model.odds, unknown), _seen(picture, unknown), dtype=cv2.CV_32F) @ _SUM
         evidence += cv2.LUT(_at(person, unknown), _ODDS)
         share = 1 / (1 + cv2.exp(-evidence))
+        if held is not None:
+            share = _leaning(share, unknown, held, settings.edge_memory_ms)
         alpha.reshape(-1)[unknown.within(0, 0, size[1])] = cv2.convertScaleAbs(share, alpha=255)
         _take_out(foreground, model.difference, unknown, share)
-    return Matte(alpha, _parts(probabilities, alpha), foreground)
+    return Matte(alpha, _parts(probabilities, alpha, held), foreground)
+
+
+def hold(before: Matte, before_ns: int, state: SmoothingState | None, now_ns: int) -> Held | None:
+    """The masks of the frame `before`, for the frame of `state`; None where smoothing knows no way to them."""
+    way = None if state is None else way_back(state)
+    return None if way is None else Held(before, way, gap_between_ms(before_ns, now_ns))
+
+
+def _leaning(share: Reals, places: _Places, held: Held, memory_ms: float) -> Reals:
+    """A `share` (rows, _ROW) of each place averaged with what it was, as far as the way there is trusted.
+
+    The further it is from what it was, the less: what flickers differs little, what has come or gone differs much.
+    """
+    was, trust = _before(held.matte.alpha, places, held, cv2.INTER_LINEAR)
+    change = was * np.float32(1 / 255) - share
+    weight = np.maximum(1 - np.float32(_JUMP) * cv2.absdiff(change, 0), 0) * trust
+    leaning: Reals = share + weight * change * np.float32(math.exp(-held.gap_ms / memory_ms))
+    return leaning
+
+
+def _before(plane: Pixels, places: _Places, held: Held, how: int) -> tuple[Pixels, Reals]:
+    """What a plane (H, W) of the frame before shows of some places, and how far the way there is trusted."""
+    way = held.way_back.way
+    scale_y, scale_x = places.size[0] / way.shape[0], places.size[1] / way.shape[1]
+    x, y, trust = cv2.split(_at(cv2.merge([way, held.way_back.trust]), places))
+    x *= scale_x
+    y *= scale_y
+    x += places.x
+    y += places.y
+    was: Pixels = cv2.remap(plane, x, y, how, borderMode=cv2.BORDER_REPLICATE)
+    return was, trust
 
 
 def _take_out(foreground: Pixels, difference: Reals, places: _Places, share: Reals) -> None:
@@ -188,8 +240,11 @@ def _whole_pixels(picture: Pixels) -> NDArray[np.void]:
     return picture.reshape(-1, 3).view("V3")[:, 0]
 
 
-def _parts(probabilities: Pixels, alpha: Pixels) -> Pixels:
-    """The strongest class but the background at each pixel, 0 where alpha is under 128: (H, W) uint8."""
+def _parts(probabilities: Pixels, alpha: Pixels, held: Held | None = None) -> Pixels:
+    """The strongest class but the background at each pixel, 0 where alpha is under 128: (H, W) uint8.
+
+    Where a part was `held` before, another has to be stronger by more than a little.
+    """
     coarse = _strongest(probabilities[1:])
     parts = _enlarge(coarse, (alpha.shape[0], alpha.shape[1]))
     border = cv2.morphologyEx(coarse, cv2.MORPH_GRADIENT, _SQUARE)
@@ -203,6 +258,10 @@ def _parts(probabilities: Pixels, alpha: Pixels) -> Pixels:
             group = [*probabilities[first : first + 4]]
             field = cv2.merge(group + group[:1] * (4 - len(group)))
             planes += cv2.split(_at(field, places))[: len(group)]
+        if held is not None:
+            was, trust = _before(held.matte.parts, places, held, cv2.INTER_NEAREST)
+            bonus = cv2.convertScaleAbs(trust, alpha=_STICKS)
+            planes = [cv2.add(plane, bonus & cv2.compare(was, k, cv2.CMP_EQ)) for k, plane in enumerate(planes, 1)]
         parts.reshape(-1)[places.within(0, 0, alpha.shape[1])] = _strongest(planes)
     masked: Pixels = cv2.bitwise_and(parts, cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY)[1], dst=parts)
     return masked

@@ -32,7 +32,7 @@ def find_motion(before: Pixels, now: Pixels, at: tuple[slice, slice], tolerance:
     """
     past, present = np.ascontiguousarray(before[at]), np.ascontiguousarray(now[at])
     # The way back only has to tell right from wrong: a level coarser will do.
-    back, forth = _flow(1).calc(present, past, None), _flow(2).calc(past, present, None)
+    back, forth = _flow(0).calc(present, past, None), _flow(1).calc(past, present, None)
     alike = _alike(read(past, back), present, tolerance)
     missed_x, missed_y = planes([cv2.add(back, read(forth, back))])
     x, y = planes([back])
@@ -68,11 +68,12 @@ def read(past: NDArray[Any], how_far: Reals) -> NDArray[Any]:
     return present
 
 
-def _flow(preset_scale: int) -> cv2.DISOpticalFlow:
+def _flow(finest: int) -> cv2.DISOpticalFlow:
     """Dense inverse search down to a pyramid level; six descents do what the preset's twelve do."""
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    flow.setFinestScale(preset_scale)
+    flow.setFinestScale(finest)
     flow.setGradientDescentIterations(6)
+    flow.setPatchStride(5)
     return flow
 
 

@@ -1,6 +1,6 @@
 """One camera's past: class averages and evidence of garments, and how both come from one picture to another."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import cv2
 import msgspec
@@ -15,6 +15,8 @@ from clothseg.motion import Motion, find_motion, moves, read
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
+NOMINAL_GAP_MS: Final = 33.0  # between frames whose timestamps stand still
+
 
 class SmoothingState(msgspec.Struct, frozen=True):
     """One camera's past.
@@ -24,8 +26,8 @@ class SmoothingState(msgspec.Struct, frozen=True):
     averages: the classes but the background there, in groups of up to four, each (…, …, C) float32, 0 to 255.
     evidence: per garment, (h / 4, w / 4) float32, see `identity.gather`.
     trust: (…, …) float32, 0 to 1, the grey picture's part at the area: how far the averages are still what the network
-    said of that place, after they were carried along. motion: how the past came to the area, None
-    where it was not carried.
+    said of that place, after they were carried along. motion: how the past came to the area, None where it was not
+    carried: in the first picture and after a cut.
     """
 
     grey: Pixels
@@ -48,6 +50,11 @@ class Carried(NamedTuple):
     area: Area
     motion: Motion
     trust: Reals
+
+
+def gap_between_ms(before_ns: int, now_ns: int) -> float:
+    """Milliseconds from one frame to the next, of timestamps that do not jump back."""
+    return (now_ns - before_ns) / 1e6 or NOMINAL_GAP_MS
 
 
 def lead(state: SmoothingState, grey: Pixels, area: Area, tolerance: float) -> Carried | None:
@@ -75,6 +82,11 @@ def carry_again(state: SmoothingState, other: SmoothingState) -> SmoothingState:
     return _moved(_along(state, area, _placed(other.motion, other, area)), other.grey)
 
 
+def way_back(state: SmoothingState) -> Motion | None:
+    """How to come from each pixel of its whole grey picture to the one before; not trusted where nobody is."""
+    return None if state.motion is None else _placed(state.motion, state, Area(0, 0, *state.size[1:]))
+
+
 def averages_of(carried: Carried) -> list[Reals]:
     """The past's averages, carried to the area of the present."""
     past = carried.past
@@ -100,6 +112,14 @@ def evidence_of(carried: Carried) -> list[Reals]:
 def grid(size: tuple[int, ...]) -> tuple[int, int]:
     """The size of evidence for a mask of `size` (h, w)."""
     return max(size[0] // EVIDENCE_PX, 1), max(size[1] // EVIDENCE_PX, 1)
+
+
+def motion_in(carried: Carried, area: Area) -> Motion:
+    """The motion by which the past came, in an `area` within the one it came to."""
+    size, shape = carried.past.size[1:], carried.past.grey.shape
+    inner, outer = area.over(size, shape), carried.area.over(size, shape)
+    at = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
+    return Motion(carried.motion.way[at], carried.motion.trust[at])
 
 
 def _surroundings(state: SmoothingState) -> Area:

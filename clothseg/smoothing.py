@@ -13,7 +13,20 @@ from clothseg.area import LEAST_SIDE_PX, Area, area_around, union
 from clothseg.identity import REACH, gather
 from clothseg.labels import PERSON
 from clothseg.motion import planes
-from clothseg.past import Carried, SmoothingState, averages_of, carry_again, carry_on, evidence_of, grid, lead, stay
+from clothseg.past import (
+    NOMINAL_GAP_MS,
+    Carried,
+    SmoothingState,
+    averages_of,
+    carry_again,
+    carry_on,
+    evidence_of,
+    gap_between_ms,
+    grid,
+    lead,
+    motion_in,
+    stay,
+)
 
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
@@ -21,7 +34,6 @@ Reals = NDArray[np.float32]
 _SHRINK: Final = 2  # mask pixels to one of motion, each way
 _FAINT: Final = 24  # of 255: less than this of a person is nobody
 _LEFT: Final = 4.0  # a quarter of a person is all of one, where it comes to having left
-_NOMINAL_GAP_MS: Final = 33.0  # between frames whose timestamps stand still
 _GROUP: Final = 4  # planes OpenCV carries at once
 
 
@@ -106,11 +118,11 @@ def _take_in(
     size = probabilities.shape[1:]
     area = _occupied(probabilities)
     if carried is None:
-        whole, gap_ms = area, _NOMINAL_GAP_MS
+        whole, gap_ms = area, NOMINAL_GAP_MS
         averages = _present(probabilities, whole)
         evidence = [np.zeros(grid(size), np.float32) for _ in probabilities[PERSON + 1 :]]
     else:
-        whole, gap_ms = carried.area, (pts_ns - carried.past.pts_ns) / 1e6 or _NOMINAL_GAP_MS
+        whole, gap_ms = carried.area, gap_between_ms(carried.past.pts_ns, pts_ns)
         before = averages_of(carried)
         weight = _past_weight(probabilities, carried, gap_ms, settings) * _staying(before, probabilities[0], whole)
         averages = [
@@ -124,7 +136,12 @@ def _take_in(
     inner = np.s_[area.top - whole.top : area.bottom - whole.top, area.left - whole.left : area.right - whole.left]
     kept = tuple(group[inner] for group in averages)
     trust = np.ones_like(grey[area.over(size, grey.shape)], np.float32)
-    return SmoothingState(grey, pts_ns, probabilities.shape, area, kept, tuple(evidence), trust), steadied, whole
+    motion = None if carried is None else motion_in(carried, area)
+    return (
+        SmoothingState(grey, pts_ns, probabilities.shape, area, kept, tuple(evidence), trust, motion),
+        steadied,
+        whole,
+    )
 
 
 def _occupied(probabilities: Pixels) -> Area:

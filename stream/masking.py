@@ -7,24 +7,28 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from clothseg.matting import Matte, matte, upsample
+from clothseg.matting import Matte, hold, matte, upsample
 from clothseg.past import SmoothingState
 from clothseg.smoothing import carry, correct, smooth
 from stream.config import Run
-from stream.message import CarriedFrame, LateMasks, Pixels, SegmentedFrame
+from stream.message import CarriedFrame, LateMasks, Picture, Pixels, SegmentedFrame
 from stream.resequence import Masked
 
 _MOST_SHOWN: Final = 16  # frames after which masks that have not come are given up
 
 
 class Masks(NamedTuple):
-    """The masks of one frame, and how to go on from them; `seen_ns` is when the network's picture was shown."""
+    """The masks of one frame, and how to go on from them; `seen_ns` is when the network's picture was shown.
+
+    `moved_ns`: when the last frame was shown that they were made for: a still one has those before.
+    """
 
     classes: tuple[str, ...]
     probabilities: Pixels
     matte: Matte
     smoothing: SmoothingState | None
     seen_ns: int
+    moved_ns: int
 
 
 class _Shown(NamedTuple):
@@ -96,8 +100,8 @@ def _mask(item: SegmentedFrame, last: Masks | None, settings: Run) -> Masks:
     smoothing = last.smoothing if last is not None else None
     if settings.smoothing != "off":
         smoothing, probabilities = smooth(smoothing, probabilities, picture.pixels, picture.pts_ns, settings.smoothing)
-    matted = _matte(probabilities, picture.pixels, settings)
-    return Masks(item.classes, probabilities, matted, smoothing, picture.pts_ns)
+    matted = _matte(probabilities, picture, last, smoothing, settings)
+    return Masks(item.classes, probabilities, matted, smoothing, picture.pts_ns, picture.pts_ns)
 
 
 def _carry_on(item: CarriedFrame, past: MaskPast, settings: Run) -> Masks:
@@ -105,19 +109,22 @@ def _carry_on(item: CarriedFrame, past: MaskPast, settings: Run) -> Masks:
     last = past.masks
     if last is None:
         raise ValueError(f"frame {item.frame.seq} of {item.frame.camera} is to go on from masks, and there are none")
-    pixels = item.frame.picture.pixels
+    picture = item.frame.picture
     still = item.carry == "still" and not past.corrected
     if still or last.smoothing is None or settings.smoothing == "off":
         # The picture stays live; only at the edges the colours freed of the background are kept.
         inside = cv2.compare(last.matte.alpha, 255, cv2.CMP_EQ)
-        foreground = np.asarray(cv2.copyTo(pixels, inside, last.matte.foreground.copy()), np.uint8)
+        foreground = np.asarray(cv2.copyTo(picture.pixels, inside, last.matte.foreground.copy()), np.uint8)
         return last._replace(matte=last.matte._replace(foreground=foreground))
-    smoothing, probabilities = carry(last.smoothing, pixels, settings.smoothing)
-    matted = _matte(probabilities, pixels, settings)
-    return last._replace(probabilities=probabilities, matte=matted, smoothing=smoothing)
+    smoothing, probabilities = carry(last.smoothing, picture.pixels, settings.smoothing)
+    matted = _matte(probabilities, picture, last, smoothing, settings)
+    return last._replace(probabilities=probabilities, matte=matted, smoothing=smoothing, moved_ns=picture.pts_ns)
 
 
-def _matte(probabilities: Pixels, pixels: Pixels, settings: Run) -> Matte:
+def _matte(
+    probabilities: Pixels, picture: Picture, last: Masks | None, smoothing: SmoothingState | None, settings: Run
+) -> Matte:
     if settings.matting == "off":
-        return upsample(probabilities, pixels)
-    return matte(probabilities, pixels, settings.matting)
+        return upsample(probabilities, picture.pixels)
+    held = None if last is None else hold(last.matte, last.moved_ns, smoothing, picture.pts_ns)
+    return matte(probabilities, picture.pixels, settings.matting, held)

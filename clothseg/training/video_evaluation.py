@@ -12,7 +12,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from clothseg.labels import BACKGROUND, CLASSES, GARMENTS
-from clothseg.matting import Matting, matte, shares, upsample
+from clothseg.matting import Matte, Matting, hold, matte, shares, upsample
 from clothseg.past import SmoothingState
 from clothseg.smoothing import Smoothing, smooth
 from clothseg.training.clips import ClipFrame, mask_shares, near
@@ -49,12 +49,15 @@ def raw() -> Masks:
 def smoothed(smoothing: Smoothing | None, matting: Matting | None) -> Masks:
     """Masks as the stream makes them; None leaves a step out."""
     state: SmoothingState | None = None
+    before: tuple[Matte, int] | None = None
 
     def make(probabilities: Pixels, picture: Pixels, pts_ns: int) -> Pixels:
-        nonlocal state
+        nonlocal state, before
         if smoothing is not None:
             state, probabilities = smooth(state, probabilities, picture, pts_ns, smoothing)
-        lifted = upsample(probabilities, picture) if matting is None else matte(probabilities, picture, matting)
+        held = None if before is None else hold(*before, state, pts_ns)
+        lifted = upsample(probabilities, picture) if matting is None else matte(probabilities, picture, matting, held)
+        before = lifted, pts_ns
         return shares(lifted, len(probabilities))
 
     return make

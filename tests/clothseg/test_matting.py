@@ -1,5 +1,7 @@
 """Mattes have the picture's edges, the person's own colours, and parts without gaps."""
 
+import itertools
+
 import cv2
 import msgspec
 import numpy as np
@@ -9,7 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clothseg.labels import BACKGROUND, BOTTOM, CLASSES, PERSON, TOP
-from clothseg.matting import Matte, Matting, matte, shares, upsample
+from clothseg.matting import Held, Matte, Matting, hold, matte, shares, upsample
+from clothseg.motion import Motion
+from clothseg.smoothing import Smoothing, smooth
 
 Pixels = NDArray[np.uint8]
 CLOTH, WALL = (40, 60, 200), (70, 160, 60)  # BGR
@@ -128,3 +132,125 @@ def test_probabilities_without_a_class_are_refused() -> None:
 def test_a_mistyped_setting_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError, match="radius"):
         msgspec.convert({"radius_px": 3}, Matting)
+
+
+MS = 1_000_000
+
+
+def on_the_way(step_px: int = 0, trusted: float = 1) -> Motion:
+    """Everything of a scene has moved to the right by so much, and that is known for sure or not at all."""
+    way = np.zeros((30, 40, 2), np.float32)
+    way[..., 0] = -step_px / 8
+    return Motion(way, np.full((30, 40), trusted, np.float32))
+
+
+def masks_of(
+    planes: list[Pixels], pictures: list[Pixels], settings: Matting, gap_ms: float = 33, step_px: int = 0
+) -> list[Matte]:
+    """Mattes of frames one after the other, each leaning on the one before."""
+    made = [matte(planes[0], pictures[0], settings)]
+    for plane, picture in zip(planes[1:], pictures[1:], strict=True):
+        made.append(matte(plane, picture, settings, Held(made[-1], on_the_way(step_px), gap_ms)))
+    return made
+
+
+def flicker(made: list[Matte]) -> float:
+    """Mean change of alpha from frame to frame where it is neither 0 nor 255, of 255."""
+    steps = [cv2.absdiff(one.alpha, two.alpha) for one, two in itertools.pairwise(made)]
+    edge = np.logical_or.reduce([(m.alpha > 0) & (m.alpha < 255) for m in made])
+    return float(np.mean([step[edge].mean() for step in steps]))
+
+
+def noisy_scenes(count: int) -> tuple[list[Pixels], list[Pixels]]:
+    """A still scene seen by a noisy camera: probabilities and pictures, frame by frame."""
+    picture, _, probabilities = scene()
+    rng = np.random.default_rng(3)
+    noisy = [np.clip(picture + rng.normal(0, 8, picture.shape), 0, 255).astype(np.uint8) for _ in range(count)]
+    return [probabilities] * count, noisy
+
+
+class TestWhatIsHeldFromTheFrameBefore:
+    def test_edges_flicker_less(self) -> None:
+        planes, pictures = noisy_scenes(8)
+        steady = flicker(masks_of(planes, pictures, Matting()))
+        assert steady < 0.6 * flicker(masks_of(planes, pictures, Matting(edge_memory_ms=0)))
+
+    def test_a_longer_memory_holds_more(self) -> None:
+        planes, pictures = noisy_scenes(8)
+        short, long = (flicker(masks_of(planes, pictures, Matting(edge_memory_ms=ms))) for ms in (20, 400))
+        assert long < 0.8 * short
+
+    def test_the_longer_ago_the_less_it_counts(self) -> None:
+        planes, pictures = noisy_scenes(8)
+        assert flicker(masks_of(planes, pictures, Matting(), gap_ms=33)) < 0.8 * flicker(
+            masks_of(planes, pictures, Matting(), gap_ms=500)
+        )
+
+    def test_moves_along(self) -> None:
+        """Of a disc that moves the edge is as near to truth as that of each frame alone."""
+        picture, alpha, probabilities = scene()
+        shifts = range(0, 24, 4)
+        planes = [np.roll(probabilities, shift // 4, axis=2) for shift in shifts]
+        pictures = [np.roll(picture, shift, axis=1) for shift in shifts]
+        truth = np.roll(alpha, shifts[-1], axis=1)
+        led, alone, left_behind = (
+            masks_of(planes, pictures, Matting(edge_memory_ms=ms), step_px=step)[-1]
+            for ms, step in ((400, 4), (0, 4), (400, 0))
+        )
+        assert off(led, truth) < 1.05 * off(alone, truth)
+        assert off(led, truth) < 0.9 * off(left_behind, truth)
+
+    def test_what_has_jumped_is_not_held(self) -> None:
+        """Where a pixel was all person and is all wall nothing of the person is left."""
+        picture, _, probabilities = scene()
+        everywhere = Matte(np.full((240, 320), 255, np.uint8), np.full((240, 320), TOP, np.uint8), picture)
+        alone = matte(probabilities, picture, Matting())
+        held = matte(probabilities, picture, Matting(), Held(everywhere, on_the_way(), 33))
+        wall = alone.alpha == 0
+        assert (held.alpha[wall] == 0).all()
+        assert (held.alpha >= alone.alpha).all()
+
+    def test_where_the_way_is_not_trusted_nothing_is_held(self) -> None:
+        planes, pictures = noisy_scenes(2)
+        first = matte(planes[0], pictures[0], Matting())
+        lost = Held(first, on_the_way(trusted=0), 33)
+        held, alone = (matte(planes[1], pictures[1], Matting(), h) for h in (lost, None))
+        assert (held.alpha == alone.alpha).all()
+        assert (held.parts == alone.parts).all()
+
+    def test_masks_of_another_size_are_not_held(self) -> None:
+        planes, pictures = noisy_scenes(2)
+        small = matte(planes[0], pictures[0][:120, :160], Matting())
+        other = Held(small, on_the_way(), 33)
+        held, alone = (matte(planes[1], pictures[1], Matting(), h) for h in (other, None))
+        assert (held.alpha == alone.alpha).all()
+
+    def test_after_a_cut_nothing_is_held(self) -> None:
+        rng = np.random.default_rng(5)
+        _, _, planes = scene()
+        blocks = rng.integers(0, 256, (2, 30, 40, 3), dtype=np.uint8)
+        before, now = (cv2.resize(block, (320, 240), interpolation=cv2.INTER_CUBIC) for block in blocks)
+        state, _ = smooth(None, planes, before, 0, Smoothing())
+        same, _ = smooth(state, planes, before, 33 * MS, Smoothing())
+        cut, _ = smooth(state, planes, now, 33 * MS, Smoothing())
+        first = matte(planes, before, Matting())
+        assert hold(first, 0, same, 33 * MS) is not None
+        assert hold(first, 0, cut, 33 * MS) is None
+        assert hold(first, 0, None, 33 * MS) is None
+
+    def test_a_border_between_parts_stays_until_the_other_is_likelier_by_far(self) -> None:
+        picture, _, probabilities = scene()
+        lower = np.s_[:, 30:]
+        top, trousers = probabilities.copy(), probabilities.copy()
+        share = probabilities[TOP].astype(np.uint16)
+        top[TOP][lower[1]], top[BOTTOM][lower[1]] = share[30:] * 3 // 5, share[30:] * 2 // 5
+        trousers[TOP][lower[1]], trousers[BOTTOM][lower[1]] = share[30:] * 9 // 20, share[30:] * 11 // 20
+        sure = probabilities.copy()
+        sure[TOP][lower[1]], sure[BOTTOM][lower[1]] = share[30:] // 5, share[30:] * 4 // 5
+        before = matte(top, picture, Matting())
+        doubtful, clear = (matte(p, picture, Matting(), Held(before, on_the_way(), 33)) for p in (trousers, sure))
+        border = np.s_[122:124, 150:170]
+        assert (before.parts[border] == TOP).all()
+        assert (matte(trousers, picture, Matting()).parts[border] == BOTTOM).all()
+        assert (doubtful.parts[border] == TOP).all()
+        assert (clear.parts[border] == BOTTOM).all()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clothseg.labels import BOTTOM, CLASSES, DRESS, PERSON, TOP
-from clothseg.past import SmoothingState
+from clothseg.past import SmoothingState, way_back
 from clothseg.smoothing import Smoothing, carry, correct, smooth
 
 Pixels = NDArray[np.uint8]
@@ -278,6 +278,25 @@ def test_what_the_network_has_not_seen_is_carried_along_the_motion() -> None:
     moved = block(26) == TOP
     overlap = (carried.argmax(0) == TOP) & moved
     assert overlap.sum() > 0.95 * (moved | (carried.argmax(0) == TOP)).sum()
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_the_way_back_leads_to_where_everything_was_in_the_frame_before(seen: bool) -> None:
+    picture, mask = textured(np.random.default_rng(4)), certain(block(40))
+    moved = np.roll(picture, 8, axis=1)
+    state, _ = smooth(None, mask, picture, 0, PLAIN)
+    assert way_back(state) is None
+    if seen:
+        state, _ = smooth(state, np.roll(mask, 4, axis=2), moved, 33 * MS, PLAIN)
+    else:
+        state, _ = carry(state, moved, PLAIN)
+    way = way_back(state)
+    assert way is not None
+    assert way.way.shape[:2] == way.trust.shape == state.grey.shape
+    body = np.s_[18:32, 26:38]  # of the grey picture, which has half the mask's size: 2 of its pixels to the right
+    assert np.abs(way.way[body] - [-2, 0]).max() < 0.3
+    assert way.trust[body].min() > 0.7
+    assert (way.trust[:, -8:] == 0).all()  # nobody is there
 
 
 def test_masks_stay_where_they_were_when_a_cut_is_carried_over() -> None:
