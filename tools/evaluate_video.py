@@ -3,11 +3,12 @@
 A CLIP is a video file, a folder of pictures, or `animated:SCENE:SEED`: a labelled still set in motion, with exact
 truth. The network's masks frame by frame (raw) are compared with the same smoothed and matted (smoothed). `--suite
 FOLDER` scores the webcam clips, the dancer and a set of animated clips of a data folder, and prints what was reached.
-`--curve` tries other settings on the animated clips too, the exact motion and truth itself: what trades against what.
+`--curve` shows what trades against what: masks averaged along the yardstick's own motion, and on animated clips other
+settings and truth itself too.
 """
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -36,6 +37,7 @@ from clothseg.training.video_evaluation import (
     score,
     smoothed,
 )
+from clothseg.training.video_metrics import Scores
 from clothseg.training.video_page import number, page, view
 from stream.config import Camera, Recording
 from stream.sinks.formats import format_of
@@ -64,7 +66,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="length of animated clips; default: the scene's own")
     parser.add_argument("--smoothing", default="{}", help="settings as JSON, or off")
     parser.add_argument("--matting", default="{}", help="settings as JSON, or off")
-    parser.add_argument("--curve", action="store_true", help="of animated clips score other settings too")
+    parser.add_argument("--curve", action="store_true", help="score what no smoother can better, and other settings")
     parser.add_argument("--json", type=Path, help="write the scores here")
     parser.add_argument("--html", type=Path, help="write a page with strips of frames and curves here")
     parser.add_argument("--video", type=Path, help="write picture, raw and smoothed side by side here (.mp4)")
@@ -89,13 +91,10 @@ def main() -> None:
     for name in track(names, "scoring", console=console, transient=True):
         dancer = options.suite is not None and name.endswith("dance-twirl/frames")
         truth = Path(name).parent / "masks" if dancer else options.truth
-        frames = opened(name, stills, truth, options.seconds)
+        frames = Told(opened(name, stills, truth, options.seconds))
         box = DANCER_BOX_PX if dancer else options.box
         keep = (lambda _: True) if options.video else (lambda index: index in SHOWN_FRAMES)
-        tried = makers(options)
-        if options.curve and name.startswith("animated:"):
-            frames = told = Told(frames)
-            tried |= variants() | told.makers()
+        tried = makers(options) | (beyond(name, frames) if options.curve else {})
         result = score(frames, segmenter.probabilities, tried, box, keep)
         if options.video:
             record(result, options.video)
@@ -104,8 +103,9 @@ def main() -> None:
     console.print(table(scored))
     if len(scored) > 1:
         console.print(reached(scored))
-    if options.curve:
-        console.print(curve(scored))
+    for kind, names in kinds(scored).items():
+        if options.curve and names:
+            console.print(curve(kind, [scored[name].scores for name in names]))
     if options.json:
         write_atomically(options.json, msgspec.json.format(msgspec.json.encode(written(scored)), indent=2))
     if options.html:
@@ -136,27 +136,43 @@ def makers(options: argparse.Namespace) -> dict[str, Masks]:
     return made | ({"given": given(options.masks)} if options.masks else {})
 
 
+def beyond(name: str, frames: Told) -> dict[str, Masks]:
+    """What is scored beside a clip's masks to see what can be reached, by name."""
+    return variants() | frames.led() | frames.truth() if name.startswith("animated:") else frames.led()
+
+
+def shared(scored: Mapping[str, ClipScores]) -> list[str]:
+    """The names of what was scored on every clip."""
+    first, *others = (result.scores for result in scored.values())
+    return [maker for maker in first if all(maker in scores for scores in others)]
+
+
 def table(scored: Mapping[str, ClipScores]) -> Table:
     """Means over the clips, by class and maker."""
     first = next(iter(scored.values()))
     columns = list(msgspec.structs.fields(type(first.scores["raw"]["person"])))
     shown = Table("class", "masks", *(column.name for column in columns), title=f"{len(scored)} clips")
     for label in CLASSES[1:]:
-        for maker in first.scores:
+        for maker in shared(scored):
             means = mean_scores([result.scores[maker] for result in scored.values()])[label]
             shown.add_row(label, maker, *(number(getattr(means, column.name)) for column in columns))
     return shown
 
 
+def kinds(scored: Iterable[str]) -> dict[str, list[str]]:
+    """The names of clips, by kind: filmed at a webcam, the dancer of DAVIS, made from stills."""
+    return {
+        "webcam": [name for name in scored if name.endswith(".mkv")],
+        "dance-twirl": [name for name in scored if "dance-twirl" in name],
+        "animated": [name for name in scored if name.startswith("animated:")],
+    }
+
+
 def reached(scored: Mapping[str, ClipScores]) -> Table:
     """Smoothed against raw, by kind of clip: means over clips and classes."""
-    kinds = {
-        "webcam": [n for n in scored if n.endswith(".mkv")],
-        "dance-twirl": [n for n in scored if "dance-twirl" in n],
-        "animated": [n for n in scored if n.startswith("animated:")],
-    }
+    groups = kinds(scored)
     pairs = {name: (result.scores["raw"], result.scores["smoothed"]) for name, result in scored.items()}
-    shown = Table("smoothed against raw", *kinds)
+    shown = Table("smoothed against raw", *groups)
     for label, classes in (("person", ("person",)), ("garments", CLASSES[2:])):
         for field, of in (
             ("warp_disagreement", mean_ratios),
@@ -167,18 +183,18 @@ def reached(scored: Mapping[str, ClipScores]) -> Table:
             ("lag_frames", mean_gains),
         ):
             sign = "÷" if of is mean_ratios else "−"
-            values = [of([pairs[name] for name in names], classes, field) for names in kinds.values()]
+            values = [of([pairs[name] for name in names], classes, field) for names in groups.values()]
             shown.add_row(f"{label} {field} {sign}", *(number(value) for value in values))
     flips = [
         [mean_scores([pairs[name][maker] for name in names])["person"].flips_per_minute for maker in (0, 1)]
-        for names in kinds.values()
+        for names in groups.values()
     ]
     shown.add_row("flips a minute (raw)", *(f"{number(after)} ({number(before)})" for before, after in flips))
     return shown
 
 
-def curve(scored: Mapping[str, ClipScores]) -> Table:
-    """What trades against what: each maker against raw, person | garments, means over clips and classes."""
+def curve(kind: str, results: Sequence[Mapping[str, dict[str, Scores]]]) -> Table:
+    """What trades against what: each maker against raw, person | garments, means over a kind's clips and classes."""
     columns = (
         ("disagreement ÷", "warp_disagreement", mean_ratios),
         ("dtSSD ÷", "dtssd", mean_ratios),
@@ -187,9 +203,8 @@ def curve(scored: Mapping[str, ClipScores]) -> Table:
         ("boundary F −", "boundary_f", mean_gains),
         ("lag −", "lag_frames", mean_gains),
     )
-    shown = Table("against raw", *(head for head, _, _ in columns), title="animated clips: person | garments")
-    results = [result.scores for name, result in scored.items() if name.startswith("animated:")]
-    for maker in list(results[0])[1:] if results else ():
+    shown = Table("against raw", *(head for head, _, _ in columns), title=f"{kind}: person | garments")
+    for maker in list(results[0])[1:]:
         pairs = [(scores["raw"], scores[maker]) for scores in results]
         values = [
             " | ".join(number(of(pairs, classes, field)) for classes in (("person",), CLASSES[2:]))
@@ -201,8 +216,7 @@ def curve(scored: Mapping[str, ClipScores]) -> Table:
 
 def written(scored: Mapping[str, ClipScores]) -> dict[str, object]:
     """What the JSON holds: by maker and class; of several clips the means, and each clip by name."""
-    makers = next(iter(scored.values())).scores
-    means: dict[str, object] = {m: mean_scores([result.scores[m] for result in scored.values()]) for m in makers}
+    means: dict[str, object] = {m: mean_scores([r.scores[m] for r in scored.values()]) for m in shared(scored)}
     return means | ({"clips": {name: result.scores for name, result in scored.items()}} if len(scored) > 1 else {})
 
 

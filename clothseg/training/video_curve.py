@@ -23,7 +23,10 @@ _LED_MS = (100, 400, 2000)
 
 
 class Told:
-    """The frames of an animated clip as they pass, for makers that know of them what no smoother can."""
+    """The frames of a clip as they pass, for makers that know of them what no smoother can.
+
+    The yardstick's motion is the exact one on animated clips, and elsewhere the flow by which steadiness is judged.
+    """
 
     def __init__(self, frames: Iterable[ClipFrame]) -> None:
         self._frames = frames
@@ -35,44 +38,37 @@ class Told:
             self._before, self._now = self._now, frame
             yield frame
 
-    def makers(self) -> dict[str, Masks]:
-        """By name: masks averaged along the exact motion, and truth itself.
+    def led(self) -> dict[str, Masks]:
+        """Masks averaged along the yardstick's motion, by name."""
+        return {f"along the yardstick's motion, {constant_ms} ms": self._led(constant_ms) for constant_ms in _LED_MS}
 
-        Asked for a frame of which that is not known, they raise ValueError.
-        """
-        led = {f"along the exact motion, {constant_ms} ms": self._led(constant_ms) for constant_ms in _LED_MS}
-        return led | {"truth itself": self._truth}
+    def truth(self) -> dict[str, Masks]:
+        """Truth itself, by name. Asked for a frame of which that is not known, it raises ValueError."""
+        return {"truth itself": self._truth}
 
     def _led(self, constant_ms: float) -> Masks:
-        """Masks with true edges, averaged over a time constant along the exact motion: the best flow there could be."""
+        """Masks with true edges, averaged over a time constant along the best flow there could be."""
         past: Planes | None = None
 
         def make(probabilities: Pixels, picture: Pixels, _: int) -> Pixels:
             nonlocal past
             made = shares(matte(probabilities, picture, Matting()), len(probabilities))
             present = np.ascontiguousarray(np.moveaxis(made, 0, 2), np.float32)
-            past = present if past is None else present + self._weight(constant_ms) * (self._carried(past) - present)
+            past = present if past is None else self._averaged(past, present, constant_ms)
             return np.ascontiguousarray(np.moveaxis(np.rint(past), 2, 0), np.uint8)
 
         return make
 
-    def _carried(self, past: Planes) -> Planes:
-        """Past shares (H, W, K), 0 to 255, at the present, bilinear along the exact motion."""
+    def _averaged(self, past: Planes, present: Planes, constant_ms: float) -> Planes:
+        """Past and present shares (H, W, K), 0 to 255, as one; what was hidden, or is not explained, has no past."""
         assert self._before is not None
         assert self._now is not None
-        points = warp(self._before.picture, self._now.picture, self._now.motion).points
-        carried: Planes = cv2.remap(past, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return carried
-
-    def _weight(self, constant_ms: float) -> Planes:
-        """What the past weighs at each pixel, (H, W, 1): nothing where it was hidden."""
-        assert self._before is not None
-        assert self._now is not None
-        if self._now.motion is None:
-            raise ValueError("expected a clip with exact motion, animated:SCENE:SEED, got one without")
-        gap_ms = (self._now.pts_ns - self._before.pts_ns) / 1e6
-        known = ~np.isnan(self._now.motion[..., :1])
-        return np.where(known, np.float32(math.exp(-gap_ms / constant_ms)), np.float32(0))
+        way = warp(self._before.picture, self._now.picture, self._now.motion)
+        carried = cv2.remap(past, way.points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        known = way.explained if self._now.motion is None else ~np.isnan(self._now.motion[..., 0])
+        kept = math.exp((self._before.pts_ns - self._now.pts_ns) / 1e6 / constant_ms)
+        averaged: Planes = present + np.where(known, np.float32(kept), np.float32(0))[..., None] * (carried - present)
+        return averaged
 
     def _truth(self, _: Pixels, __: Pixels, ___: int) -> Pixels:
         if self._now is None or self._now.truth is None:

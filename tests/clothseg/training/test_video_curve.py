@@ -34,7 +34,7 @@ def frames() -> Iterator[ClipFrame]:
 
 def flickering(told: Told) -> Masks:
     """A network's masks: truth, of which every second one is half as sure."""
-    truth, numbers = told.makers()["truth itself"], itertools.count()
+    truth, numbers = told.truth()["truth itself"], itertools.count()
 
     def make(probabilities: Pixels, picture: Pixels, pts_ns: int) -> Pixels:
         found = truth(probabilities, picture, pts_ns)
@@ -53,7 +53,7 @@ def nobody(picture: Pixels) -> Pixels:
 
 def test_truth_itself_is_perfect_but_for_its_own_pixels() -> None:
     told = Told(frames())
-    made = {"raw": flickering(told), **told.makers()}
+    made = {"raw": flickering(told), **told.truth()}
     scores = score(told, nobody, made, None, lambda _: False).scores
     truth, weak = scores["truth itself"]["person"], scores["raw"]["person"]
     assert truth.iou == 1
@@ -66,7 +66,7 @@ def test_truth_itself_is_perfect_but_for_its_own_pixels() -> None:
 def test_masks_led_along_the_exact_motion_stay_on_what_moves() -> None:
     """A network that is right in the first frame and sees nobody after: the past goes where the body goes."""
     told = Told(frames())
-    led = told.makers()["along the exact motion, 2000 ms"]
+    led = told.led()["along the yardstick's motion, 2000 ms"]
     first = itertools.count()
 
     def forgetful(picture: Pixels) -> Pixels:
@@ -89,10 +89,29 @@ def test_masks_led_along_the_exact_motion_stay_on_what_moves() -> None:
 def test_a_clip_without_truth_is_refused() -> None:
     told = Told(frame._replace(truth=None, motion=None) for frame in frames())
     with pytest.raises(ValueError, match="animated:SCENE:SEED"):
-        score(told, nobody, {"truth": told.makers()["truth itself"]}, None, lambda _: False)
-    told = Told(frame._replace(truth=None, motion=None) for frame in frames())
-    with pytest.raises(ValueError, match="exact motion"):
-        score(told, nobody, {"led": told.makers()["along the exact motion, 100 ms"]}, None, lambda _: False)
+        score(told, nobody, told.truth(), None, lambda _: False)
+
+
+def test_without_exact_motion_the_yardsticks_flow_leads() -> None:
+    """What flickers in a still picture flickers less the longer it is averaged along the flow by which it is judged."""
+    first = next(frames())
+    still = [first._replace(pts_ns=index * 33_000_000, truth=None, motion=None) for index in range(8)]
+    numbers = itertools.count()
+
+    def flickering_person(picture: Pixels) -> Pixels:
+        planes = nobody(picture)
+        weak = 2 if next(numbers) % 2 else 1
+        assert first.truth is not None
+        planes[TOP] = (255 - first.truth[BACKGROUND]) // weak
+        planes[BACKGROUND] = 255 - planes[TOP]
+        return planes
+
+    told = Told(still)
+    scores = score(told, flickering_person, {"raw": raw(), **told.led()}, None, lambda _: False).scores
+    short, long = (scores[f"along the yardstick's motion, {ms} ms"]["person"].warp_disagreement for ms in (100, 2000))
+    assert short is not None
+    assert long is not None
+    assert long < 0.5 * short < 0.5 * (scores["raw"]["person"].warp_disagreement or 0)
 
 
 def test_every_variant_makes_masks_of_the_pictures_size() -> None:
