@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import cv2
 import msgspec
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from clothseg.colour_model import colour_model
 from clothseg.motion import Motion
 from clothseg.past import SmoothingState, gap_between_ms, way_back
+from clothseg.places import ROW, Places, places_where, read_at, seen_at
 
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
 _SURE: Final = 16  # of 255: a probability this near to 0 or 1 leaves nothing to refine
 _SEEN: Final = 0.04  # a share of a pixel that shows
-_ROW: Final = 512  # single pixels are worked on in rows of this length: OpenCV is slow on columns
 _SQUARE: Final = np.ones((3, 3), np.uint8)
 _SUM: Final = np.ones(4, np.float32)
 _JUMP: Final = 2.0  # half a pixel's worth of difference is all of one: what changes so has moved, it does not flicker
@@ -62,24 +62,6 @@ class Held(NamedTuple):
     gap_ms: float
 
 
-class _Places(NamedTuple):
-    """Some pixels of a picture of `size` (H, W), in rows of equal length; a few come twice.
-
-    y, x: (rows, _ROW) intp.
-    """
-
-    y: NDArray[np.intp]
-    x: NDArray[np.intp]
-    size: tuple[int, int]
-
-    def within(self, top: int, left: int, width: int) -> NDArray[np.intp]:
-        """Index of each into the flattened part of the picture that starts at (top, left): (rows, _ROW)."""
-        index = self.y * width
-        index += self.x
-        index -= top * width + left
-        return index
-
-
 def matte(probabilities: Pixels, picture: Pixels, settings: Matting, held: Held | None = None) -> Matte:
     """Lift `probabilities` (K, h, w) uint8 (class 0 is the background) to `picture` (H, W, 3) uint8 BGR.
 
@@ -98,11 +80,11 @@ def matte(probabilities: Pixels, picture: Pixels, settings: Matting, held: Held 
     if held is not None and (not settings.edge_memory_ms or held.matte.alpha.shape != size):
         held = None
     band = _unsure(person)
-    unknown = _places(band, size)
+    unknown = places_where(band, size)
     if unknown.y.size:
         model = colour_model(person, picture, band, settings.colour_evidence, settings.colour_noise)
-        evidence = cv2.multiply(_at(model.odds, unknown), _seen(picture, unknown), dtype=cv2.CV_32F) @ _SUM
-        evidence += cv2.LUT(_at(person, unknown), _ODDS)
+        evidence = cv2.multiply(read_at(model.odds, unknown), seen_at(picture, unknown), dtype=cv2.CV_32F) @ _SUM
+        evidence += cv2.LUT(read_at(person, unknown), _ODDS)
         share = 1 / (1 + cv2.exp(-evidence))
         if held is not None:
             share = _leaning(share, unknown, held, settings.edge_memory_ms)
@@ -117,8 +99,8 @@ def hold(before: Matte, before_ns: int, state: SmoothingState | None, now_ns: in
     return None if way is None else Held(before, way, gap_between_ms(before_ns, now_ns))
 
 
-def _leaning(share: Reals, places: _Places, held: Held, memory_ms: float) -> Reals:
-    """A `share` (rows, _ROW) of each place averaged with what it was, as far as the way there is trusted.
+def _leaning(share: Reals, places: Places, held: Held, memory_ms: float) -> Reals:
+    """A `share` (rows, ROW) of each place averaged with what it was, as far as the way there is trusted.
 
     The further it is from what it was, the less: what flickers differs little, what has come or gone differs much.
     """
@@ -129,11 +111,11 @@ def _leaning(share: Reals, places: _Places, held: Held, memory_ms: float) -> Rea
     return leaning
 
 
-def _before(plane: Pixels, places: _Places, held: Held, how: int) -> tuple[Pixels, Reals]:
+def _before(plane: Pixels, places: Places, held: Held, how: int) -> tuple[Pixels, Reals]:
     """What a plane (H, W) of the frame before shows of some places, and how far the way there is trusted."""
     way = held.way_back.way
     scale_y, scale_x = places.size[0] / way.shape[0], places.size[1] / way.shape[1]
-    x, y, trust = cv2.split(_at(cv2.merge([way, held.way_back.trust]), places))
+    x, y, trust = cv2.split(read_at(cv2.merge([way, held.way_back.trust]), places))
     x *= scale_x
     y *= scale_y
     x += places.x
@@ -142,15 +124,15 @@ def _before(plane: Pixels, places: _Places, held: Held, how: int) -> tuple[Pixel
     return was, trust
 
 
-def _take_out(foreground: Pixels, difference: Reals, places: _Places, share: Reals) -> None:
+def _take_out(foreground: Pixels, difference: Reals, places: Places, share: Reals) -> None:
     """Take the background's colour out of `foreground` (H, W, 3), in place, where the person has a `share` of a pixel
     but not all of it."""
     mixed = np.flatnonzero(cv2.inRange(share, _SEEN, 1 - _SEEN))
     if not mixed.size:
         return
-    rows = np.pad(mixed, (0, -mixed.size % _ROW), "edge").reshape(-1, _ROW)
-    at = _Places(places.y.take(rows), places.x.take(rows), places.size)
-    old = cv2.multiply(_at(difference, at), cv2.merge([1 - share.take(rows)] * 3))
+    rows = np.pad(mixed, (0, -mixed.size % ROW), "edge").reshape(-1, ROW)
+    at = Places(places.y.take(rows), places.x.take(rows), places.size)
+    old = cv2.multiply(read_at(difference, at), cv2.merge([1 - share.take(rows)] * 3))
     flat, pixels = at.within(0, 0, at.size[1]), _whole_pixels(foreground)
     colour = cv2.add(_bytes(pixels.take(flat)), old, dtype=cv2.CV_8U)
     pixels[flat] = _whole_pixels(colour).reshape(flat.shape)
@@ -194,42 +176,6 @@ def _unsure(person: Pixels) -> Pixels:
     return band
 
 
-def _places(mask: Pixels, size: tuple[int, int]) -> _Places:
-    """The pixels of a picture of `size` (H, W) where `mask` (h, w) uint8 is not 0."""
-    rows_columns = np.divmod(np.flatnonzero(mask != 0), mask.shape[1])
-    tall, wide = (-(-side // small) for side, small in zip(size, mask.shape, strict=True))
-    # Each network pixel covers this many picture pixels, or one fewer: it then shares one with the next.
-    offsets = (np.arange(tall)[:, None, None], np.arange(wide)[None, :, None])
-    count = tall * wide * len(rows_columns[0])
-    places = np.empty((2, -(-count // _ROW) * _ROW), np.intp)
-    for place, at, offset, side, small in zip(places, rows_columns, offsets, size, mask.shape, strict=True):
-        place[:count].reshape(tall, wide, -1)[:] = np.minimum(at * side // small + offset, side - 1)
-        place[count:] = place[count - 1 : count]
-    return _Places(places[0].reshape(-1, _ROW), places[1].reshape(-1, _ROW), size)
-
-
-def _at(field: NDArray[Any], places: _Places) -> NDArray[Any]:
-    """A field (h, w, C) over the whole picture read at some places, bilinear: (rows, _ROW, C)."""
-    x, y = (
-        at.astype(np.float32) * np.float32(small / side) + np.float32(0.5 * small / side - 0.5)
-        for at, side, small in zip((places.x, places.y), places.size[::-1], field.shape[1::-1], strict=True)
-    )
-    read: NDArray[Any] = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return read
-
-
-def _seen(picture: Pixels, places: _Places) -> Pixels:
-    """The picture's colour at some places, averaged over about 3 × 3, as B, G, R and 255: (rows, _ROW, 4)."""
-    # Halved only where it is asked for, at even corners: the whole picture would come from memory once more.
-    top, left = (2 * (int(at.min()) // 2) for at in (places.y, places.x))
-    part = picture[top : places.y.max() + 2, left : places.x.max() + 2]
-    height, width = part.shape[:2]
-    half = cv2.resize(part, (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_AREA)
-    inside = _Places(places.y - top, places.x - left, (height, width))
-    seen: Pixels = _at(cv2.cvtColor(half, cv2.COLOR_BGR2BGRA), inside)
-    return seen
-
-
 def _bytes(pixels: NDArray[np.void]) -> Pixels:
     """Items of three bytes (rows, n) as a picture (rows, n, 3)."""
     return pixels.view(np.uint8).reshape(*pixels.shape, 3)
@@ -250,14 +196,14 @@ def _parts(probabilities: Pixels, alpha: Pixels, held: Held | None = None) -> Pi
     border = cv2.morphologyEx(coarse, cv2.MORPH_GRADIENT, _SQUARE)
     # Where the background is certain no part can be.
     border = cv2.copyTo(border, cv2.dilate(cv2.inRange(probabilities[0], 0, 255 - _SURE), _SQUARE))
-    places = _places(border, (alpha.shape[0], alpha.shape[1]))
+    places = places_where(border, (alpha.shape[0], alpha.shape[1]))
     if places.y.size:
         # Four planes at a time, the most that OpenCV reads at once.
         planes: list[Pixels] = []
         for first in range(1, len(probabilities), 4):
             group = [*probabilities[first : first + 4]]
             field = cv2.merge(group + group[:1] * (4 - len(group)))
-            planes += cv2.split(_at(field, places))[: len(group)]
+            planes += cv2.split(read_at(field, places))[: len(group)]
         if held is not None:
             was, trust = _before(held.matte.parts, places, held, cv2.INTER_NEAREST)
             bonus = cv2.convertScaleAbs(trust, alpha=_STICKS)
