@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.labels import BACKGROUND
 from clothseg.matting import Matting, matte, shares
 from clothseg.smoothing import Smoothing
 from clothseg.training.clips import ClipFrame
@@ -20,6 +22,8 @@ Planes = NDArray[np.float32]
 
 _CONSTANTS_MS = ((30, 100), (200, 800), (500, 2000))  # where the network is sure, and where it wavers
 _LED_MS = (100, 400, 2000)
+_OUTLINE_PX = 5
+_Place = Literal["at the outline", "but at the outline"]
 
 
 class Told:
@@ -43,8 +47,12 @@ class Told:
         return {f"along the yardstick's motion, {constant_ms} ms": self._led(constant_ms) for constant_ms in _LED_MS}
 
     def truth(self) -> dict[str, Masks]:
-        """Truth itself, by name. Asked for a frame of which that is not known, it raises ValueError."""
-        return {"truth itself": self._truth}
+        """Truth itself, and masks that are true at the person's outline or all but there, by name.
+
+        Asked for a frame of which truth is not known, they raise ValueError.
+        """
+        places: tuple[_Place, ...] = ("at the outline", "but at the outline")
+        return {f"true {place}": self._mended(place) for place in places} | {"truth itself": self._truth}
 
     def _led(self, constant_ms: float) -> Masks:
         """Masks with true edges, averaged over a time constant along the best flow there could be."""
@@ -70,10 +78,29 @@ class Told:
         averaged: Planes = present + np.where(known, np.float32(kept), np.float32(0))[..., None] * (carried - present)
         return averaged
 
+    def _mended(self, place: _Place) -> Masks:
+        """Masks as the stream makes them, but true in one place."""
+        made = smoothed(Smoothing(), Matting())
+
+        def make(probabilities: Pixels, picture: Pixels, pts_ns: int) -> Pixels:
+            masks, truth = made(probabilities, picture, pts_ns), self._truth(probabilities, picture, pts_ns)
+            true = (_near_outline(truth) > 0) == (place == "at the outline")
+            return np.where(true, truth, masks)
+
+        return make
+
     def _truth(self, _: Pixels, __: Pixels, ___: int) -> Pixels:
         if self._now is None or self._now.truth is None:
             raise ValueError("expected a clip with truth, animated:SCENE:SEED, got one without")
         return self._now.truth
+
+
+def _near_outline(shares: Pixels) -> Pixels:
+    """What is within `_OUTLINE_PX` of the person's outline, (H, W) uint8, not 0; `shares` (K, H, W) uint8."""
+    _, person = cv2.threshold(shares[BACKGROUND], 127, 255, cv2.THRESH_BINARY_INV)
+    outline = cv2.morphologyEx(person, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    near: Pixels = cv2.dilate(outline, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _OUTLINE_PX + 1,) * 2))
+    return near
 
 
 def variants() -> dict[str, Masks]:

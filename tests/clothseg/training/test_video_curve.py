@@ -63,6 +63,17 @@ def test_truth_itself_is_perfect_but_for_its_own_pixels() -> None:
     assert truth.warp_disagreement < 0.3 * weak.warp_disagreement
 
 
+def test_what_is_true_at_the_outline_has_its_boundary_and_what_is_true_elsewhere_has_not() -> None:
+    """Of a network that sees nobody: the ring around the outline comes from truth, or all but the ring."""
+    told = Told(frames())
+    scores = score(told, nobody, told.truth(), None, lambda _: False).scores
+    ring, rest = (scores[f"true {place}"]["person"] for place in ("at the outline", "but at the outline"))
+    assert (ring.boundary_f or 0) > 0.6  # the ring's inner edge is one more
+    assert (ring.iou or 1) < 0.5
+    assert (rest.boundary_f or 0) < 0.3
+    assert 0.5 < (rest.iou or 0) < 1
+
+
 def test_masks_led_along_the_exact_motion_stay_on_what_moves() -> None:
     """A network that is right in the first frame and sees nobody after: the past goes where the body goes."""
     told = Told(frames())
