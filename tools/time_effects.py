@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.matting import Matte, Matting, matte
+from clothseg.matting import Matte, Matting, hold, matte
 from clothseg.past import SmoothingState
 from clothseg.segmenter import Segmenter
 from clothseg.smoothing import Smoothing, smooth
@@ -77,13 +77,16 @@ def measure(size_px: tuple[int, ...], count: int) -> dict[str, NDArray[np.float6
 
 def masks(size_px: tuple[int, ...], count: int) -> list[tuple[NDArray[np.uint8], Matte]]:
     """Pictures with the masks that the stream would have for them."""
-    segmenter, past, made = Segmenter.load(threads=1), None, []
+    segmenter, past = Segmenter.load(threads=1), None
+    made: list[tuple[NDArray[np.uint8], Matte]] = []
     for number, picture in zip(range(count), pictures((size_px[0], size_px[1])), strict=False):
+        now_ns = number * GAP_NS
         seen: tuple[SmoothingState, NDArray[np.uint8]] = smooth(
-            past, segmenter.probabilities(picture), picture, number * GAP_NS, Smoothing()
+            past, segmenter.probabilities(picture), picture, now_ns, Smoothing()
         )
         past = seen[0]
-        made.append((picture, matte(seen[1], picture, Matting())))
+        held = hold(made[-1][1], now_ns - GAP_NS, past, now_ns) if made else None
+        made.append((picture, matte(seen[1], picture, Matting(), held)))
     return made
 
 

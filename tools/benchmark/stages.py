@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from clothseg.checkpoint import DEFAULT_WEIGHTS, read_metadata
 from clothseg.cutout import cut_out
-from clothseg.matting import Matte, matte
+from clothseg.matting import Matte, hold, matte
 from clothseg.past import SmoothingState
 from clothseg.region import Box, focus, person_box
 from clothseg.segmenter import Segmenter
@@ -121,6 +121,7 @@ def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> It
     segmenter = Segmenter.load(threads=threads)
     effects, states = open_dressing(settings.effects), None
     past: SmoothingState | None = None
+    before: tuple[Matte, int] | None = None
     box: Box | None = None
     assert not isinstance(settings.smoothing, str)
     assert not isinstance(settings.matting, str)
@@ -138,7 +139,9 @@ def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> It
             past, steady = watch(
                 "smoothing", smooth, past, probabilities, picture.pixels, picture.pts_ns, settings.smoothing
             )
-            masks: Matte = watch("matting", matte, steady, picture.pixels, settings.matting)
+            held = None if before is None else hold(*before, past, picture.pts_ns)
+            masks: Matte = watch("matting", matte, steady, picture.pixels, settings.matting, held)
+            before = masks, picture.pts_ns
             masks = watch("cut-out", cut_out, masks, settings.cutout)
             states, view = watch("effect", apply_effects, effects, states, picture.pixels, masks, picture.pts_ns)
             composited = CompositedFrame(
