@@ -22,8 +22,8 @@ _SURE: Final = 16  # of 255: a probability this near to 0 or 1 leaves nothing to
 _SEEN: Final = 0.04  # a share of a pixel that shows
 _SQUARE: Final = np.ones((3, 3), np.uint8)
 _SUM: Final = np.ones(4, np.float32)
-_JUMP: Final = 2.0  # half a pixel's worth of difference is all of one: what changes so has moved, it does not flicker
-_STICKS: Final = 48  # of 255: so much likelier another kind has to be where one was
+_JUMP: Final = 2.0  # what differs by half a pixel or more has come or gone, it does not flicker
+_STICKS: Final = 48  # of 255: by so much likelier another part has to be than the one that was there
 # Log odds of each probability; bounded, so that colours can always overrule the network inside the band.
 _ODDS: Final = np.log((p := np.clip(np.arange(256) / 255, 0.004, 0.996)) / (1 - p)).astype(np.float32)
 
@@ -94,9 +94,12 @@ def matte(probabilities: Pixels, picture: Pixels, settings: Matting, held: Held 
 
 
 def hold(before: Matte, before_ns: int, state: SmoothingState | None, now_ns: int) -> Held | None:
-    """The masks of the frame `before`, for the frame of `state`; None where smoothing knows no way to them."""
+    """The masks of the frame `before`, for the frame of `state`; None where smoothing knows no way to them.
+
+    Nor after a timestamp that jumps back.
+    """
     way = None if state is None else way_back(state)
-    return None if way is None else Held(before, way, gap_between_ms(before_ns, now_ns))
+    return None if way is None or now_ns < before_ns else Held(before, way, gap_between_ms(before_ns, now_ns))
 
 
 def _leaning(share: Reals, places: Places, held: Held, memory_ms: float) -> Reals:
@@ -106,7 +109,7 @@ def _leaning(share: Reals, places: Places, held: Held, memory_ms: float) -> Real
     """
     was, trust = _before(held.matte.alpha, places, held, cv2.INTER_LINEAR)
     change = was * np.float32(1 / 255) - share
-    weight = np.maximum(1 - np.float32(_JUMP) * cv2.absdiff(change, 0), 0) * trust
+    weight = np.maximum(1 - np.float32(_JUMP) * np.abs(change), 0) * trust
     leaning: Reals = share + weight * change * np.float32(math.exp(-held.gap_ms / memory_ms))
     return leaning
 

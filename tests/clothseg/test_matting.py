@@ -238,6 +238,16 @@ class TestWhatIsHeldFromTheFrameBefore:
         assert hold(first, 0, cut, 33 * MS) is None
         assert hold(first, 0, None, 33 * MS) is None
 
+    def test_timestamps_that_stand_still_count_as_33_ms_and_those_that_jump_back_hold_nothing(self) -> None:
+        picture, _, planes = scene()
+        first = matte(planes, picture, Matting())
+        state, _ = smooth(None, planes, picture, 0, Smoothing())
+        state, _ = smooth(state, planes, picture, 0, Smoothing())
+        held = hold(first, 0, state, 0)
+        assert held is not None
+        assert held.gap_ms == 33
+        assert hold(first, 10 * MS, state, 0) is None
+
     def test_a_border_between_parts_stays_until_the_other_is_likelier_by_far(self) -> None:
         picture, _, probabilities = scene()
         lower = np.s_[:, 30:]
