@@ -119,10 +119,9 @@ def _before(plane: Pixels, places: Places, held: Held, how: int) -> tuple[Pixels
     way = held.way_back.way
     scale_y, scale_x = places.size[0] / way.shape[0], places.size[1] / way.shape[1]
     x, y, trust = cv2.split(read_at(cv2.merge([way, held.way_back.trust]), places))
-    x *= scale_x
-    y *= scale_y
-    x += places.x
-    y += places.y
+    # Whole numbers as floats first: numpy would add the two as doubles.
+    x = cv2.scaleAdd(x, scale_x, places.x.astype(np.float32))
+    y = cv2.scaleAdd(y, scale_y, places.y.astype(np.float32))
     was: Pixels = cv2.remap(plane, x, y, how, borderMode=cv2.BORDER_REPLICATE)
     return was, trust
 

@@ -45,10 +45,10 @@ def places_where(mask: Pixels, size: tuple[int, int]) -> Places:
 
 def read_at(field: NDArray[Any], places: Places) -> NDArray[Any]:
     """A field (h, w, C) over the whole picture read at some places, bilinear: (rows, ROW, C)."""
-    x, y = (
-        at.astype(np.float32) * np.float32(small / side) + np.float32(0.5 * small / side - 0.5)
-        for at, side, small in zip((places.x, places.y), places.size[::-1], field.shape[1::-1], strict=True)
-    )
+    x, y = places.x.astype(np.float32), places.y.astype(np.float32)
+    for where, side, small in zip((x, y), places.size[::-1], field.shape[1::-1], strict=True):
+        np.multiply(where, np.float32(small / side), out=where)
+        np.add(where, np.float32(0.5 * small / side - 0.5), out=where)
     read: NDArray[Any] = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return read
 
