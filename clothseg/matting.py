@@ -55,7 +55,10 @@ class Matte(NamedTuple):
 
 
 class Held(NamedTuple):
-    """The masks of the frame before, `gap_ms` ago, and the `way_back` to them, for the whole picture at any size."""
+    """The masks (H, W) of the frame before, `gap_ms` ago, and the way back to them.
+
+    way_back: (h, w) over the whole picture, in pixels of its own size.
+    """
 
     matte: Matte
     way_back: Motion
@@ -96,7 +99,7 @@ def matte(probabilities: Pixels, picture: Pixels, settings: Matting, held: Held 
 def hold(before: Matte, before_ns: int, state: SmoothingState | None, now_ns: int) -> Held | None:
     """The masks of the frame `before`, for the frame of `state`; None where smoothing knows no way to them.
 
-    Nor after a timestamp that jumps back.
+    That is in the first frame, after a cut, where nothing is smoothed, and after a timestamp (ns) that jumps back.
     """
     way = None if state is None else way_back(state)
     return None if way is None or now_ns < before_ns else Held(before, way, gap_between_ms(before_ns, now_ns))
