@@ -78,7 +78,7 @@ class Camera:
     def number(self, how: MasksFrom) -> Held:
         """Give the waiting picture its number; its timestamp rises over reconnects too.
 
-        MessageError where its times are such that no frame can be made of it.
+        ValueError where its times are such that no frame can be made of it.
         """
         picture, self.waiting = self.waiting, None
         assert picture is not None
