@@ -208,8 +208,12 @@ class Acknowledged:
     Of one that could not be drawn it tells that, and the sinks hear nothing of it.
     """
 
-    def __init__(self, sink: Sink[Output], peer: Peer, attention: Attention) -> None:
+    def __init__(
+        self, sink: Sink[Output], peer: Peer, attention: Attention, closing: Callable[[], None] = lambda: None
+    ) -> None:
+        """`closing` is called when the sinks are about to be finished, which may take long."""
         self._sink = sink
+        self._closing = closing
         self._peer = peer
         self._attention = attention
         self._said: deque[Done | Dropped] = deque(maxlen=_WORDS_KEPT)
@@ -234,6 +238,7 @@ class Acknowledged:
         self._peer.send(word)
 
     def close(self) -> None:
+        self._closing()
         try:
             self._sink.close()
         finally:
@@ -297,6 +302,6 @@ def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
     inbox = Inbox(transport.results, transport.keys)
     peer = Peer(transport.dispatch, name, transport.keys)
     attention = Attention(outputs, peer.send)
-    acknowledged = Acknowledged(outputs, peer, attention)
+    acknowledged = Acknowledged(outputs, peer, attention, lifeline.closing)
     arrivals = Arrivals(inbox, changes, attention, lifeline, acknowledged.again)
     run(arrivals, step(settings, lambda text: lifeline.report(Notice(text))), acknowledged)
