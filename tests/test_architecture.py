@@ -14,16 +14,22 @@ ROOT = Path(__file__).parents[1]
 HOUSE = [ROOT / "run_stream.py", *sorted((ROOT / "stream").rglob("*.py")), *sorted((ROOT / "clothseg").rglob("*.py"))]
 
 ONLY = {
-    "zmq": ("stream.link",),
-    "av": ("stream.sources", "stream.sinks", "stream.srt"),
+    "zmq": ("stream.transport.sockets",),
+    "av": ("stream.sources", "stream.sinks", "stream.media"),
     "aiortc": ("stream.web",),
     "starlette": ("stream.web", "stream.sinks.mjpeg"),
     "uvicorn": ("stream.web", "stream.sinks.mjpeg"),
-    "torch": ("clothseg.u2net", "clothseg.checkpoint", "clothseg.transforms", "clothseg.engines", "clothseg.training"),
+    "torch": (
+        "clothseg.network.u2net",
+        "clothseg.network.checkpoint",
+        "clothseg.network.transforms",
+        "clothseg.engines",
+        "clothseg.training",
+    ),
     "kornia": ("clothseg.training",),
     "openvino": ("clothseg.engines", "clothseg.training"),
     "onnxruntime": ("clothseg.engines", "clothseg.training"),
-    "rich": ("stream.console", "clothseg.training"),
+    "rich": ("stream.run.console", "clothseg.training"),
 }
 """Who may import what: nobody else."""
 
@@ -35,9 +41,20 @@ NEVER = {
 """Who must not import whom."""
 
 CLOCKS = ("time", "random", "datetime", "secrets", "os")
-STEPS = ("clothseg.smoothing", "clothseg.past", "clothseg.motion", "clothseg.matting", "clothseg.tryon",
-         "clothseg.transforms", "clothseg.region", "clothseg.area",
-         "stream.dispatcher", "stream.resequence", "stream.wire", "stream.message")  # fmt: skip
+STEPS = (
+    "clothseg.temporal.smoothing",
+    "clothseg.temporal.state",
+    "clothseg.temporal.motion",
+    "clothseg.matting.matting",
+    "clothseg.tryon",
+    "clothseg.network.transforms",
+    "clothseg.network.roi",
+    "clothseg.temporal.rect",
+    "stream.dispatch.scheduler",
+    "stream.composite.resequence",
+    "stream.transport.wire",
+    "stream.message",
+)
 """Pure rooms: time, chance and surroundings are their arguments."""
 
 
@@ -89,10 +106,10 @@ def test_nothing_is_ever_unpickled() -> None:
 @pytest.mark.parametrize(
     ("room", "absent"),
     [
-        ("stream.capture", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
-        ("stream.dispatch", ("torch", "kornia", "openvino", "av", "clothseg.segmenter", "clothseg.engines")),
-        ("stream.launch", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
-        ("stream.composite", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
+        ("stream.capture.reader", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
+        ("stream.dispatch.dispatch", ("torch", "kornia", "openvino", "av", "clothseg.segmenter", "clothseg.engines")),
+        ("stream.run.supervisor", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
+        ("stream.composite.composite", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
         ("stream.inference", ("torch", "kornia", "av", "clothseg.training")),
     ],
 )

@@ -13,8 +13,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS, Metadata, load, read_metadata, save, write_atomically
 from clothseg.labels import CLASSES
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS, Metadata, load, read_metadata, save, write_atomically
 
 ABOUT = Metadata(CLASSES, "u2netp", 2, metrics={"val": {"top": 0.7}}, licence="Apache-2.0", config="a: 1\n")
 
@@ -31,7 +31,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 def test_the_header_is_read_without_torch() -> None:
     program = (
-        "import sys; from clothseg.checkpoint import DEFAULT_WEIGHTS, read_metadata\n"
+        "import sys; from clothseg.network.checkpoint import DEFAULT_WEIGHTS, read_metadata\n"
         "assert read_metadata(DEFAULT_WEIGHTS).classes[2] == 'top'; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.colour_model import colour_model
+from clothseg.matting.colour_model import colour_model
 
 Pixels = NDArray[np.uint8]
 OURS, THEIRS = np.array([40.0, 60, 200]), np.array([70.0, 160, 60])

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clothseg.cutout import Cutout, cut_out
 from clothseg.labels import BOTTOM, DRESS, PERSON, TOP
-from clothseg.matting import Matte
+from clothseg.matting.matting import Matte
+from clothseg.tryon.cutout import Cutout, cut_out
 
 ROWS = {PERSON: (10, 30), TOP: (30, 60), BOTTOM: (60, 90)}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clothseg.identity import gather
+from clothseg.temporal.garment_vote import gather
 
 Plane = NDArray[np.float32]
 SIZE = (32, 40)

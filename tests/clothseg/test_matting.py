@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clothseg.labels import BACKGROUND, BOTTOM, CLASSES, PERSON, TOP
-from clothseg.matting import Held, Matte, Matting, hold, matte, shares, upsample
-from clothseg.motion import Motion
-from clothseg.smoothing import Smoothing, smooth
+from clothseg.matting.matting import Held, Matte, Matting, hold, matte, shares, upsample
+from clothseg.temporal.motion import Motion
+from clothseg.temporal.smoothing import Smoothing, smooth
 
 Pixels = NDArray[np.uint8]
 CLOTH, WALL = (40, 60, 200), (70, 160, 60)  # BGR

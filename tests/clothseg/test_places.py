@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clothseg.places import places_where, read_at
+from clothseg.matting.sparse_pixels import places_where, read_at
 
 
 @given(

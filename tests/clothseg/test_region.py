@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clothseg.labels import BACKGROUND, CLASSES, PERSON, TOP
-from clothseg.region import FULL_VIEW_EVERY, Box, View, crop, focus, paste, person_box, sizes, view
+from clothseg.network.roi import FULL_VIEW_EVERY, Box, View, crop, focus, paste, person_box, sizes, view
 
 Pixels = NDArray[np.uint8]
 FULL, MULTIPLE_PX = (240, 320), 16

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clothseg.labels import BOTTOM, CLASSES, DRESS, PERSON, TOP
-from clothseg.past import SmoothingState, way_back
-from clothseg.smoothing import Smoothing, carry, correct, smooth
+from clothseg.temporal.smoothing import Smoothing, carry, correct, smooth
+from clothseg.temporal.state import SmoothingState, way_back
 
 Pixels = NDArray[np.uint8]
 MS = 1_000_000

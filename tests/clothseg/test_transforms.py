@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clothseg.transforms import mask_to_network, network_size, normalise, probabilities_at, quantise, to_network
+from clothseg.network.transforms import mask_to_network, network_size, normalise, probabilities_at, quantise, to_network
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from clothseg.architecture import ARCHITECTURES
-from clothseg.checkpoint import DEFAULT_WEIGHTS, load
-from clothseg.training.widening import widen
-from clothseg.u2net import PictureToProbabilities, U2Net, load_original
+from clothseg.network.architecture import ARCHITECTURES
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS, load
+from clothseg.network.u2net import PictureToProbabilities, U2Net, load_original
+from clothseg.training.train.widening import widen
 
 NARROW = ARCHITECTURES["u2netp-stem2"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from stream.attention import Attention
+from stream.composite.demand import Attention
 from stream.message import EndOfStream, Output, StreamStart, Watched
-from stream.sinks.residents import Residents
+from stream.sinks.camera_filter import Residents
 from stream.sinks.tee import Tee
 from stream.stage import ListSink
 

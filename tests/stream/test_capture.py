@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from stream import capture
-from stream.capture import read
-from stream.config import Camera
-from stream.mailbox import Mailbox
+from stream.capture import reader
+from stream.capture.mailbox import Mailbox
+from stream.capture.reader import read
 from stream.message import Ended, FromReader, Lost, Mode, Offer, Opened, Picture
+from stream.settings.config import Camera
 from stream.sources import SourceError
 from tests.stream.pictures import picture
 
@@ -50,7 +50,7 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Script | SourceEr
                 raise opening
             return opening
 
-        monkeypatch.setattr(capture, "open_source", open_source)
+        monkeypatch.setattr(reader, "open_source", open_source)
 
         def take(camera: Camera, items: int) -> list[FromReader]:
             box, stopped = Mailbox(threading.Condition()), threading.Event()
@@ -111,5 +111,5 @@ def test_a_mistake_in_a_source_ends_the_camera_with_its_name(
     def broken(_: Camera) -> Script:
         raise ZeroDivisionError("a mistake")
 
-    monkeypatch.setattr(capture, "open_source", broken)
+    monkeypatch.setattr(reader, "open_source", broken)
     assert take(LIVE, 1) == [Ended("front", "front: ZeroDivisionError: a mistake")]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from clothseg.tryon import OpenEffect
-from stream.choice import Change, Choice, Choices
+from stream.composite.looks import Change, Choice, Choices
 
 EVERYWHERE = Choice((), "person", ("composite",))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clothseg.matting import Matte
+from clothseg.matting.matting import Matte
 from clothseg.tryon import BackgroundVideo, open_effects
-from stream.clip import open_clip
+from stream.composite.background_video import open_clip
 from stream.sources import SourceError
 from tests.conftest import MakeClip
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream import codec
-from stream.codec import CodecError, Encoding
 from stream.message import Pixels
+from stream.transport import codec
+from stream.transport.codec import CodecError, Encoding
 
 SHAPES = [(5, 7), (5, 7, 3), (5, 7, 4), (1, 1), (33, 17, 4)]
 

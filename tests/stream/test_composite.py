@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from clothseg.labels import DRESS, PALETTE, TOP
-from clothseg.region import Box
-from stream.attention import Attention
-from stream.composite import Acknowledged, paint_parts, step
-from stream.config import Run
+from clothseg.network.roi import Box
+from stream.composite.composite import Acknowledged, paint_parts, step
+from stream.composite.demand import Attention
 from stream.message import (
     CarriedFrame,
     CompositedFrame,
@@ -23,7 +22,8 @@ from stream.message import (
     SegmentedFrame,
     StreamStart,
 )
-from stream.parse import parse
+from stream.settings.config import Run
+from stream.settings.parse import parse
 from stream.sinks.tee import Tee
 from stream.sources.synthetic import figure
 from stream.stage import ListSink

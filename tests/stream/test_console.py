@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream.console import Console, summary
-from stream.ledger import CameraStatus
-from stream.lifeline import Status
+from stream.dispatch.ledger import CameraStatus
+from stream.process.pipe import Status
+from stream.run.console import Console, summary
 
 STATUS = CameraStatus(
     camera="front",

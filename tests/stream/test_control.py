@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clothseg.tryon import BackgroundColour, BackgroundImage
-from stream import control
-from stream.control import (
+from stream.composite import control
+from stream.composite.control import (
     Cameras,
     ControlError,
     Done,

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clothseg.region import Box
-from stream.camera import FILE_FRAMES_UNDER_WAY
-from stream.dispatcher import Dispatcher, Order
+from clothseg.network.roi import Box
+from stream.dispatch.camera import FILE_FRAMES_UNDER_WAY
+from stream.dispatch.pace import LEVELS, Level, Pace
+from stream.dispatch.scheduler import Dispatcher, Order
 from stream.message import (
     CarriedFrame,
     Done,
@@ -30,7 +31,6 @@ from stream.message import (
     StreamStart,
     Watched,
 )
-from stream.pace import LEVELS, Level, Pace
 from tests.stream.pictures import picture
 
 SECOND_NS = 1_000_000_000
@@ -480,7 +480,7 @@ MOVING = Pace(still_levels=0)
 def test_the_ledger_balances_whatever_happens(
     mode: Mode, pace: Pace | None, levels: tuple[Level, ...], actions: list[str]
 ) -> None:
-    with patch("stream.pace.LEVELS", levels):
+    with patch("stream.dispatch.pace.LEVELS", levels):
         hold_to_account(mode, pace, actions)
 
 

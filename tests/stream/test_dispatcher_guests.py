@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream.dispatcher import GUEST_SILENCE_NS, Dispatcher, Order
+from stream.dispatch.scheduler import GUEST_SILENCE_NS, Dispatcher, Order
 from stream.message import Done, Ended, EndOfStream, Finished, Frame, Offer, Opened, Picture, StreamStart
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream.ledger import Ledger
+from stream.dispatch.ledger import Ledger
 
 MS = 1_000_000
 

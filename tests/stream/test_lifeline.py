@@ -8,7 +8,18 @@ from multiprocessing.connection import Connection
 import msgspec
 import pytest
 
-from stream.lifeline import Beat, Command, Lifeline, Notice, Patience, ReaderLost, Report, Stop, WorkerLost, sentence
+from stream.process.pipe import (
+    Beat,
+    Command,
+    Lifeline,
+    Notice,
+    Patience,
+    ReaderLost,
+    Report,
+    Stop,
+    WorkerLost,
+    sentence,
+)
 from stream.stage import StreamError
 
 

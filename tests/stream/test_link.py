@@ -13,9 +13,9 @@ import pytest
 import zmq
 import zmq.auth
 
-from stream import link
-from stream.link import Hub, Inbox, LinkError, Outbox, Peer, private_endpoints, remove_folder
 from stream.message import Frame, Next, Ready, SegmentedFrame
+from stream.transport import sockets
+from stream.transport.sockets import Hub, Inbox, LinkError, Outbox, Peer, private_endpoints, remove_folder
 from tests.stream.pictures import frame, segmented
 
 TIMEOUT_MS = 10_000
@@ -145,7 +145,7 @@ class TestKeys:
     def test_who_is_turned_away_is_told_and_does_not_wait_for_ever(
         self, keys: Path, closing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(link, "_PATIENCE_MS", 300)
+        monkeypatch.setattr(sockets, "_PATIENCE_MS", 300)
         hub = Hub("tcp://127.0.0.1:*", keys)
         plain = Peer(hub.endpoint, "p.1")
         closing(hub, plain)

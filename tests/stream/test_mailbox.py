@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from stream.mailbox import Mailbox
+from stream.capture.mailbox import Mailbox
 from stream.message import Ended, Lost, Offer, Opened
 from tests.stream.pictures import picture
 

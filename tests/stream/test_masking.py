@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.config import Run
-from stream.masking import MaskPast, make_masks
+from stream.composite.masks import MaskPast, make_masks
 from stream.message import CarriedFrame, Picture, Pixels, SegmentedFrame
-from stream.parse import parse
+from stream.settings.config import Run
+from stream.settings.parse import parse
 from stream.sources.synthetic import figure
 from tests.stream.pictures import CLASSES, frame
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from stream.dispatch.pace import LEVELS, Pace, Pacer, difference, glance
 from stream.message import Picture
-from stream.pace import LEVELS, Pace, Pacer, difference, glance
 
 SECOND_NS = 1_000_000_000
 FRAME_NS = SECOND_NS // 30

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.config import ConfigError, Recording, Run
-from stream.parse import load, override, parse, plain, replace_sources
+from stream.settings.config import ConfigError, Recording, Run
+from stream.settings.parse import load, override, parse, plain, replace_sources
 
 ROOT = Path(__file__).parents[2]
 CAMERAS = {"front": {"source": "a.mp4"}}

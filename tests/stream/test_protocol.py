@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clothseg.labels import CLASSES
-from stream import protocol
-from stream.codec import Buffer, Encoding
 from stream.message import CompositedFrame
-from stream.protocol import (
+from stream.transport import protocol
+from stream.transport.codec import Buffer, Encoding
+from stream.transport.protocol import (
     FrameEncoder,
     FrameHeader,
     ProtocolError,

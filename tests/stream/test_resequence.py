@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.composite.resequence import Resequencer
 from stream.message import Dropped, EndOfStream, Outage, SegmentedFrame, StreamStart
-from stream.resequence import Resequencer
 from tests.stream.pictures import segmented
 
 START = StreamStart("front", 0, 0, "live", "a source")

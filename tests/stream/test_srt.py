@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stream import srt
-from stream.srt import CHUNK_BYTES, Receiver, Sender
+from stream.media import srt
+from stream.media.srt import CHUNK_BYTES, Receiver, Sender
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 10.0
@@ -136,7 +136,7 @@ def test_nobody_is_waited_for_longer_than_was_asked(role: type[Sender | Receiver
 
 OWNER = """
 import sys
-from stream.srt import Receiver, Sender
+from stream.media.srt import Receiver, Sender
 relay = {"Sender": Sender, "Receiver": Receiver}[sys.argv[1]](sys.argv[2], 10)
 print(relay.process_id, flush=True)
 sys.stdin.read()

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from clothseg.tryon import BackgroundColour, BackgroundImage
-from stream import composite, control, parse
-from stream.choice import Change, Changes, waiting
-from stream.control import (
+from stream.composite import composite, control
+from stream.composite.control import (
     Cameras,
     CameraState,
     ControlError,
@@ -26,10 +25,12 @@ from stream.control import (
     StatusRequest,
     Stop,
 )
-from stream.lifeline import Report, StopWanted
-from stream.link import Caller
+from stream.composite.control_server import Switchboard
+from stream.composite.looks import Change, Changes, waiting
 from stream.message import CompositedFrame, EndOfStream, Outage, SegmentedFrame, StreamStart
-from stream.switchboard import Switchboard
+from stream.process.pipe import Report, StopWanted
+from stream.settings import parse
+from stream.transport.sockets import Caller
 from tests.stream.composited import composited_frame
 from tests.stream.pictures import segmented
 

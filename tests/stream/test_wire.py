@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream import message, wire
+from stream import message
+from stream.transport import wire
 from tests.stream.pictures import frame, picture, segmented
 
 PLAIN = [

@@ -10,8 +10,8 @@ from queue import SimpleQueue
 import pytest
 
 from clothseg.tryon import BackgroundColour
-from stream.choice import Change, Changes, waiting
-from stream.switchboard import Switchboard
+from stream.composite.control_server import Switchboard
+from stream.composite.looks import Change, Changes, waiting
 from tests.stream.test_switchboard import SETTINGS, Reports
 from tools import control
 

@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 
 from clothseg.labels import BOTTOM, CLASSES, DRESS, PERSON, TOP
-from clothseg.training.animate import AnimatedFrame, animate
-from clothseg.training.scene import SCENES, Scene, Still
+from clothseg.training.video.animate import AnimatedFrame, animate
+from clothseg.training.video.scene import SCENES, Scene, Still
 
 SHORT = Scene(size_px=(160, 120), duration_s=0.5, noise=0, exposure=0)
 

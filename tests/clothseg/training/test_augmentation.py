@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from clothseg.labels import BACKGROUND, BOTTOM, IGNORE, PERSON, TOP
-from clothseg.training.augmentation import Augmentation, empty_place, figure_box, make_batch
 from clothseg.training.samples import Sample
+from clothseg.training.train.augmentation import Augmentation, empty_place, figure_box, make_batch
 
 STILL = Augmentation(
     half_body=0,

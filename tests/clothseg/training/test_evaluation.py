@@ -8,13 +8,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS
 from clothseg.labels import BACKGROUND, IGNORE, PERSON, TOP
-from clothseg.training.evaluation import evaluate, to_json
-from clothseg.training.predictors import Prediction, from_masks, from_mattes, from_onnx_person, from_weights
-from clothseg.training.report_page import page
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS
+from clothseg.training.eval.evaluation import evaluate, to_json
+from clothseg.training.eval.predictors import Prediction, from_masks, from_mattes, from_onnx_person, from_weights
+from clothseg.training.eval.report_page import page
+from clothseg.training.eval.webcam import read_clip, score_clips, sure_person
 from clothseg.training.samples import DataSet, Sample, read
-from clothseg.training.webcam import read_clip, score_clips, sure_person
 
 WEBCAM = Path(__file__).parents[3] / "data/webcam"
 TRUTH = np.array([[0, 0, 2, 2]] * 4, np.uint8)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from clothseg.training.loop import (
+from clothseg.training.samples import DataSet
+from clothseg.training.train.loop import (
     Phase,
     Progress,
     Run,
@@ -24,9 +25,8 @@ from clothseg.training.loop import (
     read_training,
     train,
 )
-from clothseg.training.pool import Pool
-from clothseg.training.samples import DataSet
-from clothseg.training.team import Team
+from clothseg.training.train.pool import Pool
+from clothseg.training.train.team import Team
 
 ROOT = Path(__file__).parents[3]
 ALONE = Team(0, 1)
@@ -147,9 +147,9 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import torch
-from clothseg.training.loop import Run, State, new_network, read_training, train
-from clothseg.training.pool import Pool
-from clothseg.training.team import Team
+from clothseg.training.train.loop import Run, State, new_network, read_training, train
+from clothseg.training.train.pool import Pool
+from clothseg.training.train.team import Team
 
 torch.set_num_threads(1)
 training = read_training(Path(sys.argv[1]))

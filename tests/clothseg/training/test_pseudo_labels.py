@@ -7,10 +7,17 @@ import numpy as np
 import pytest
 import scipy.io
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS
 from clothseg.labels import BACKGROUND, BOTTOM, DRESS, IGNORE, PERSON, TOP
-from clothseg.training.pseudo_labels import Labeller, confident, constrained, empty_frames, tagged_ccp, write_samples
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS
 from clothseg.training.samples import DataSet, Sample, read, read_picture
+from clothseg.training.train.pseudo_labels import (
+    Labeller,
+    confident,
+    constrained,
+    empty_frames,
+    tagged_ccp,
+    write_samples,
+)
 
 FIRST_WEIGHTS = DEFAULT_WEIGHTS.with_name("u2netp-stem2.safetensors")
 FRAME = Path(__file__).parents[3] / "data/webcam/images/thanks_030.jpg"

@@ -8,11 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from clothseg.labels import BACKGROUND, BOTTOM, CLASSES, TOP
-from clothseg.training.animate import animate
-from clothseg.training.clips import ClipFrame
-from clothseg.training.scene import Scene, Still
-from clothseg.training.video_curve import Told, variants
-from clothseg.training.video_evaluation import Masks, raw, score
+from clothseg.training.video.animate import animate
+from clothseg.training.video.clips import ClipFrame
+from clothseg.training.video.curve import Told, variants
+from clothseg.training.video.evaluation import Masks, raw, score
+from clothseg.training.video.scene import Scene, Still
 
 Pixels = NDArray[np.uint8]
 SCENE = Scene(size_px=(160, 120), duration_s=0.5, speed_px=2.0, bend=0.0, noise=0.0, exposure=0.0)

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from clothseg.labels import BACKGROUND, BOTTOM, CLASSES, DRESS, PERSON, TOP
-from clothseg.training.video_metrics import Scorer, Scores, Warp, boundary_hits, lag, warp
+from clothseg.training.video.metrics import Scorer, Scores, Warp, boundary_hits, lag, warp
 
 Pixels = NDArray[np.uint8]
 SIZE = (96, 128)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from stream.message import Output
-from stream.sinks.beside import Beside
+from stream.sinks.background import Beside
 from stream.sinks.error import SinkError
 from stream.stage import ListSink
 from tests.stream.pictures import composited

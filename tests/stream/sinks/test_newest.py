@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from stream.message import CompositedFrame, EndOfStream, Output, StreamStart
-from stream.sinks.newest import Newest
+from stream.sinks.latest import Newest
 from tests.stream.composited import composited_frame
 
 

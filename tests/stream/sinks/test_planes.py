@@ -7,8 +7,8 @@ import pytest
 from av import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from stream.media.planes import frame_of
 from stream.message import Pixels
-from stream.sinks.planes import frame_of
 
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 

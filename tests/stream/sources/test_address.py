@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.sources.address import redact, scheme
+from stream.media.address import redact, scheme
 
 WORD = st.text("abcdefghijklmnopqrstuvwxyz0123456789%.-_~!$'()*+", min_size=8, max_size=20).map(lambda w: f"Zq{w}")
 
