@@ -12,7 +12,7 @@ import pytest
 from clothseg.tryon import BackgroundColour
 from stream.composite.control_server import Switchboard
 from stream.composite.looks import Change, Changes, waiting
-from tests.stream.test_switchboard import SETTINGS, Reports
+from tests.stream.composite.test_control_server import SETTINGS, Reports
 from tools import control
 
 

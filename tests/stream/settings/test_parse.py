@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stream.settings.config import ConfigError, Recording, Run
 from stream.settings.parse import load, override, parse, plain, replace_sources
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CAMERAS = {"front": {"source": "a.mp4"}}
 
 

@@ -28,7 +28,7 @@ from clothseg.training.train.loop import (
 from clothseg.training.train.pool import Pool
 from clothseg.training.train.team import Team
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 ALONE = Team(0, 1)
 
 

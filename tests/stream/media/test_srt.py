@@ -17,7 +17,7 @@ import pytest
 from stream.media import srt
 from stream.media.srt import CHUNK_BYTES, Receiver, Sender
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE_S = 10.0
 EMPTY = b"\x47\x1f\xff\x10" + b"\xff" * 184
 Carry = Callable[[str, str], subprocess.Popen[bytes]]

@@ -16,7 +16,7 @@ from clothseg.training.eval.report_page import page
 from clothseg.training.eval.webcam import read_clip, score_clips, sure_person
 from clothseg.training.samples import DataSet, Sample, read
 
-WEBCAM = Path(__file__).parents[3] / "data/webcam"
+WEBCAM = Path(__file__).parents[4] / "data/webcam"
 TRUTH = np.array([[0, 0, 2, 2]] * 4, np.uint8)
 SAMPLE = Sample("a", np.where(TRUTH[:, :, None] > 0, 220, 20).repeat(3, 2).astype(np.uint8), TRUTH)
 

@@ -20,7 +20,7 @@ from clothseg.training.train.pseudo_labels import (
 )
 
 FIRST_WEIGHTS = DEFAULT_WEIGHTS.with_name("u2netp-stem2.safetensors")
-FRAME = Path(__file__).parents[3] / "data/webcam/images/thanks_030.jpg"
+FRAME = Path(__file__).parents[4] / "data/webcam/images/thanks_030.jpg"
 
 
 def planes(*probabilities: float) -> np.ndarray:

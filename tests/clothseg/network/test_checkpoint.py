@@ -34,7 +34,7 @@ def test_the_header_is_read_without_torch() -> None:
         "import sys; from clothseg.network.checkpoint import DEFAULT_WEIGHTS, read_metadata\n"
         "assert read_metadata(DEFAULT_WEIGHTS).classes[2] == 'top'; assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])
 
 
 @pytest.mark.parametrize("weights", sorted(DEFAULT_WEIGHTS.parent.glob("*.safetensors")), ids=lambda path: path.stem)
