@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from clothseg.network.roi import Box, focus
-from stream.dispatch.ledger import CameraStatus, Ledger, MasksFrom
+from stream.dispatch.ledger import Ledger
 from stream.dispatch.pace import LEVELS, Level, Pacer
 from stream.message import Ended, Frame, Mode, Picture
+from stream.process.status import CameraStatus, MasksFrom
 
 FILE_FRAMES_UNDER_WAY = 8
 """Frames of a file that may be unacknowledged at once; live, it is one more than there are workers."""

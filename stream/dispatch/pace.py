@@ -10,14 +10,14 @@ that are slow, and they are made as before.
 from __future__ import annotations
 
 from collections import deque
-from typing import Annotated, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import cv2
-import msgspec
 import numpy as np
 
-from stream.dispatch.ledger import MasksFrom, MaskWay
 from stream.message import Picture, Pixels
+from stream.process.status import MasksFrom, MaskWay
+from stream.settings.pace import Pace
 
 _CARRIED_AT_MOST_NS: Final = 250_000_000
 _GLANCE_PX: Final = (32, 18)
@@ -29,18 +29,6 @@ _MOST_EASY_WINDOWS: Final = 60
 _MISSED: Final = 0.1  # share of pictures that may be overwritten unread
 _GAIN: Final = 0.9  # of the age, or of the pictures missed, is left where fewer masks were worth it
 _FUTILE_WINDOWS: Final = 15  # without another try, after the first that was in vain
-
-
-class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How much work a live camera is worth; files are segmented frame by frame whatever is said here."""
-
-    latency_ms: Annotated[float, msgspec.Meta(ge=10, le=5000)] = 80.0
-    """10 to 5000 ms that 95 % of frames may be old when the outputs take them. Too low: masks are made rarely."""
-    still_levels: Annotated[float, msgspec.Meta(ge=0, le=64)] = 3.0
-    """Grey levels of 255, 0 to 64, by which the picture may differ, averaged over any of 32 × 18 cells, from the one
-    last segmented and still keep its masks; 0: never. Too high: small motions are followed late."""
-    still_ms: Annotated[float, msgspec.Meta(ge=0, le=60_000)] = 1000.0
-    """0 to 60 000 ms after which the masks of a still scene are made anew all the same."""
 
 
 class Level(NamedTuple):

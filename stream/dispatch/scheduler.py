@@ -14,8 +14,7 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from stream.dispatch.camera import FILE_FRAMES_UNDER_WAY, Camera, Held
-from stream.dispatch.ledger import CameraStatus
-from stream.dispatch.pace import Pace, Pacer
+from stream.dispatch.pace import Pacer
 from stream.message import (
     CarriedFrame,
     Done,
@@ -35,6 +34,8 @@ from stream.message import (
     StreamStart,
     Watched,
 )
+from stream.process.status import CameraStatus
+from stream.settings.pace import Pace
 
 GUEST_SILENCE_NS = 4_500_000_000
 _DEATHS_TO_BLAME = 2

@@ -18,8 +18,8 @@ import cv2
 import msgspec
 from setproctitle import setproctitle
 
-from stream.dispatch.ledger import CameraStatus
 from stream.process import signals
+from stream.process.status import CameraStatus
 from stream.settings.parse import parse
 from stream.stage import StreamError
 

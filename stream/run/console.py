@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from stream.dispatch.ledger import CameraStatus
 from stream.process.pipe import Status
+from stream.process.status import CameraStatus
 
 _QUIET_S = 5.0  # how often a log that is no terminal is told how things stand
 

@@ -14,8 +14,8 @@ from clothseg.matting.matting import Matting
 from clothseg.temporal.smoothing import Smoothing
 from clothseg.tryon import BackgroundColour, Effect
 from clothseg.tryon.cutout import Cutout
-from stream.dispatch.pace import Pace
 from stream.message import Mode
+from stream.settings.pace import Pace
 from stream.stage import StreamError
 from stream.transport.codec import Encoding
 

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from stream.dispatch.pace import LEVELS, Pace, Pacer, difference, glance
+from stream.dispatch.pace import LEVELS, Pacer, difference, glance
 from stream.message import Picture
+from stream.settings.pace import Pace
 
 SECOND_NS = 1_000_000_000
 FRAME_NS = SECOND_NS // 30

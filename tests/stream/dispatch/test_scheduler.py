@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clothseg.network.roi import Box
 from stream.dispatch.camera import FILE_FRAMES_UNDER_WAY
-from stream.dispatch.pace import LEVELS, Level, Pace
+from stream.dispatch.pace import LEVELS, Level
 from stream.dispatch.scheduler import Dispatcher, Order
 from stream.message import (
     CarriedFrame,
@@ -31,6 +31,7 @@ from stream.message import (
     StreamStart,
     Watched,
 )
+from stream.settings.pace import Pace
 from tests.stream.pictures import picture
 
 SECOND_NS = 1_000_000_000

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream.dispatch.ledger import CameraStatus
 from stream.process.pipe import Status
+from stream.process.status import CameraStatus
 from stream.run.console import Console, summary
 
 STATUS = CameraStatus(
