@@ -199,7 +199,9 @@ def open_outputs(settings: Run, changes: Changes, lifeline: Reporter) -> Tee:
             sink = open_sink(output, list(settings.cameras), stop, tell)
             if isinstance(output, Recording):  # an encoder's time is not the next frame's
                 sink = Beside(sink)
-            sinks[output_name(output)] = Residents(sink, settings.cameras)
+            name = output_name(output)
+            alike = sum(known.split(" (")[0] == name for known in sinks)  # of an address only the host is shown
+            sinks[f"{name} ({alike + 1})" if alike else name] = Residents(sink, settings.cameras)
         if settings.transport.published is not None:
             page = Publisher(bind=settings.transport.published)
             sinks["the page"] = open_sink(page, list(settings.cameras), stop, tell)
