@@ -23,7 +23,7 @@ import zmq
 import zmq.auth
 from zmq.auth.thread import ThreadAuthenticator
 
-from stream import message
+from stream import bounds
 from stream.stage import StreamError
 from stream.transport import wire
 from stream.transport.codec import Buffer
@@ -250,7 +250,7 @@ class Subscription(_End):
     def __init__(self, endpoint: str, keys: Path | None = None, waiting: int = 2) -> None:
         options: dict[int, int] = {
             zmq.RCVHWM: waiting,
-            zmq.MAXMSGSIZE: 4 * message.MAX_PIXELS,
+            zmq.MAXMSGSIZE: 4 * bounds.MAX_PIXELS,
             zmq.LINGER: 0,
             **_KEEPALIVE,
         }
