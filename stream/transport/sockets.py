@@ -30,7 +30,8 @@ from stream.transport.codec import Buffer
 
 _LINGER_MS = 1000
 _PATIENCE_MS = 10_000  # a message is not taken for so long only where it never will be
-_HEARTBEAT_MS = 1000
+_HEARTBEAT_MS = 250
+_SILENCE_MS = 1750  # after which a connection is opened anew: with the beat before it, within 2 s
 _MAX_SUBSCRIPTION_BYTES = 1024
 MAX_REQUEST_BYTES = 1_048_576
 # Where a high-water mark may hold up what comes in, ZMTP's heartbeats take that for death, and libzmq aborts as it
@@ -70,7 +71,7 @@ class _End:
         self._socket.setsockopt(zmq.SNDTIMEO, _PATIENCE_MS)
         self._socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_PLANE_BYTES)
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-        self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * _HEARTBEAT_MS)
+        self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 50)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)  # who waits for a run to start is not to wait longer
         for option, value in options.items():
@@ -154,7 +155,8 @@ class Hub(_End):
     """The dispatcher's end: hears every peer, and answers each by its identity."""
 
     def __init__(self, endpoint: str, keys: Path | None = None) -> None:
-        super().__init__(zmq.ROUTER, [endpoint], bind=True, keys=keys)
+        # A peer whose connection broke on its side alone comes back while the old one still seems to stand.
+        super().__init__(zmq.ROUTER, [endpoint], bind=True, keys=keys, options={zmq.ROUTER_HANDOVER: 1})
 
     def receive(self, timeout_ms: int) -> tuple[bytes, object] | None:
         """The next message and the identity of its sender; None when none came in time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import zmq.auth
 from stream.message import Frame, Next, Ready, SegmentedFrame
 from stream.transport import sockets
 from stream.transport.sockets import Hub, Inbox, LinkError, Outbox, Peer, private_endpoints, remove_folder
+from tests.half_broken import Direction, HalfBroken
 from tests.stream.pictures import frame, segmented
 
 TIMEOUT_MS = 10_000
@@ -89,6 +91,47 @@ def test_garbage_is_counted_and_refused(closing: Callable[..., None]) -> None:
     assert hub.refused == 4
     peer.send(Ready(1))
     assert hub.receive(TIMEOUT_MS) == (b"a.1", Ready(1))
+
+
+@pytest.mark.parametrize("direction", ["inward", "outward"])
+@pytest.mark.parametrize("identity", ["composite", "inference-0.4711", "reader.front.4711"])
+def test_a_peer_whose_connection_breaks_in_one_direction_is_heard_again(
+    identity: str, direction: Direction, closing: Callable[..., None]
+) -> None:
+    hub = Hub("tcp://127.0.0.1:*")
+    with HalfBroken(hub.endpoint) as cable:
+        peer = Peer(cable.endpoint, identity)
+        closing(hub, peer)
+        for again in range(2):
+            peer.send(Ready(again))
+            assert hub.receive(TIMEOUT_MS) == (identity.encode(), Ready(again))
+        hub.send(identity.encode(), Next("front"))
+        assert peer.receive(TIMEOUT_MS) == Next("front")
+        cable.swallow(direction)
+        broken_s = time.monotonic()
+        while hub.receive(20) is None or cable.connections < 2:
+            peer.send(Ready(2))
+            assert time.monotonic() - broken_s < 3
+        while peer.receive(20) != Next("back"):  # and it hears
+            hub.send(identity.encode(), Next("back"))
+            assert time.monotonic() - broken_s < 3
+
+
+@pytest.mark.parametrize("direction", ["inward", "outward"])
+def test_results_come_again_after_their_connection_breaks_in_one_direction(
+    direction: Direction, closing: Callable[..., None]
+) -> None:
+    inbox = Inbox("tcp://127.0.0.1:*")
+    with HalfBroken(inbox.endpoint) as cable:
+        outbox = Outbox(cable.endpoint)
+        closing(inbox, outbox)
+        outbox.write(segmented(0))
+        assert isinstance(inbox.receive(TIMEOUT_MS), SegmentedFrame)
+        cable.swallow(direction)
+        broken_s = time.monotonic()
+        while inbox.receive(20) is None or cable.connections < 2:
+            outbox.write(segmented(1))
+            assert time.monotonic() - broken_s < 3
 
 
 def test_an_endpoint_that_cannot_be_bound_is_named() -> None:
