@@ -22,7 +22,8 @@ class HalfBroken:
         self._swallowed: set[tuple[int, Direction]] = set()
         self._links: list[tuple[socket.socket, socket.socket]] = []
         self.endpoint = f"tcp://127.0.0.1:{self._door.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(threading.Thread(target=self._accept, daemon=True))
 
     def swallow(self, direction: Direction) -> None:
         """From now on nothing comes through in that direction of the connections there are, not even their end."""
@@ -33,6 +34,10 @@ class HalfBroken:
         """How many there have been."""
         return len(self._links)
 
+    def _start(self, thread: threading.Thread) -> None:
+        self._threads.append(thread)
+        thread.start()
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
@@ -41,8 +46,8 @@ class HalfBroken:
                 self._links.append((near, far))
                 number = len(self._links) - 1
                 for came, goes, direction in ((near, far, "inward"), (far, near, "outward")):
-                    pump = threading.Thread(target=self._pump, args=(came, goes, number, direction), daemon=True)
-                    pump.start()
+                    args = (came, goes, number, direction)
+                    self._start(threading.Thread(target=self._pump, args=args, daemon=True))
 
     def _pump(self, came: socket.socket, goes: socket.socket, number: int, direction: Direction) -> None:
         with contextlib.suppress(OSError):
@@ -59,7 +64,10 @@ class HalfBroken:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._door.close()
-        for link in self._links:
-            for end in link:
-                end.close()
+        for end in (self._door, *(end for link in self._links for end in link)):
+            with contextlib.suppress(OSError):  # who waits for it wakes
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        for end in (self._door, *(end for link in self._links for end in link)):
+            end.close()

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 HOUSE = [ROOT / "run_stream.py", *sorted((ROOT / "stream").rglob("*.py")), *sorted((ROOT / "clothseg").rglob("*.py"))]
 
 ONLY = {
-    "zmq": ("stream.transport.sockets",),
-    "av": ("stream.sources", "stream.sinks", "stream.media"),
+    "zmq": ("stream.transport.sockets", "stream.connections", "stream.keys"),
+    "av": ("stream.sources", "stream.sinks", "stream.media.srt"),
     "aiortc": ("stream.web",),
     "starlette": ("stream.web", "stream.sinks.mjpeg"),
     "uvicorn": ("stream.web", "stream.sinks.mjpeg"),
@@ -41,20 +41,9 @@ NEVER = {
 """Who must not import whom."""
 
 CLOCKS = ("time", "random", "datetime", "secrets", "os")
-STEPS = (
-    "clothseg.temporal.smoothing",
-    "clothseg.temporal.state",
-    "clothseg.temporal.motion",
-    "clothseg.matting.matting",
-    "clothseg.tryon",
-    "clothseg.network.transforms",
-    "clothseg.network.roi",
-    "clothseg.temporal.rect",
-    "stream.dispatch.scheduler",
-    "stream.composite.resequence",
-    "stream.transport.wire",
-    "stream.message",
-)
+STEPS = ("clothseg.temporal.smoothing", "clothseg.temporal.state", "clothseg.temporal.motion", "clothseg.matting.matting", "clothseg.tryon",
+         "clothseg.network.transforms", "clothseg.network.roi", "clothseg.temporal.rect",
+         "stream.dispatch.scheduler", "stream.composite.resequence", "stream.transport.wire", "stream.message")  # fmt: skip
 """Pure rooms: time, chance and surroundings are their arguments."""
 
 

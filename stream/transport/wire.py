@@ -25,7 +25,8 @@ MAX_HEADER_BYTES = 65_536
 MAX_PLANES = 4
 _MAX_TYPE_CHARS = 64
 MAX_PLANE_BYTES = 3 * bounds.MAX_PIXELS
-"""Bounds that are checked before memory is taken; links refuse longer parts on the socket itself."""
+MAX_MESSAGE_BYTES = MAX_PLANE_BYTES + 16_777_216
+"""Bounds that are checked before memory is taken; links refuse longer parts, and more of them, on the socket itself."""
 
 Encoding = Literal["raw", "jpeg"]
 Message = TypeVar("Message")
