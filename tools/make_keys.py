@@ -6,7 +6,7 @@ Examples:
 
 makes a folder for each host, keys/capture, keys/composite …: copy each to its host alone, readable by its user alone,
 and set `transport.keys` to it. `keys/server` is for the hosts where something is bound (capture, composite). A host
-added later, or one that may no longer connect, is a file in keys/server/allowed/ROLE/, which running streams read again.
+added later, or one that may no longer connect, is a file in keys/server/allowed/ROLE/: running streams read them again.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ STATS_NS = 1_000_000_000
 GREETING_S = 0.1
 """How soon newcomers are greeted with the roster, all who came since at once."""
 _POLL_S = 0.05
-_WORDS_A_TURN = 500  # of subscribers, between two frames: more wait, so that nobody's words hold up frames
+_WORDS_A_TURN = 50  # of subscribers, between two frames: more wait, so that nobody's words hold up frames
 _MAX_ENDED = 32  # cameras that have ended and are still named
 
 
@@ -62,9 +62,10 @@ class PublisherSink:
 
     def _serve(self) -> None:
         try:
+            more = False
             while not self._waiting.over:
-                item = self._waiting.take(_POLL_S)
-                self._announcer.hear(time.monotonic())
+                item = self._waiting.take(0 if more else _POLL_S)
+                more = self._announcer.hear(time.monotonic())
                 if item is not None:
                     self._announcer.tell(item)
             self._announcer.end()
@@ -85,9 +86,11 @@ class _Announcer:
         self._paces: dict[str, _Pace] = {}
         self._said_s = 0.0
 
-    def hear(self, now_s: float) -> None:
-        """Note what is asked for; greet newcomers, and give a sign of life when it is due."""
+    def hear(self, now_s: float) -> bool:
+        """Note what is asked for; greet newcomers, and give a sign of life when it is due. Whether more may wait."""
+        words = 0
         for subscription, wanted in itertools.islice(self._publication.heard(), _WORDS_A_TURN):
+            words += 1
             if wanted:
                 self.subscriptions.add(subscription)
                 self._newcomers = True
@@ -97,6 +100,7 @@ class _Announcer:
             self._newcomers = False
             self._said_s = now_s
             self._say_roster()
+        return words == _WORDS_A_TURN
 
     def tell(self, item: Output) -> None:
         """Send a frame to those who want of it, or what has changed to all."""

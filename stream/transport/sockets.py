@@ -32,7 +32,7 @@ _PATIENCE_MS = 10_000  # a message is not taken for so long only where it never 
 _HEARTBEAT_MS = 250
 _SILENCE_MS = 1750  # after which a connection is opened anew: with the beat before it, within 2 s
 _MAX_SUBSCRIPTION_BYTES = 1024
-_WORDS = 100  # of a subscriber, that wait: libzmq takes all that wait at once, while nothing is published
+_WORDS = 2  # of a subscriber, that wait: libzmq takes all there are, and those that come meanwhile, before it goes on
 MAX_REQUEST_BYTES = 1_048_576
 _SAID_BY: dict[Role, tuple[type, ...]] = {
     "reader": (message.Opened, message.Offer, message.Lost, message.Ended),
@@ -41,8 +41,7 @@ _SAID_BY: dict[Role, tuple[type, ...]] = {
 }
 _STAGES = Limit(wire.MAX_MESSAGE_BYTES)
 _CALLERS = Limit(2 * MAX_REQUEST_BYTES)
-# One that follows a thousand cameras says some 100 kB at once. What is heard of subscribers is not told by connection,
-# so that all they say is owed, and forgiven with time.
+# One that follows a thousand cameras says some 100 kB at once.
 _SUBSCRIBERS = Limit(262_144, forgiven_bytes_s=16_384)
 # Where a high-water mark may hold up what comes in, ZMTP's heartbeats take that for death, and libzmq aborts as it
 # connects again (its issue 3937, "Assertion failed: _input_stopped"): there the kernel looks after the connection.
@@ -296,6 +295,10 @@ class Publication(_End):
             word = bytes(parts[0])
             if word[:1] in (b"\0", b"\1"):
                 yield word[1:], word[0] == 1
+
+    def _parts(self) -> list[zmq.Frame]:
+        """A subscriber's word, which pays for nothing: all that it says is owed, and forgiven with time."""
+        return self._socket.recv_multipart(copy=False)
 
     def publish(self, parts: Sequence[Buffer]) -> None:
         """Say something to all who want it, `parts[0]` being its topic; never waits."""
