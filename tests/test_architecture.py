@@ -36,8 +36,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     # The stream: first what every stage shares,
     "stream.stage": (),
-    "stream.message": ("clothseg.network",),
-    "stream.transport": ("clothseg.labels", "stream.stage", "stream.message"),
+    "stream.bounds": ("clothseg.network",),
+    "stream.message": ("clothseg.network", "stream.bounds"),
+    "stream.transport": ("clothseg.labels", "stream.stage", "stream.bounds", "stream.message"),
     "stream.client": ("stream.stage", "stream.transport"),
     "stream.settings": (
         "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
@@ -81,7 +82,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 """Every room, and which of those above it in this table it may import: no arrow runs back up."""
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
-    "zmq": ("stream.transport.sockets",),
+    "zmq": ("stream.transport.sockets", "stream.transport.connections", "stream.transport.keys"),
     "lz4": ("stream.transport.codec",),
     "av": ("stream.media", "stream.sources", "stream.sinks"),
     "aiortc": ("stream.web",),
