@@ -60,6 +60,11 @@ class Decoder:
         self._awaits_key = mode == "live"
         self.skipped = 0
 
+    @property
+    def awaits_key(self) -> bool:
+        """Whether a live stream has sent no key frame yet, so that none of its pictures can be shown."""
+        return self._awaits_key
+
     def decode(self, packet: Packet[VideoStream], captured_ns: int) -> Iterator[Picture]:
         """The pictures that `packet`, which arrived at `captured_ns`, completes; an empty one flushes."""
         last = packet.size == 0 and packet.dts is None

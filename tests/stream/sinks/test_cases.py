@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from stream.config import Camera, Recording
 from stream.message import CompositedFrame, EndOfStream, Frame, StreamStart
+from stream.settings.config import Camera, Recording
 from stream.sinks import open_sink
 from stream.sources import open_source
 from tests.cases import CASES
