@@ -20,6 +20,7 @@ from av.video.format import VideoFormat
 from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
+from stream.media.opening import FAILURES, reason
 from stream.media.planes import frame_of
 from stream.message import Pixels
 from stream.sinks.error import SinkError
@@ -37,7 +38,6 @@ MAX_THREADS = 4
 OUTAGE_STEPS = 4
 """After a longer gap, in steps of the nominal rate, nothing was seen: it is not how long the next picture is shown."""
 KEPT_SAMPLES = 8
-FAILURES = (av.FFmpegError, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +78,8 @@ class Movie:
             self._begin(sound, rate_hz)
         except FAILURES as error:
             if sound is None:
-                raise SinkError(f"cannot record to {path}: {_reason(error)}") from None
-            log.warning("%s is recorded without the sound of %s: %s", path, sound.path, _reason(error))
+                raise SinkError(f"cannot record to {path}: {reason(error)}") from None
+            log.warning("%s is recorded without the sound of %s: %s", path, sound.path, reason(error))
             self._begin_silent(rate_hz)
 
     def _begin(self, sound: Sound | None, rate_hz: float) -> None:
@@ -95,7 +95,7 @@ class Movie:
         try:
             self._begin(None, rate_hz)
         except FAILURES as error:
-            raise SinkError(f"cannot record to {self.path}: {_reason(error)}") from None
+            raise SinkError(f"cannot record to {self.path}: {reason(error)}") from None
 
     def write(self, pixels: Pixels, pts_ns: int) -> None:
         """Append a picture, (H, W, 3) BGR, (H, W, 4) BGRA or (H, W) labels, shown from `pts_ns` on."""
@@ -145,7 +145,7 @@ class Movie:
 
     def _fail(self, error: Exception) -> None:
         self._over = True
-        raise SinkError(f"the recording {self.path} ends here: {_reason(error)}") from None
+        raise SinkError(f"the recording {self.path} ends here: {reason(error)}") from None
 
     def _remember(self, pixels: Pixels) -> None:
         """Keep the masks of a few pictures, spread evenly over all there were."""
@@ -158,11 +158,14 @@ class Movie:
 
 
 def ffmpeg_name(path: Path) -> str:
-    """What FFmpeg is told to write to: for single pictures, a pattern with each one's time in milliseconds."""
+    """What FFmpeg is told to write to, no part of its name taken for a protocol.
+
+    For single pictures that is a pattern with each one's time in milliseconds.
+    """
     if path.suffix.lower() != ".png":
-        return str(path)
+        return f"file:{path}"
     stem = str(path.with_suffix("")).replace("%", "%%")
-    return f"{stem}-%010d{path.suffix}"
+    return f"file:{stem}-%010d{path.suffix}"
 
 
 def fitted(pixels: Pixels, height: int, width: int) -> Pixels:
@@ -202,7 +205,3 @@ def _video_stream(container: OutputContainer, form: Format, shape: tuple[int, in
     if form.codec.encoder == "libx265":
         context.codec_tag = "hvc1"  # what Apple's players ask for
     return stream
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

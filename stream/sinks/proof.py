@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import cast
 
 import av
@@ -14,9 +13,10 @@ from av.codec import Codec, CodecContext
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 
+from stream.media.opening import FAILURES, open_local, reason
 from stream.message import Pixels
 from stream.sinks.error import SinkError
-from stream.sinks.movie import FAILURES, Movie, Sample, ffmpeg_name
+from stream.sinks.movie import Movie, Sample, ffmpeg_name
 
 SOUND_MAY_LAST_S = Fraction(15, 100)
 """By how much sound may be longer or shorter than the pictures: an encoder's last pieces."""
@@ -27,13 +27,13 @@ def prove(movie: Movie) -> None:
     try:
         fault = _fault_of_pictures(movie) if movie.path.suffix.lower() == ".png" else _fault_of_file(movie)
     except FAILURES as error:
-        fault = f"it cannot be read back: {error}"
+        fault = f"it cannot be read back: {reason(error)}"
     if fault:
         raise SinkError(f"the recording {movie.path} is not what was written: {fault}")
 
 
 def _fault_of_file(movie: Movie) -> str | None:
-    with av.open(str(movie.path), "r") as container:
+    with open_local(movie.path) as container:
         stream = container.streams.video[0]
         times = [p.pts * p.time_base for p in container.demux(stream) if p.size and p.pts is not None]
         if len(times) != movie.count:
@@ -66,7 +66,7 @@ def _fault_of_length(movie: Movie, container: InputContainer) -> str | None:
 def _fault_of_pictures(movie: Movie) -> str | None:
     pattern = ffmpeg_name(movie.path)
     for sample in movie.samples:
-        with av.open(str(Path(pattern % sample.tick)), "r", format="png_pipe") as container:
+        with av.open(pattern % sample.tick, "r", format="png_pipe") as container:
             frame = next(container.decode(video=0))
         if fault := _fault_of_sample(movie, sample, frame):
             return fault

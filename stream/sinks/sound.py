@@ -9,18 +9,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 from av import AudioStream, Packet, VideoStream
 from av.container import InputContainer
 
-from stream.sources.decoder import DEFAULT_RATE_HZ
-from stream.sources.file import open_local
-from stream.sources.timeline import JUMP_BACK_NS
+from stream.media.opening import FAILURES, open_local
+from stream.media.timeline import JUMP_BACK_NS, nominal_step_ns
 
 log = logging.getLogger(__name__)
 
 NS = Fraction(1, 1_000_000_000)
-FAILURES = (av.FFmpegError, OSError, ValueError)
 _LOOK_AHEAD = 500  # packets of sound that wait for the picture they belong to
 
 
@@ -28,7 +25,7 @@ class Sound:
     """The first sound track of a file, read as far as the pictures have come; time 0 is the file's start.
 
     Where the file's clock goes back (two parts were joined), the sound moves with the pictures, as
-    `stream.sources.timeline` moves them. What cannot be used is counted and told at the end: sound never ends pictures.
+    `stream.media.timeline` moves them. What cannot be used is counted and told at the end: sound never ends pictures.
     """
 
     def __init__(self, path: Path, container: InputContainer) -> None:
@@ -105,8 +102,7 @@ class _Clock:
     """
 
     def __init__(self, video: VideoStream | None, origin_ns: int) -> None:
-        rate_hz = (video.guessed_rate if video else None) or DEFAULT_RATE_HZ
-        self._step_ns = round(1 / (rate_hz * NS))
+        self._step_ns = nominal_step_ns(video.guessed_rate if video else None)
         self._offsets_ns = [-origin_ns]
         self._seen_ns: int | None = None  # the last picture read, as it stands in the file
         self._shown_ns: int | None = None  # the latest picture of this part

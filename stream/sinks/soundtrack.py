@@ -11,7 +11,8 @@ import numpy as np
 from av import AudioFrame, AudioResampler, AudioStream
 from av.container import OutputContainer
 
-from stream.sinks.sound import FAILURES, NS, Sound
+from stream.media.opening import FAILURES
+from stream.sinks.sound import NS, Sound
 
 ENCODERS = {"opus": "libopus"}
 USUAL_RATE_HZ = 48_000

@@ -11,7 +11,7 @@ import av
 from av import VideoStream
 from av.container import InputContainer
 
-from stream.media.address import tells
+from stream.media.opening import FAILURES, reason
 from stream.message import MAX_PIXELS, MAX_SIDE_PX, Mode, Picture
 from stream.sources.decoder import Clock, Decoder
 from stream.sources.error import SourceError
@@ -27,16 +27,6 @@ KEY_PATIENCE_NS = 2_500_000_000
 """A live stream without a key frame for so long is told to wait for one."""
 PATIENCE_NS = 10_000_000_000
 """A live stream that sends packets but no picture that can be decoded is given up after this."""
-
-
-FAILURES = (av.FFmpegError, OSError, ValueError)
-"""What PyAV raises when an input is not what it should be; its own errors are not all `OSError`."""
-
-
-def reason(error: Exception, address: str = "") -> str:
-    """What went wrong with `address`, without its secrets: FFmpeg's word for the number of an error, if any."""
-    words: str = getattr(error, "strerror", None) or str(error)
-    return type(error).__name__ if not words or tells(words, address) else words
 
 
 def video_stream(container: InputContainer, address: str) -> VideoStream:

@@ -11,10 +11,10 @@ import av
 from av.container import InputContainer
 
 from stream.media.address import advice, redact, scheme
+from stream.media.opening import BOUNDS, FAILURES, reason
 from stream.media.srt import Receiver, missing, relayed
 from stream.settings.config import Camera
-from stream.sources.container import FAILURES, ContainerSource, reason
-from stream.sources.decoder import BOUNDS
+from stream.sources.container import ContainerSource
 from stream.sources.error import SourceError
 
 HLS_STALL_MS = 15_000.0

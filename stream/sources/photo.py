@@ -10,13 +10,13 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from stream.media.address import readable
+from stream.media.opening import BOUNDS, FAILURES, open_local, reason
+from stream.media.orientation import photo_matrix, stream_matrix
 from stream.media.pixels import EXACT, Converter
 from stream.message import Pixels
-from stream.sources.container import FAILURES, reason, video_stream
-from stream.sources.decoder import BOUNDS, LENIENT, STRICT
+from stream.sources.container import video_stream
+from stream.sources.decoder import LENIENT, STRICT
 from stream.sources.error import SourceError
-from stream.sources.file import open_local
-from stream.sources.orientation import photo_matrix, stream_matrix
 
 _PNG_SIGNATURE_BYTES = 8
 _PNG_FRAME_BYTES = 12  # length, name and checksum of a chunk

@@ -183,6 +183,14 @@ def test_a_recording_is_as_long_as_what_was_seen_after_any_number_of_reconnects(
     assert times_ms(path)[-1] == time_ms - 2040
 
 
+@pytest.mark.parametrize("name", ["rec-10:30.mp4", "http:a.mkv", "100% [a] {b}.webm", "50%d.mp4", "take:%d.png"])
+def test_any_name_is_a_file(tmp_path: Path, make_frame: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    record(Path(name), [make_frame(0, 0), make_frame(1, 40 * MS), EndOfStream("cam", 1)])
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".png"] == [name] * (not name.endswith(".png"))
+    assert len(list(tmp_path.glob("take:%d-*.png"))) == 2 * name.endswith(".png")
+
+
 def test_each_camera_has_its_own_file(tmp_path: Path, make_frame: Any) -> None:
     frames = [make_frame(i, i * 40 * MS, camera=c) for i in range(3) for c in ("left", "right")]
     record(tmp_path / "deep" / "{camera}.mp4", frames, ("left", "right"))
