@@ -85,7 +85,7 @@ class Movie:
     def _begin(self, sound: Sound | None, rate_hz: float) -> None:
         container = self.form.container
         encoded = sound is not None and not copies(sound, container.sounds)
-        options = FLUSHED | container.options | (container.encoded_sound if encoded else {})
+        options = {**FLUSHED, **container.options, **(container.encoded_sound if encoded else {})}
         self._container = av.open(ffmpeg_name(self.path), "w", format=container.muxer, container_options=options)
         self._stream = _video_stream(self._container, self.form, self._shape, rate_hz)
         self._sound = open_track(sound, self._container, container.sounds) if sound else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from av import Packet, VideoFrame, VideoStream
 from av.container import InputContainer
@@ -70,7 +71,7 @@ def _bared(packet: Packet[VideoStream], codec: str) -> Iterator[Packet[VideoStre
     bare = {"png": bare_png, "mjpeg": bare_jpeg}.get(codec)
     if bare is not None and packet.size:
         for exif in (True, False):
-            yield Packet(bare(bytes(packet), exif=exif))
+            yield cast("Packet[VideoStream]", Packet(bare(bytes(packet), exif=exif)))
 
 
 def bare_png(content: bytes, *, exif: bool) -> bytes:
