@@ -7,8 +7,8 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
+from stream.bounds import MAX_PIXELS
 from stream.media.address import tells
-from stream.message import MAX_PIXELS
 
 BOUNDS = {"max_pixels": str(MAX_PIXELS)}
 """Given to whatever opens or decodes: FFmpeg then refuses a larger picture before it takes memory for it."""
