@@ -40,18 +40,21 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "stream.message": ("clothseg.network", "stream.bounds"),
     "stream.transport": ("clothseg.labels", "stream.stage", "stream.bounds", "stream.message"),
     "stream.client": ("stream.stage", "stream.transport"),
-    "stream.media": ("stream.message",),
+    "stream.media": ("stream.bounds", "stream.message"),
     "stream.settings": (  # of media how an address is shown: a refusal must not repeat a secret
         "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
         "stream.stage", "stream.message", "stream.transport", "stream.media",
     ),
     "stream.process": ("stream.stage", "stream.message", "stream.settings"),
     # then where pictures come from and go to,
-    "stream.sources": ("clothseg.labels", "stream.stage", "stream.message", "stream.settings", "stream.media"),
+    "stream.sources": (
+        "clothseg.labels", "stream.stage", "stream.bounds", "stream.message", "stream.settings", "stream.media",
+    ),
     "stream.sinks": ("stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.media"),
     # then the stages,
     "stream.capture": (
-        "stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.process", "stream.sources",
+        "stream.stage", "stream.bounds", "stream.message", "stream.transport", "stream.settings", "stream.process",
+        "stream.sources",
     ),
     "stream.dispatch": (
         "clothseg.network", "stream.message", "stream.transport", "stream.settings", "stream.process",
