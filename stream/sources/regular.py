@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import av
@@ -26,4 +27,6 @@ def open_film(path: Path) -> ContainerSource:
     except FAILURES as error:
         file.close()
         raise SourceError(f"{path} cannot be read as a video: {reason(error)}") from None
-    return ContainerSource(container, str(path), mode="file", realtime=False, release=file.close)
+    source = ContainerSource(container, str(path), mode="file", realtime=False, release=file.close)
+    weakref.finalize(source, file.close)  # effects are dropped, not closed
+    return source
