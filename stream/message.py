@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import ClassMap
 from clothseg.network.roi import Box
 
 Pixels = NDArray[np.uint8]
@@ -30,7 +31,6 @@ as `LateMasks`."""
 
 MAX_SIDE_PX = 16_384
 MAX_PIXELS = 64_000_000
-MAX_CLASSES = 256
 
 
 class MessageError(ValueError):
@@ -57,13 +57,13 @@ def _expect_picture(name: str, pixels: Pixels, channels: int) -> None:
     )
 
 
-def _expect_probabilities(planes: Pixels, classes: tuple[str, ...]) -> None:
+def _expect_probabilities(planes: Pixels, classes: ClassMap) -> None:
     _expect(
         planes.dtype == np.uint8 and planes.ndim == 3 and planes.size > 0,
         "probabilities as uint8 (K, h, w)",
         f"{planes.dtype} {planes.shape}",
     )
-    _expect(planes.shape[0] == len(classes), f"{len(classes)} classes", planes.shape[0])
+    _expect(planes.shape[0] == len(classes.names), f"{len(classes.names)} classes", planes.shape[0])
     _expect(planes.shape[1] * planes.shape[2] <= MAX_PIXELS, f"at most {MAX_PIXELS} pixels", planes.shape)
 
 
@@ -128,7 +128,7 @@ class SegmentedFrame:
     """A frame and its class `probabilities` (K, h, w) uint8, 0..255, at the network's resolution."""
 
     frame: Frame
-    classes: tuple[str, ...]
+    classes: ClassMap
     probabilities: Pixels
 
     def __post_init__(self) -> None:
@@ -141,7 +141,7 @@ class LateMasks:
 
     camera: str
     seq: int
-    classes: tuple[str, ...]
+    classes: ClassMap
     probabilities: Pixels
 
     def __post_init__(self) -> None:
@@ -152,14 +152,14 @@ class LateMasks:
 class CompositedFrame:
     """A frame with everything an output may want of it, at full size (H, W).
 
-    `alpha` (H, W) is the matte of what is cut out, `parts` (H, W) the class index of every pixel,
+    `alpha` (H, W) is the matte of what is cut out, `parts` (H, W) the index in `classes` of every pixel,
     `foreground` (H, W, 3) BGR the person's own colour, free of the old background at the edges, and
     `composite` (H', W', 3) BGR the finished view. `mask_age_ns` is how much older the picture is that
     the network last saw: 0 where it was this one.
     """
 
     frame: Frame
-    classes: tuple[str, ...]
+    classes: ClassMap
     probabilities: Pixels
     alpha: Pixels
     parts: Pixels

@@ -1,5 +1,6 @@
-"""Puts a flat garment photo on whoever wears a top, a bottom or a dress."""
+"""Puts a flat garment photo on whoever wears a garment of its kind."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import USUAL, Region
 from clothseg.tryon.asset import EffectError, read_picture
 from clothseg.tryon.blend import Picture
-from clothseg.tryon.fitting import Flat, halvings
+from clothseg.tryon.fitting import Flat, FlatFor, halvings
 from clothseg.tryon.outline import landmarks, proportion
-from clothseg.tryon.part import Part, covered_mask
+from clothseg.tryon.part import Part, class_mask
 
 _LONGEST_PX = 1024
 _OUTLINE_PX = 256  # the longer side of the mask in which the flat garment's landmarks are looked for
@@ -22,7 +24,7 @@ class GarmentPhoto(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     """The photo of one garment, laid flat or hung, fitted onto the worn one."""
 
     part: Part
-    """What it is put on: `top`, `bottom`, or `dress`, which covers whatever clothing is worn."""
+    """What it is put on, a garment of the model; one of the whole body (`dress`) covers whatever clothing is worn."""
     image: Path
     """A PNG with alpha, or a PNG or JPEG photo of one garment."""
 
@@ -35,8 +37,10 @@ def cut_out_clothing(photo: Picture) -> NDArray[np.uint8]:
     """Cut clothing out of a photo by the network that ships: a `CutOut`."""
     from clothseg.segmenter import Segmenter  # here, because most effects need no network
 
-    found = Segmenter.load()(photo)
-    return _to_edges(photo, np.asarray(cv2.bitwise_and(found.alpha, covered_mask(found.parts, "dress")), np.uint8))
+    segmenter = Segmenter.load()
+    found = segmenter(photo)
+    clothing = class_mask(found.parts, segmenter.classes.garments)
+    return _to_edges(photo, np.asarray(cv2.bitwise_and(found.alpha, clothing), np.uint8))
 
 
 def _to_edges(photo: Picture, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -58,7 +62,7 @@ def _to_edges(photo: Picture, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return alpha if np.count_nonzero(cut) < 0.5 * np.count_nonzero(alpha > 127) else cut
 
 
-def open_garment(settings: GarmentPhoto, cut_out: CutOut) -> Flat:
+def open_garment(settings: GarmentPhoto, cut_out: CutOut) -> FlatFor:
     """The garment of `settings`, cut out by its own alpha, or by `cut_out` where it has none, and measured.
 
     Raises EffectError if the picture cannot be read or shows no garment.
@@ -67,7 +71,10 @@ def open_garment(settings: GarmentPhoto, cut_out: CutOut) -> Flat:
     colour, alpha = np.ascontiguousarray(picture[:, :, :3]), picture[:, :, 3]
     if alpha.min() > 127:
         alpha = cut_out(colour)
-    return lay_flat(colour, _largest(alpha), settings.part, settings.image)
+    alone = _largest(alpha)
+    flat_for = functools.cache(lambda region: lay_flat(colour, alone, settings.part, region, settings.image))
+    flat_for(USUAL.region(settings.part) or "upper")  # refused now, and most likely the one that will be asked for
+    return flat_for
 
 
 def _largest(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -80,18 +87,17 @@ def _largest(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.bitwise_and(alpha, cv2.dilate(kept, np.ones((3, 3), np.uint8))), np.uint8)
 
 
-def lay_flat(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], part: Part, name: Path) -> Flat:
+def lay_flat(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], part: Part, region: Region, name: Path) -> Flat:
     """`colour` (H, W, 3) uint8 BGR of which `alpha` (H, W) uint8 is the garment; `name` is for the error."""
     scale = _OUTLINE_PX / max(alpha.shape)
     small = cv2.resize(alpha, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) > 127
     garment = np.pad(small, 4)  # room around, so that no edge of the picture is taken for a cut
-    points = landmarks(garment, garment, part, None)
+    points = landmarks(garment, garment, region, None)
     if points is None:
         raise EffectError(f"{name} shows no garment: expected the photo of one {part} or a PNG with alpha around it")
     brightness = float(np.median(colour[alpha > 127].max(axis=1)))
-    return Flat(
-        part, halvings(_spread(colour, alpha)), (points - 4) / scale, proportion(points, part), max(brightness, 1.0)
-    )
+    cloth, length = halvings(_spread(colour, alpha)), proportion(points, region)
+    return Flat(part, region, cloth, (points - 4) / scale, length, max(brightness, 1.0))
 
 
 def _spread(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

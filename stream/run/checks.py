@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from clothseg.network.checkpoint import DEFAULT_WEIGHTS, read_metadata
+from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
 from stream import sinks
-from stream.composite.effects import open_dressing
+from stream.composite.effects import expect_cut_out, expect_garments, open_dressing
 from stream.settings.config import ConfigError, Run
 
 
@@ -39,6 +39,8 @@ def _check_web(settings: Run, stages: tuple[str, ...]) -> None:
 def _check_weights(settings: Run) -> None:
     weights = settings.model.weights or DEFAULT_WEIGHTS
     try:
-        read_metadata(weights)
+        classes = read_metadata(weights).class_map
     except (OSError, ValueError) as error:
         raise ConfigError(f"model.weights: {error}") from error
+    expect_cut_out(classes, settings.cutout)
+    expect_garments(classes, settings.effects)

@@ -14,13 +14,13 @@ import cv2
 import msgspec
 import numpy as np
 
-from clothseg.labels import PALETTE
-from stream.message import MAX_CLASSES, MAX_PIXELS, MAX_SIDE_PX, CompositedFrame, Mode, Pixels, with_alpha
+from clothseg.classes import ClassMap, ModelClass
+from stream.message import MAX_PIXELS, MAX_SIDE_PX, CompositedFrame, Mode, Pixels, with_alpha
 from stream.stage import StreamError
 from stream.transport import codec
 from stream.transport.codec import Buffer, CodecError, Encoding
 
-VERSION = 1
+VERSION = 2
 MAX_HEADER_BYTES = 65_536
 MAX_TOPIC_BYTES = 256
 ROSTER_TOPIC = "/streams"
@@ -104,9 +104,11 @@ class FrameHeader(msgspec.Struct, frozen=True):
     mask_age_ns: int
     height: int
     width: int
-    classes: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...]
+    classes: tuple[ModelClass, ...]
     planes: tuple[Plane, ...]
+
+    def __post_init__(self) -> None:
+        ClassMap(self.classes)  # raises ValueError, which decoding makes its own
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -168,8 +170,7 @@ class PublishedFrame:
         self.captured_ns = header.captured_ns
         self.mask_age_ns = header.mask_age_ns
         self.height, self.width = header.height, header.width
-        self.classes = header.classes
-        self.palette = header.palette
+        self.classes = ClassMap(header.classes)
         self.crop = next((plane.crop for plane in header.planes if plane.crop), (0, 0, self.width, self.height))
         self._planes = planes
 
@@ -242,8 +243,7 @@ class FrameEncoder:
             self._frame.mask_age_ns,
             height,
             width,
-            self._frame.classes,
-            PALETTE,
+            self._frame.classes.classes,
             tuple(plane for plane, _ in coded),
         )
         return [str(topic).encode(), msgspec.json.encode(header), *(buffer for _, buffer in coded)]
@@ -333,8 +333,8 @@ def _decoded(header: FrameHeader, buffers: Sequence[Buffer]) -> PublishedFrame:
         raise ProtocolError(f"expected {len(header.planes)} planes, got {len(buffers)}")
     if not (1 <= header.height <= MAX_SIDE_PX and 1 <= header.width <= MAX_SIDE_PX):
         raise ProtocolError(f"expected sides of 1 to {MAX_SIDE_PX} pixels, got {header.width}x{header.height}")
-    if header.height * header.width > MAX_PIXELS or len(header.classes) > MAX_CLASSES:
-        raise ProtocolError(f"expected at most {MAX_PIXELS} pixels and {MAX_CLASSES} classes")
+    if header.height * header.width > MAX_PIXELS:
+        raise ProtocolError(f"expected at most {MAX_PIXELS} pixels, got {header.width}x{header.height}")
     for plane in header.planes:
         _expect_shape(plane, header)
     return PublishedFrame(

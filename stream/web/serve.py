@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
 from stream.process.pipe import BEAT_S, Lifeline, Notice
 from stream.settings.config import ConfigError, Run, Web
 from stream.stage import StreamError
@@ -57,7 +58,8 @@ def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
     dresser = Dresser(settings.control.bind)
     try:
         uplink = Uplink(peer, web.visitors, web.rate_hz)
-        house = House(web, tuple(settings.cameras), transport.published, uplink, wardrobe, dresser)
+        classes = read_metadata(settings.model.weights or DEFAULT_WEIGHTS).class_map
+        house = House(web, tuple(settings.cameras), transport.published, uplink, wardrobe, dresser, classes)
         server = _server(web, build(house, access, _alongside(uplink)))
         lifeline.report(Notice(f"the page is at {address(web, listener)}"))
         asyncio.run(_serve(server, listener, lifeline))

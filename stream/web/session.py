@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from clothseg.labels import CLASSES, PALETTE
+from clothseg.classes import ClassMap
 from stream.settings.config import Web
 from stream.transport.protocol import Stream
 from stream.web import talk
@@ -20,7 +20,7 @@ from stream.web.allowance import Allowance
 from stream.web.call import CallError, open_call
 from stream.web.dresser import Dresser, DressError
 from stream.web.guest import Guest
-from stream.web.look import LookError, effects_of
+from stream.web.look import BACKGROUND, LookError, effects_of
 from stream.web.photo import PhotoError, photo_ending
 from stream.web.presenter import Presenter
 from stream.web.spectator import follow
@@ -32,7 +32,10 @@ _MAX_PHOTO_BYTES = 3_000_000
 
 
 class House(NamedTuple):
-    """What all visitors share: the cameras of the house, where results are published, what can be worn."""
+    """What all visitors share: the cameras of the house, where results are published, what can be worn.
+
+    classes: those of the model that segments them.
+    """
 
     settings: Web
     cameras: tuple[str, ...]
@@ -40,20 +43,28 @@ class House(NamedTuple):
     uplink: Uplink
     wardrobe: Wardrobe
     dresser: Dresser
+    classes: ClassMap
 
     def hello(self) -> talk.Hello:
         """What a page is told first."""
         shelves = (self.wardrobe.garments, self.wardrobe.textures, self.wardrobe.backgrounds)
         garments, textures, backgrounds = (tuple(piece.item for piece in shelf.values()) for shelf in shelves)
+        # What cannot be put on anybody is not offered.
+        garments = tuple(item for item in garments if item.part in self.places)
         return talk.Hello(
             self.cameras,
             garments,
             textures,
             backgrounds,
-            tuple(talk.Class(name, (r, g, b)) for name, (b, g, r) in zip(CLASSES, PALETTE, strict=True)),
+            tuple(talk.Class(one.name, one.role, one.region, one.colour[::-1]) for one in self.classes.classes),
             self.settings.size_px,
             self.settings.rate_hz,
         )
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where something of the visitor's own may be used: the background, and each garment."""
+        return (BACKGROUND, *(self.classes.names[index] for index in self.classes.garments))
 
 
 class Socket(Protocol):
@@ -127,7 +138,9 @@ class Session:
                 await self._say(talk.Pong(clock_ms, time.monotonic() * 1000))
             case talk.Show():
                 self._presenter.show = said
-            case talk.Wear():
+            case talk.Wear(worn=worn):
+                if unknown := worn.keys() - {*self._house.places}:
+                    raise LookError(f"there is no {', '.join(sorted(unknown))} to put anything on: reload the page")
                 self._wear = said
                 await self._dress()
             case talk.Photo(slot, data):
@@ -197,6 +210,10 @@ class Session:
         """Keep a photo for as long as the page is open, in a folder that only this server may read."""
         if len(data) > _MAX_PHOTO_BYTES:
             raise PhotoError(f"expected a photo of at most {_MAX_PHOTO_BYTES} bytes, got {len(data)}: choose another")
+        if slot not in self._house.places:
+            raise PhotoError(
+                f"expected a photo for one of {', '.join(self._house.places)}, got {slot}: reload the page"
+            )
         ending = photo_ending(data)
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="visitor-"))

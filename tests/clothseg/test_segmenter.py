@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from clothseg.classes import USUAL
 from clothseg.labels import BACKGROUND, CLASSES
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS, load, read_metadata, save
 from clothseg.network.roi import Box
@@ -79,7 +80,7 @@ def test_classes_and_size_come_from_the_weights(tmp_path: Path) -> None:
     metadata, state = load(DEFAULT_WEIGHTS)
     save(tmp_path / "small.safetensors", msgspec.structs.replace(metadata, area_px=48 * 64), state)
     segmenter = Segmenter.load(tmp_path / "small.safetensors", engine="openvino", precision="fp32", threads=1)
-    assert segmenter.classes == CLASSES
+    assert segmenter.classes == USUAL
     assert segmenter.probabilities(scene(480, 640)).shape == (5, 48, 64)
 
 

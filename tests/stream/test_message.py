@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from clothseg.classes import class_map
 from clothseg.network.roi import Box
 from stream.message import MAX_SIDE_PX, Done, Frame, LateMasks, MessageError, Picture, SegmentedFrame
 from tests.stream.pictures import composited, frame, picture
@@ -37,9 +38,9 @@ def test_numbers_begin_at_zero(epoch: int, seq: int) -> None:
 @pytest.mark.parametrize("shape", [(4, 4), (2, 4, 4), (0, 4, 4), (3, 0, 4)])
 def test_probabilities_have_a_plane_for_every_class(shape: tuple[int, ...]) -> None:
     with pytest.raises(MessageError):
-        SegmentedFrame(frame(), ("a", "b", "c"), np.zeros(shape, np.uint8))
+        SegmentedFrame(frame(), class_map(("background", "person", "top")), np.zeros(shape, np.uint8))
     with pytest.raises(MessageError):
-        LateMasks("front", 0, ("a", "b", "c"), np.zeros(shape, np.uint8))
+        LateMasks("front", 0, class_map(("background", "person", "top")), np.zeros(shape, np.uint8))
 
 
 def test_masks_have_the_size_of_their_picture() -> None:

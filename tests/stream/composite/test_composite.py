@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clothseg.classes import USUAL
 from clothseg.labels import DRESS, PALETTE, TOP
 from clothseg.network.roi import Box
 from stream.composite.composite import Acknowledged, paint_parts, step
@@ -44,7 +45,7 @@ def segmented(seq: int, camera: str = "front") -> SegmentedFrame:
     planes = np.stack([(parts == index).astype(np.uint8) * 255 for index in range(len(CLASSES))])
     made = frame(seq, camera)
     picture = dataclasses.replace(made.picture, pixels=pixels, pts_ns=pts_ns)
-    return SegmentedFrame(dataclasses.replace(made, picture=picture), CLASSES, planes)
+    return SegmentedFrame(dataclasses.replace(made, picture=picture), USUAL, planes)
 
 
 def frames(items: list[Any], run: Run) -> list[CompositedFrame]:
@@ -201,7 +202,7 @@ def test_effects_change_the_composite_and_nothing_else() -> None:
 
 def test_every_class_is_painted_in_its_colour() -> None:
     parts = np.arange(len(CLASSES), dtype=np.uint8)[None, :]
-    painted = paint_parts(np.zeros((1, len(CLASSES), 3), np.uint8), parts)
+    painted = paint_parts(np.zeros((1, len(CLASSES), 3), np.uint8), parts, USUAL)
     assert np.abs(painted[0].astype(float) - 0.55 * np.array(PALETTE)).max() <= 1
 
 

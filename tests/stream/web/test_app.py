@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from clothseg.classes import USUAL
 from stream.settings.config import Web
 from stream.web.access import open_access
 from stream.web.app import FULL, POLICY, build
@@ -33,7 +34,9 @@ async def nothing(_: Starlette) -> AsyncIterator[None]:
 
 
 def client_of(web: Web, base_url: str) -> TestClient:
-    house = House(web, ("front",), "ipc:///nowhere", cast(Uplink, NoUplink()), read_wardrobe(web), cast(Dresser, None))
+    house = House(
+        web, ("front",), "ipc:///nowhere", cast(Uplink, NoUplink()), read_wardrobe(web), cast(Dresser, None), USUAL
+    )
     return TestClient(build(house, open_access(web), nothing), base_url=base_url)
 
 

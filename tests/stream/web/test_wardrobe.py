@@ -28,7 +28,7 @@ def test_the_wardrobe_that_ships_has_something_for_every_part() -> None:
 @pytest.mark.parametrize(
     ("card", "complaint"),
     [
-        ("title: Coat\npart: coat\nimage: a.png\nlicence: own\n", r"coat\.yaml: .*part"),
+        ("title: Coat\npart: a coat\nimage: a.png\nlicence: own\n", r"coat\.yaml: .*part"),
         ("title: Coat\npart: top\nimage: a.png\n", r"coat\.yaml: .*licence"),
         ("title: Coat\nimage: a.png\nlicence: own\n", "a garment names its part"),
         ("title: Coat\npart: top\nimage: ../a.png\nlicence: own\n", "expected a file name beside it"),
