@@ -54,8 +54,8 @@ class Adapter:
         self._in_order = metadata.planes == tuple((k,) for k in range(len(metadata.planes)))
         self._order = [planes[0] for planes in metadata.planes]
         # One multiplication and one sum for each pixel: (x / 255 − mean) / std.
-        self._scale = np.float32([1 / (255 * s) for s in metadata.std])
-        self._shift = np.float32([m / s for m, s in zip(metadata.mean, metadata.std, strict=True)])
+        self._scale = np.array([1 / (255 * s) for s in metadata.std], np.float32)
+        self._shift = np.array([m / s for m, s in zip(metadata.mean, metadata.std, strict=True)], np.float32)
 
     def __call__(self, batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Pictures (B, h, w, 3) uint8 BGR to class probabilities (B, K, h, w) uint8, 0..255."""
@@ -84,7 +84,7 @@ class Adapter:
                 planes = np.exp(planes - planes.max(1, keepdims=True))
                 planes /= planes.sum(1, keepdims=True)
             case "sigmoid":
-                planes = 1 / (1 + np.exp(-np.maximum(planes, -80)))
+                planes = np.reciprocal(1 + np.exp(-np.maximum(planes, -80)))
         if planes.shape[1] < count:  # one map alone: what is not the person is the background
             planes = np.concatenate([1 - planes, planes], 1)
         return np.stack([planes[:, list(of)].sum(1) for of in self._metadata.planes], 1)

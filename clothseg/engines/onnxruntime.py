@@ -61,11 +61,11 @@ def exported_model(weights: Path) -> Path | bytes:
     """A network of ours in float32, kept as a file where that can be."""
     from clothseg.engines.export_onnx import model_of
 
-    def content() -> bytes:
-        model: bytes = model_of(read_weights(weights)).SerializeToString()
-        return model
+    def write(path: Path) -> None:
+        path.write_bytes(model_of(read_weights(weights)).SerializeToString())
 
     try:
-        return exported(weights, "model.onnx", "", lambda path: path.write_bytes(content()) and None)
+        return exported(weights, "model.onnx", "", write)
     except OSError:
-        return content()
+        content: bytes = model_of(read_weights(weights)).SerializeToString()
+        return content

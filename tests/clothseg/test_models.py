@@ -44,22 +44,25 @@ def model(
         numpy_helper.from_array(kernel, "weight"),
         numpy_helper.from_array(bias.astype(np.float32), "bias"),
     ]
-    sides = [size or "h", size or "w"]
     nodes, at = [], "pictures"
     if last:
         nodes.append(helper.make_node("Transpose", ["pictures"], ["first"], perm=[0, 3, 1, 2]))
         at = "first"
     if shrink > 1:
-        pooled = {"kernel_shape": [shrink] * 2, "strides": [shrink] * 2}
-        nodes.append(helper.make_node("AveragePool", [at], ["small"], **pooled))
+        sides = [shrink] * 2
+        nodes.append(helper.make_node("AveragePool", [at], ["small"], kernel_shape=sides, strides=sides))
         at = "small"
     ending = end or ("Transpose" if last else "Identity")
     nodes.append(helper.make_node("Conv", [at, "weight", "bias"], ["logits"]))
-    nodes.append(
-        helper.make_node(ending, ["logits"], ["0"], **({"perm": [0, 2, 3, 1]} if ending == "Transpose" else {}))
-    )
+    last_node = helper.make_node(ending, ["logits"], ["0"])
+    if ending == "Transpose":
+        last_node.attribute.append(helper.make_attribute("perm", [0, 2, 3, 1]))
+    nodes.append(last_node)
     nodes += [helper.make_node("Neg", ["logits"], [str(number)]) for number in range(1, outputs)]
-    entry = helper.make_tensor_value_info("pictures", TensorProto.FLOAT, [1, *sides, 3] if last else [1, 3, *sides])
+    open_or_not = [size or "h", size or "w"]
+    entry = helper.make_tensor_value_info(
+        "pictures", TensorProto.FLOAT, [1, *open_or_not, 3] if last else [1, 3, *open_or_not]
+    )
     given = [helper.make_tensor_value_info(str(number), TensorProto.FLOAT, [None] * 4) for number in range(outputs)]
     graph = helper.make_graph(nodes, path.stem, [entry], given, constants)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), path)

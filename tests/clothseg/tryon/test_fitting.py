@@ -186,7 +186,8 @@ def test_another_picture_size_or_a_jump_begins_anew(flat: Flat) -> None:
     found = mark(shown)
     assert found is not None
     assert found[0] == pytest.approx(380, abs=12)
-    half = Matte(*(np.ascontiguousarray(plane[::2, ::2]) for plane in matte[:3]), matte.classes)
+    alpha, parts, foreground = (p[::2, ::2].copy() for p in (matte.alpha, matte.parts, matte.foreground))
+    half = Matte(alpha, parts, foreground, matte.classes)
     smaller, _ = fit(state, half.foreground, half, flat, 66 * MS)
     assert len(smaller) == 1
 
