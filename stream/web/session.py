@@ -113,10 +113,10 @@ class Session:
             for task in done:
                 task.result()
         finally:
-            for task in (*tasks, *self._errands):
-                task.cancel()
-            await asyncio.gather(*tasks, *self._errands, return_exceptions=True)
-            await self._leave()
+            try:
+                await _end({*tasks, *self._errands})
+            finally:  # whatever interrupts this, nothing may be left
+                await self._leave()
 
     async def _listen(self, messages: AsyncIterator[str | bytes]) -> None:
         async for message in messages:
@@ -234,3 +234,13 @@ class Session:
         task = asyncio.create_task(run())
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
+
+
+async def _end(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for their end; what they fail with when the page is gone is nobody's concern."""
+    for task in tasks:
+        task.cancel()
+    ended, _ = await asyncio.wait(tasks)  # not `gather`, which hides from whoever cancels this that it was them
+    for task in ended:
+        if not task.cancelled():
+            task.exception()
