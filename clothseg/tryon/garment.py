@@ -79,8 +79,10 @@ def open_garment(settings: GarmentPhoto, cut_out: CutOut) -> FlatFor:
 
 def garment_alpha(picture: NDArray[np.uint8], cut_out: CutOut) -> NDArray[np.uint8]:
     """How much of each pixel of `picture` (H, W, 4) BGRA is its garment, (H, W) uint8: by its own alpha, or by
-    `cut_out` where that hides nothing."""
+    `cut_out` where that hides nothing; none of it where the picture is too small to show one."""
     alpha = picture[:, :, 3]
+    if min(alpha.shape) < _SMALLEST_PX:
+        return np.zeros_like(alpha)
     if alpha.min() > 127:
         alpha = cut_out(np.ascontiguousarray(picture[:, :, :3]))
     return _largest(alpha)
