@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from clothseg.network.checkpoint import Metadata, save
+from clothseg.training.crowds import CrowdMaker
 from clothseg.training.eval.evaluation import evaluate
 from clothseg.training.eval.metrics import Report
 from clothseg.training.eval.predictors import from_weights
@@ -71,10 +72,11 @@ def run(config: Path, out: Path) -> None:
     if last.exists():
         state.load(last)
     pool = Pool(training.data, training.keep_px)
+    crowds = CrowdMaker(training.crowds, pool.samples, pool.chances) if training.crowds else None
     shown = list(islice(read(training.validation), _SHOWN)) if training.validation else []
     silent: nullcontext[Callable[[Progress], None]] = nullcontext(lambda progress: None)
     with Feedback(out, network, shown) if team.rank == 0 else silent as report:
-        train(Run(training, state, pool, team), report, last)
+        train(Run(training, state, pool, team, crowds), report, last)
     if team.rank == 0:
         write_weights(out / "weights.safetensors", training, about, state, pool)
         print(f"wrote {out / 'weights.safetensors'}")

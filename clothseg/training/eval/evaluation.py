@@ -40,17 +40,18 @@ def evaluate(samples: Iterable[Sample], predict: Predictor, tick: Callable[[], N
         found = predict(sample)
         scores.add(sample.mask, found.parts, found.alpha, found.confidence)
         tells_garments &= found.tells_garments
-        present = [value for value in _garment_ious(sample, found) if value is not None]
-        if present:
-            cases.append(Case(sample.name, float(np.mean(present)), case_view(sample, found)))
+        if (case := case_of(sample, found)) is not None:
+            cases.append(case)
         tick()
     report = scores.report() if tells_garments else person_alone(scores.report())
     return Evaluation(report, sorted(cases, key=lambda case: case.iou))
 
 
-def _garment_ious(sample: Sample, found: Prediction) -> list[float | None]:
+def case_of(sample: Sample, found: Prediction) -> Case | None:
+    """A picture as a case for a person to look at; none where it shows no garment."""
     ious = class_iou(confusion(sample.mask, found.parts))
-    return [ious[index] for index in GARMENTS]
+    present = [value for value in (ious[index] for index in GARMENTS) if value is not None]
+    return Case(sample.name, float(np.mean(present)), case_view(sample, found)) if present else None
 
 
 def case_view(sample: Sample, found: Prediction) -> npt.NDArray[np.uint8]:

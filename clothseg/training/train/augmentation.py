@@ -38,14 +38,25 @@ class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def make_batch(
-    samples: Sequence[Sample], backgrounds: Sequence[Sample], size: Size, settings: Augmentation, rng: Generator
+    samples: Sequence[Sample],
+    backgrounds: Sequence[Sample],
+    size: Size,
+    settings: Augmentation,
+    rng: Generator,
+    framed: Sequence[Sample] = (),
 ) -> tuple[Tensor, Tensor]:
-    """Varied pictures (B, h, w, 3) uint8 BGR and their masks (B, h, w) int64; all chance comes from `rng`."""
+    """Varied pictures (B, h, w, 3) uint8 BGR and their masks (B, h, w) int64; all chance comes from `rng`.
+
+    `framed` come last: samples of (h, w) already, as made crowds are, whose figures and places stay where they are.
+    """
     pictures, masks = _stack(samples)
     matrices = np.stack([_framing(sample, size, settings, rng) for sample in samples])
     moved, labels = _move(pictures, masks, matrices, size)
     moved, labels = _replace_background(moved, labels, backgrounds, settings, rng)
     moved = _dye(moved, labels, settings, rng)
+    if framed:
+        moved = torch.cat([moved, _stack(framed)[0]])
+        labels = torch.cat([labels, torch.from_numpy(np.stack([sample.mask for sample in framed])).long()])
     moved = _light(moved, settings, rng)
     moved = _sensor(moved, settings, rng)
     batch = (moved * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
