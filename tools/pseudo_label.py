@@ -2,8 +2,8 @@
 
 Tagged photos of Clothing Co-Parsing: `python tools/pseudo_label.py ccp configs/datasets/ccp-val.yaml OUT`; one that is
 not tagged `dress` is given none. Webcam clips of people in top and bottom, with mattes of tools/peer_selfie.py or
-without: `python tools/pseudo_label.py clips CLIPS OUT --peer MATTES`. Places without people, from a still camera whose frame 700
-shows no one: `python tools/pseudo_label.py empty CLIP OUT --empty-at 700`.
+without: `python tools/pseudo_label.py clips CLIPS OUT --peer MATTES`. Places without people, from a still camera whose
+frame 700 shows no one: `python tools/pseudo_label.py empty CLIP OUT --empty-at 700`.
 """
 
 import argparse

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import BACKGROUND, CLASSES
+from clothseg.labels import BACKGROUND
 from clothseg.training.crowds import Crowd, CrowdMaker, Crowds
-from clothseg.training.eval.evaluation import Case, Evaluation, case_of
+from clothseg.training.eval.evaluation import Case, case_of
 from clothseg.training.eval.metrics import Report, Scores, confusion, person_iou
 from clothseg.training.eval.predictors import Predictor
 from clothseg.training.samples import DataSet, Sample, decode_path, read
@@ -93,7 +93,7 @@ def score_crowds(made: CrowdSet, predict: Predictor, tick: Callable[[], None]) -
 
 
 def found_people(crowd: Crowd, parts: npt.NDArray[np.uint8]) -> dict[str, list[bool]]:
-    """Whether each of those who are seen is found, by how far they are: half of what is seen of them is not background."""
+    """Whether each of those who are seen is found, by how far they are: half of their seen pixels are somebody's."""
     answers: dict[str, list[bool]] = {reach: [] for reach in REACHES}
     for number, height in enumerate(crowd.heights, start=1):
         seen = crowd.people == number

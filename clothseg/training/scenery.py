@@ -30,7 +30,7 @@ def draw_place(surroundings: Sequence[Sample], photos: Sequence[Pixels], size: S
 
 
 def beside_figure(sample: Sample) -> Pixels | None:
-    """What is beside a figure, mirrored so that it has no seam; all of a picture without one; None if it is too narrow."""
+    """What is beside a figure, mirrored so that it has no seam; a picture without one whole; None if too narrow."""
     if not figure_pixels(sample.mask).any():
         return sample.picture
     left, _, right, _ = figure_box(sample.mask)

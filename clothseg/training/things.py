@@ -49,7 +49,7 @@ def thing(picture: Pixels, alpha: Pixels) -> Cutout:
 
 
 def draw_thing(cloth: Pixels, rng: Generator) -> Cutout:
-    """A thing drawn by chance: turned on a lathe, a box, or a ball. `cloth` (h, w, 3) is a pattern it may be made of."""
+    """A thing drawn by chance: turned on a lathe, a box, or a ball, perhaps in the pattern `cloth` (h, w, 3)."""
     kind = rng.random()
     if kind < 0.6:
         return _turned(cloth, rng)

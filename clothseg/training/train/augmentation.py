@@ -43,6 +43,7 @@ def make_batch(
     size: Size,
     settings: Augmentation,
     rng: Generator,
+    *,
     framed: Sequence[Sample] = (),
 ) -> tuple[Tensor, Tensor]:
     """Varied pictures (B, h, w, 3) uint8 BGR and their masks (B, h, w) int64; all chance comes from `rng`.

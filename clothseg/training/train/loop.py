@@ -188,7 +188,7 @@ def train_step(run: Run, phase: Phase, rate: float) -> float:
     own = np.random.default_rng((training.seed, state.step, team.rank, 1)) if team.rank else rng
     made = _crowds(crowds, phase.batch, size, own) if crowds else []
     samples = pool.draw(phase.batch - len(made), own)
-    pictures, labels = make_batch(samples, pool.samples, size, training.augmentation, own, made)
+    pictures, labels = make_batch(samples, pool.samples, size, training.augmentation, own, framed=made)
     prepare(state.network, phase.frozen)
     with torch.autocast("cpu", torch.bfloat16, enabled=training.precision == "bf16"):
         outputs = _outputs(state.network, pictures, phase.finest)
