@@ -27,6 +27,7 @@ from clothseg.training.eval.predictors import (
 )
 from clothseg.training.eval.report_page import number, page, rows
 from clothseg.training.eval.webcam import WebcamReport, score_clips
+from clothseg.training.mask_browser import browser
 from clothseg.training.samples import as_labelled, read, read_data_set
 
 CCP = Path("configs/datasets/ccp-val.yaml")
@@ -52,6 +53,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, help="write the measures here")
     parser.add_argument("--html", type=Path, help="write a page with the worst and typical cases here")
+    parser.add_argument(
+        "--browse", type=Path, help="write a page of all pictures, the worst first, to correct labels by"
+    )
     return parser.parse_args()
 
 
@@ -88,6 +92,8 @@ def report(options: argparse.Namespace, console: Console) -> None:
         table.add_row(*row)
     if options.html:
         write_atomically(options.html, page(f"{name} on {title.stem}", evaluation).encode())
+    if options.browse:
+        write_atomically(options.browse, browser(f"{name} on {title.stem}", evaluation.cases).encode())
     if options.clips:
         clips = score_clips(sorted(options.clips.glob("*.mkv")), predict, options.peer)
         for label, value in _clip_rows(clips):
@@ -127,7 +133,7 @@ def _crowds(
         task = progress.add_task("scoring", total=made.frames)
         report, cases = score_crowds(made, predict, lambda: progress.advance(task))
     written["crowds"] = report
-    return path, Evaluation(report.pictures, cases), _crowd_rows(report)
+    return path, Evaluation(report.pictures, cases, {}), _crowd_rows(report)
 
 
 def _crowd_rows(report: CrowdReport) -> Rows:

@@ -70,6 +70,15 @@ def test_the_shipped_weights_are_scored_and_shown(score: Score, tmp_path: Path) 
     assert "data:image/" in content
 
 
+def test_every_picture_is_browsed_the_worst_first_by_any_garment(score: Score, tmp_path: Path) -> None:
+    page = tmp_path / "browse.html"
+    score("--masks", str(tmp_path / "masks"), "--browse", str(page))
+    content = page.read_text()
+    assert content.count("<figure ") == 2
+    assert 'data-name="1" data-garments="1.0000" data-top="1.0000" data-bottom="1.0000"' in content
+    assert "data-dress" not in content.split("<script>")[0]
+
+
 def test_a_missing_mask_is_one_sentence(score: Score, tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     with pytest.raises(SystemExit, match=r"0\.png"):

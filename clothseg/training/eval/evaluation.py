@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import GARMENTS, IGNORE, PALETTE
+from clothseg.labels import CLASSES, GARMENTS, IGNORE, PALETTE
+from clothseg.training.bootstrap import Interval, intervals
 from clothseg.training.eval.metrics import Report, Scores, class_iou, confusion, person_alone
 from clothseg.training.eval.predictors import Prediction, Predictor
 from clothseg.training.samples import Sample
@@ -17,41 +18,47 @@ _SHOWN_PX: Final = 320  # height of a picture in the report
 
 
 class Case(NamedTuple):
-    """One picture of a report: its mean garment IoU, and picture | truth | prediction side by side (BGR)."""
+    """One picture of a report: mean garment IoU, picture | truth | prediction side by side (BGR), IoU by garment."""
 
     name: str
     iou: float
     view: npt.NDArray[np.uint8]
+    ious: dict[str, float | None]
 
 
 class Evaluation(NamedTuple):
-    """The measures, and all cases, the worst first."""
+    """The measures, all cases, the worst first, and each class's 95 % interval over the pictures."""
 
     report: Report
     cases: list[Case]
+    spread: dict[str, Interval]
 
 
 def evaluate(samples: Iterable[Sample], predict: Predictor, tick: Callable[[], None]) -> Evaluation:
     """Score every sample at its native size. Raises ValueError where there is none."""
     scores = Scores()
     cases: list[Case] = []
+    tables = []
     tells_garments = True
     for sample in samples:
         found = predict(sample)
         scores.add(sample.mask, found.parts, found.alpha, found.confidence)
+        tables.append(confusion(sample.mask, found.parts))
         tells_garments &= found.tells_garments
         if (case := case_of(sample, found)) is not None:
             cases.append(case)
         tick()
     report = scores.report() if tells_garments else person_alone(scores.report())
-    return Evaluation(report, sorted(cases, key=lambda case: case.iou))
+    spread = intervals(np.stack(tables)) if tells_garments else {}
+    return Evaluation(report, sorted(cases, key=lambda case: case.iou), spread)
 
 
 def case_of(sample: Sample, found: Prediction) -> Case | None:
     """A picture as a case for a person to look at; none where it shows no garment."""
     ious = class_iou(confusion(sample.mask, found.parts))
-    present = [value for value in (ious[index] for index in GARMENTS) if value is not None]
-    return Case(sample.name, float(np.mean(present)), case_view(sample, found)) if present else None
+    by_garment = {CLASSES[index]: ious[index] for index in GARMENTS}
+    present = [value for value in by_garment.values() if value is not None]
+    return Case(sample.name, float(np.mean(present)), case_view(sample, found), by_garment) if present else None
 
 
 def case_view(sample: Sample, found: Prediction) -> npt.NDArray[np.uint8]:
