@@ -79,7 +79,7 @@ def score_crowds(made: CrowdSet, predict: Predictor, tick: Callable[[], None]) -
         if (case := case_of(sample, found)) is not None:
             cases.append(case)
         tick()
-    empty = sum(tables.values())[BACKGROUND]
+    empty = np.sum(list(tables.values()), axis=0)[BACKGROUND]
     return CrowdEvaluation(
         CrowdReport(
             pictures=scores.report(),

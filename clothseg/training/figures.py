@@ -12,7 +12,7 @@ from clothseg.training.samples import Sample
 
 Pixels = npt.NDArray[np.uint8]
 
-_UNJUDGED: Final = 0.06  # share of the figure's box that may be unjudged: more, and its outline is not known
+_UNJUDGED: Final = 0.06  # share of the figure that may be unjudged: more, and its outline is not known
 _SMALLEST_PX: Final = 60  # height from which a figure can be shown near
 
 
@@ -31,15 +31,16 @@ class Cutout(NamedTuple):
 
 def cut_out_figure(sample: Sample) -> Cutout | None:
     """The largest figure of a sample; None where there is none, or too little of it is known."""
-    figure = (sample.mask != BACKGROUND) & (sample.mask != IGNORE)
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(np.uint8(figure), connectivity=8)
+    # What is not judged belongs to the figure here, or it would fall into pieces where a label is unsure.
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(np.uint8(sample.mask != BACKGROUND), connectivity=8)
     if count < 2:
         return None
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    left, top, width, height, _ = (int(value) for value in stats[largest])
+    left, top, width, height, area = (int(value) for value in stats[largest])
     box = np.s_[top : top + height, left : left + width]
-    mask = np.where(pieces[box] == largest, sample.mask[box], np.uint8(BACKGROUND))
-    unjudged = np.count_nonzero(sample.mask[box] == IGNORE) / mask.size
+    own = pieces[box] == largest
+    unjudged = np.count_nonzero(own & (sample.mask[box] == IGNORE)) / area
+    mask = np.where(own & (sample.mask[box] != IGNORE), sample.mask[box], np.uint8(BACKGROUND))
     dressed = np.isin(mask, GARMENTS).any()
     at_a_side = left == 0 or left + width == sample.mask.shape[1]
     if height < _SMALLEST_PX or unjudged > _UNJUDGED or not dressed or at_a_side:
@@ -47,8 +48,8 @@ def cut_out_figure(sample: Sample) -> Cutout | None:
     solid = np.where(mask != BACKGROUND, np.uint8(255), np.uint8(0))
     # A lens draws an edge about a pixel wide. Half a pixel further in, as at the label's edge the photo already shows
     # what was behind.
-    alpha = cv2.subtract(cv2.multiply(cv2.GaussianBlur(solid, (3, 3), 0), 1.5), 127)
-    alpha = np.where(alpha > 0, cv2.add(alpha, 40), alpha).astype(np.uint8)
+    soft = cv2.GaussianBlur(solid, (3, 3), 0).astype(np.float32)
+    alpha = np.clip(1.8 * soft - 0.8 * 255, 0, 255).astype(np.uint8)
     return Cutout(sample.picture[box].copy(), alpha, mask, top + height < sample.mask.shape[0])
 
 
@@ -67,7 +68,8 @@ def resized(cutout: Cutout, height_px: int, rng: Generator) -> Cutout:
     planes.append(cv2.resize(cutout.mask, size, interpolation=cv2.INTER_NEAREST_EXACT))
     if rng.random() < 0.5:
         planes = [plane[:, ::-1] for plane in planes]
-    return Cutout(*(np.ascontiguousarray(plane) for plane in planes), grounded=cutout.grounded)
+    picture, alpha, mask = (np.ascontiguousarray(plane, np.uint8) for plane in planes)
+    return Cutout(picture, alpha, mask, cutout.grounded)
 
 
 def relit(cutout: Cutout, place: Pixels, rng: Generator) -> Cutout:

@@ -35,6 +35,7 @@ def test_a_skin_tone_is_the_angle_of_its_lightness_over_its_yellow(
     lightness: float, yellow: float, degrees: float, tone: str
 ) -> None:
     angle = typology_angle(of_colour(lightness, yellow), ALL)
+    assert angle is not None
     assert angle == pytest.approx(degrees, abs=3)
     assert skin_tone(angle) == tone
 
