@@ -1,4 +1,4 @@
-"""Average the weights of runs that began alike: `python tools/average_weights.py OUT 0.7 A.safetensors 0.3 B.safetensors`.
+"""Average weights of runs that began alike: `python tools/average_weights.py OUT 0.7 A.safetensors 0.3 B.safetensors`.
 
 What a network forgot while it learned something new is partly kept so (Wortsman et al. 2022, arXiv:2109.01903). The
 header is that of the first, with the recipe of each.
