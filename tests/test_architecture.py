@@ -29,7 +29,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "clothseg.regular", "clothseg.image_header", "clothseg.classes", "clothseg.matting", "clothseg.segmenter",
     ),
     "clothseg.training.skirts": ("clothseg.labels",),
-    "clothseg.training.samples": ("clothseg.labels", "clothseg.network", "clothseg.training.skirts"),
+    "clothseg.training.corrections": ("clothseg.labels",),
+    "clothseg.training.samples": (
+        "clothseg.labels", "clothseg.network", "clothseg.training.skirts", "clothseg.training.corrections",
+    ),
     "clothseg.training.eval": (
         "clothseg.classes", "clothseg.labels", "clothseg.network", "clothseg.engines", "clothseg.segmenter",
         "clothseg.training.samples",

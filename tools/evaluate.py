@@ -1,6 +1,8 @@
 """Score a model, or masks made elsewhere: `python tools/evaluate.py configs/datasets/ccp-val.yaml`.
 
 The model that ships is scored unless another is named. All measures are at the labels' native size, pixels pooled.
+Where labels are corrected, the score on the labels as they are stands beside. Among several people, near and far:
+`python tools/evaluate.py --crowds configs/datasets/ccp-val-crowds.yaml`.
 """
 
 import argparse
@@ -14,10 +16,19 @@ from rich.table import Table
 
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS, write_atomically
 from clothseg.training.eval.evaluation import Evaluation, evaluate
-from clothseg.training.eval.predictors import Predictor, from_masks, from_mattes, from_onnx_person, from_weights
+from clothseg.training.eval.mask_browser import browser
+from clothseg.training.eval.predictors import (
+    Predictor,
+    from_masks,
+    from_mattes,
+    from_onnx_person,
+    from_weights,
+    remembered,
+)
 from clothseg.training.eval.report_page import number, page, rows
 from clothseg.training.eval.webcam import WebcamReport, score_clips
-from clothseg.training.samples import read, read_data_set
+from clothseg.training.samples import as_labelled, read, read_data_set
+from clothseg.training.train.crowd_evaluation import CrowdReport, read_crowd_set, score_crowds
 
 CCP = Path("configs/datasets/ccp-val.yaml")
 
@@ -37,8 +48,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "fp16", "int8"))
     parser.add_argument("--clips", type=Path, help="a folder of webcam clips in which all wear a top and no dress")
     parser.add_argument("--peer", type=Path, help="person mattes of the clips' frames, from tools/peer_selfie.py")
+    parser.add_argument(
+        "--crowds", type=Path, help="score made crowds in place of the data set: what they are made of, YAML"
+    )
     parser.add_argument("--json", type=Path, help="write the measures here")
     parser.add_argument("--html", type=Path, help="write a page with the worst and typical cases here")
+    parser.add_argument(
+        "--browse", type=Path, help="write a page of all pictures, the worst first, to correct labels by"
+    )
     return parser.parse_args()
 
 
@@ -66,13 +83,17 @@ def report(options: argparse.Namespace, console: Console) -> None:
     """Score what the options name, and say it."""
     name, predict = predictor(options)
     written: dict[str, object] = {"model": name}
-    table = Table("measure", name, title=str(options.data))
-    evaluation = _scored(options.data, predict, console)
-    for row in rows(evaluation):
+    if options.crowds:
+        title, evaluation, more = _crowds(options.crowds, predict, console, written)
+    else:
+        title, evaluation, more = _pictures(options.data, predict, console, written)
+    table = Table("measure", name, title=str(title))
+    for row in [*rows(evaluation), *more]:
         table.add_row(*row)
-    written["pictures"] = evaluation.report
     if options.html:
-        write_atomically(options.html, page(f"{name} on {options.data.stem}", evaluation).encode())
+        write_atomically(options.html, page(f"{name} on {title.stem}", evaluation).encode())
+    if options.browse:
+        write_atomically(options.browse, browser(f"{name} on {title.stem}", evaluation.cases).encode())
     if options.clips:
         clips = score_clips(sorted(options.clips.glob("*.mkv")), predict, options.peer)
         for label, value in _clip_rows(clips):
@@ -83,11 +104,42 @@ def report(options: argparse.Namespace, console: Console) -> None:
     console.print(table)
 
 
-def _scored(data: Path, predict: Predictor, console: Console) -> Evaluation:
-    samples = read(read_data_set(data))
+Rows = list[tuple[str, str]]
+
+
+def _pictures(
+    path: Path, predict: Predictor, console: Console, written: dict[str, object]
+) -> tuple[Path, Evaluation, Rows]:
+    """Score a data set, and on its labels as they are where it corrects them."""
+    data = read_data_set(path)
+    once = remembered(predict)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("scoring", total=None)
-        return evaluate(samples, predict, lambda: progress.advance(task))
+        evaluation = evaluate(read(data), once, lambda: progress.advance(task))
+    written["pictures"] = evaluation.report
+    if data == as_labelled(data):
+        return path, evaluation, []
+    uncorrected = evaluate(read(as_labelled(data)), once, lambda: None)
+    written["as_labelled"] = uncorrected.report
+    return path, evaluation, [(f"… labels as they are: {name}", value) for name, value in rows(uncorrected)[1:7]]
+
+
+def _crowds(
+    path: Path, predict: Predictor, console: Console, written: dict[str, object]
+) -> tuple[Path, Evaluation, Rows]:
+    """Score made crowds."""
+    made = read_crowd_set(path)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("scoring", total=made.frames)
+        report, cases = score_crowds(made, predict, lambda: progress.advance(task))
+    written["crowds"] = report
+    return path, Evaluation(report.pictures, cases, {}), _crowd_rows(report)
+
+
+def _crowd_rows(report: CrowdReport) -> Rows:
+    reach = [(f"{name}: found of {report.people[name]}", number(share)) for name, share in report.found.items()]
+    count = [(f"person IoU, {n} in the frame", number(value)) for n, value in report.person_iou_by_people.items() if n]
+    return [*reach, *count, ("called a person where no one is", number(report.false_person))]
 
 
 def _clip_rows(report: WebcamReport) -> list[tuple[str, str]]:

@@ -1,9 +1,9 @@
 """Label pictures no one labelled with one or more models of ours, to train on: writes a folder of images and masks.
 
 Tagged photos of Clothing Co-Parsing: `python tools/pseudo_label.py ccp configs/datasets/ccp-val.yaml OUT`; one that is
-not tagged `dress` is given none. Webcam clips of people in top and bottom, after tools/peer_selfie.py:
-`python tools/pseudo_label.py clips CLIPS OUT --peer MATTES`. Places without people, from a still camera whose frame 700
-shows no one: `python tools/pseudo_label.py empty CLIP OUT --empty-at 700`.
+not tagged `dress` is given none. Webcam clips of people in top and bottom, with mattes of tools/peer_selfie.py or
+without: `python tools/pseudo_label.py clips CLIPS OUT --peer MATTES`. Places without people, from a still camera whose
+frame 700 shows no one: `python tools/pseudo_label.py empty CLIP OUT --empty-at 700`.
 """
 
 import argparse
@@ -32,11 +32,11 @@ def tagged(source: Path, labeller: Labeller) -> Iterator[Sample]:
         yield Sample(name, picture, labeller(picture, allowed))
 
 
-def clips(folder: Path, peer: Path, labeller: Labeller) -> Iterator[Sample]:
-    """Frames of clips, the person where the peer is sure, without a dress."""
+def clips(folder: Path, peer: Path | None, labeller: Labeller) -> Iterator[Sample]:
+    """Frames of clips without a dress, the person where the peer is sure; without a peer the models alone decide."""
     for path in sorted(folder.glob("*.mkv")):
         for frame in read_clip(path):
-            matte = read_index_mask(peer / f"{frame.name}.png")
+            matte = read_index_mask(peer / f"{frame.name}.png") if peer else None
             yield Sample(frame.name, frame.picture, labeller(frame.picture, {0, PERSON, TOP, BOTTOM}, matte))
 
 
@@ -52,8 +52,6 @@ def main() -> None:
     parser.add_argument("--empty-at", type=int, default=0, help="number of a frame in which no one is")
     parser.add_argument("--weights", type=Path, nargs="+", default=[DEFAULT_WEIGHTS], help="one or more; their mean")
     options = parser.parse_args()
-    if options.kind == "clips" and options.peer is None:
-        parser.error("clips need --peer, a folder of person mattes from tools/peer_selfie.py")
     found: Iterable[Sample]
     if options.kind == "empty":
         found = empty_frames(options.source, options.empty_at, _PLACES)

@@ -19,6 +19,7 @@ from clothseg.training.eval.evaluation import evaluate
 from clothseg.training.eval.metrics import Report
 from clothseg.training.eval.predictors import from_weights
 from clothseg.training.samples import read
+from clothseg.training.train.crowds import CrowdMaker
 from clothseg.training.train.feedback import Feedback
 from clothseg.training.train.loop import Progress, Run, State, Training, new_network, read_training, train
 from clothseg.training.train.pool import Pool
@@ -73,10 +74,11 @@ def run(config: Path, out: Path) -> None:
     if last.exists():
         state.load(last)
     pool = Pool(training.data, training.keep_px)
+    crowds = CrowdMaker(training.crowds, pool.samples, pool.chances) if training.train.crowds else None
     shown = list(islice(read(training.validation), _SHOWN)) if training.validation else []
     silent: nullcontext[Callable[[Progress], None]] = nullcontext(lambda progress: None)
     with Feedback(out, network, shown) if team.rank == 0 else silent as report:
-        train(Run(training, state, pool, team), report, last)
+        train(Run(training, state, pool, team, crowds), report, last)
     if team.rank == 0:
         write_weights(out / "weights.safetensors", training, about, state, pool)
         print(f"wrote {out / 'weights.safetensors'}")

@@ -3,7 +3,7 @@
 import csv
 import glob
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,6 +15,7 @@ import scipy.io
 
 from clothseg.labels import BENEATH, CLASSES, IGNORE, LabelMap, load_label_map
 from clothseg.network.transforms import mask_to_network, network_size, to_network
+from clothseg.training.corrections import Correction, corrected, read_corrections
 from clothseg.training.skirts import skirts_are_bottoms
 
 
@@ -39,6 +40,7 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight: float = 1.0  # how often one of its pictures is drawn, against those of other sets
     dress_weight: float = 1.0  # the same again for a picture that shows a dress
     skirts: Literal["as-labelled", "bottoms"] = "as-labelled"  # bottoms: also those that the labels call a dress
+    corrections: Path | None = None  # what is labelled wrongly, picture by picture
 
 
 def read_picture(path: Path) -> npt.NDArray[np.uint8]:
@@ -157,11 +159,23 @@ def read(data: DataSet) -> Iterator[Sample]:
     if data.layout not in LAYOUTS:
         raise ValueError(f"unknown layout {data.layout!r}; expected one of {', '.join(LAYOUTS)}")
     samples = LAYOUTS[data.layout](data)
+    if data.corrections is not None:
+        samples = _corrected(samples, read_corrections(data.corrections))
     if data.skirts == "as-labelled":
         return samples
     if data.classes != CLASSES:
         raise ValueError(f"{data.root}: skirts are told from dresses among {', '.join(CLASSES)} alone")
     return (msgspec.structs.replace(sample, mask=skirts_are_bottoms(sample.mask)) for sample in samples)
+
+
+def as_labelled(data: DataSet) -> DataSet:
+    """The data set with its labels as they are."""
+    return msgspec.structs.replace(data, skirts="as-labelled", corrections=None)
+
+
+def _corrected(samples: Iterator[Sample], corrections: Sequence[Correction]) -> Iterator[Sample]:
+    for sample in samples:
+        yield msgspec.structs.replace(sample, mask=corrected(sample.name, sample.mask, corrections))
 
 
 def shrink(sample: Sample, area_px: int) -> Sample:

@@ -70,7 +70,48 @@ def test_the_shipped_weights_are_scored_and_shown(score: Score, tmp_path: Path) 
     assert "data:image/" in content
 
 
+def test_every_picture_is_browsed_the_worst_first_by_any_garment(score: Score, tmp_path: Path) -> None:
+    page = tmp_path / "browse.html"
+    score("--masks", str(tmp_path / "masks"), "--browse", str(page))
+    content = page.read_text()
+    assert content.count("<figure ") == 2
+    assert 'data-name="1" data-garments="1.0000" data-top="1.0000" data-bottom="1.0000"' in content
+    assert "data-dress" not in content.split("<script>")[0]
+
+
 def test_a_missing_mask_is_one_sentence(score: Score, tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     with pytest.raises(SystemExit, match=r"0\.png"):
         score("--masks", str(tmp_path / "theirs"))
+
+
+def test_corrected_labels_are_scored_beside_those_that_are_as_they_were(
+    score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wrong.yaml").write_text("- {name: '0', labelled: bottom, is: top, why: all of it is a coat}\n")
+    with (tmp_path / "set.yaml").open("a") as file:
+        file.write(f"corrections: {tmp_path / 'wrong.yaml'}\n")
+    found = score("--masks", str(tmp_path / "masks"))
+    assert found["iou"]["bottom"] == pytest.approx(1 / 2)  # type: ignore[index]
+    written = msgspec.json.decode((tmp_path / "out.json").read_bytes())
+    assert written["as_labelled"]["iou"]["bottom"] == 1
+    assert "labels as they are: bottom IoU" in capsys.readouterr().out
+
+
+def test_made_crowds_are_scored_by_how_far_people_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    mask = np.zeros((240, 160), np.uint8)
+    mask[20:220, 60:100] = CLASSES.index("top")
+    cv2.imwrite(str(tmp_path / "images/a.png"), np.full((240, 160, 3), 90, np.uint8))
+    cv2.imwrite(str(tmp_path / "masks/a.png"), mask)
+    (tmp_path / "crowds.yaml").write_text(f"data: {{layout: folder, root: {tmp_path}}}\ncrowds: {{}}\nframes: 6\n")
+    out = tmp_path / "out.json"
+    monkeypatch.setattr(sys, "argv", ["evaluate", "--crowds", str(tmp_path / "crowds.yaml"), "--json", str(out)])
+    evaluate.main()
+    crowds = msgspec.json.decode(out.read_bytes())["crowds"]
+    assert crowds["pictures"]["pictures"] == 6
+    assert set(crowds["found"]) == {"far", "mid", "near"}
+    assert "called a person where no one is" in capsys.readouterr().out

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from clothseg.classes import USUAL, ClassMap
 from clothseg.labels import IGNORE
+from clothseg.training.eval.bootstrap import Interval, intervals
 from clothseg.training.eval.metrics import Report, Scores, class_iou, confusion, person_alone
 from clothseg.training.eval.predictors import Prediction, Predictor
 from clothseg.training.samples import Sample
@@ -18,18 +19,20 @@ _SHOWN_PX: Final = 320  # height of a picture in the report
 
 
 class Case(NamedTuple):
-    """One picture of a report: its mean garment IoU, and picture | truth | prediction side by side (BGR)."""
+    """One picture of a report: mean garment IoU, picture | truth | prediction side by side (BGR), IoU by garment."""
 
     name: str
     iou: float
     view: npt.NDArray[np.uint8]
+    ious: dict[str, float | None]
 
 
 class Evaluation(NamedTuple):
-    """The measures, and all cases, the worst first."""
+    """The measures, all cases, the worst first, and each class's 95 % interval over the pictures."""
 
     report: Report
     cases: list[Case]
+    spread: dict[str, Interval]
 
 
 def evaluate(
@@ -38,22 +41,29 @@ def evaluate(
     """Score every sample at its native size. Raises ValueError where there is none."""
     scores = Scores(classes)
     cases: list[Case] = []
+    tables = []
     tells_garments = True
     for sample in samples:
         found = predict(sample)
         scores.add(sample.mask, found.parts, found.alpha, found.confidence)
+        tables.append(confusion(sample.mask, found.parts, len(classes.names)))
         tells_garments &= found.tells_garments
-        present = [value for value in _garment_ious(sample, found, classes) if value is not None]
-        if present:
-            cases.append(Case(sample.name, float(np.mean(present)), case_view(sample, found, classes)))
+        if (case := case_of(sample, found, classes)) is not None:
+            cases.append(case)
         tick()
     report = scores.report() if tells_garments else person_alone(scores.report())
-    return Evaluation(report, sorted(cases, key=lambda case: case.iou))
+    spread = intervals(np.stack(tables)) if tells_garments else {}
+    return Evaluation(report, sorted(cases, key=lambda case: case.iou), spread)
 
 
-def _garment_ious(sample: Sample, found: Prediction, classes: ClassMap) -> list[float | None]:
+def case_of(sample: Sample, found: Prediction, classes: ClassMap = USUAL) -> Case | None:
+    """A picture as a case for a person to look at; none where it shows no garment."""
     ious = class_iou(confusion(sample.mask, found.parts, len(classes.names)))
-    return [ious[index] for index in classes.garments]
+    by_garment = {classes.names[index]: ious[index] for index in classes.garments}
+    present = [value for value in by_garment.values() if value is not None]
+    return (
+        Case(sample.name, float(np.mean(present)), case_view(sample, found, classes), by_garment) if present else None
+    )
 
 
 def case_view(sample: Sample, found: Prediction, classes: ClassMap = USUAL) -> npt.NDArray[np.uint8]:

@@ -49,13 +49,19 @@ def rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     return [
         ("pictures", str(report.pictures)),
         ("person IoU (all but background)", number(report.person_iou)),
-        *((name, number(value)) for name, value in named),
+        *((name, number(value) + _spread(evaluation, name)) for name, value in named),
         ("mean garment IoU", number(report.mean_garment_iou)),
         ("boundary F at 2 px, garments", number(report.boundary_f)),
         ("calibration error", number(report.calibration_error)),
         ("matte max-F", number(report.max_f)),
         ("matte MAE", number(report.mae)),
     ]
+
+
+def _spread(evaluation: Evaluation, name: str) -> str:
+    """In which interval a class's IoU lies, over the pictures; nothing where it was not drawn."""
+    interval = evaluation.spread.get(name.removesuffix(" IoU"))
+    return f" ({interval.low:.3f}–{interval.high:.3f})" if interval else ""
 
 
 def _measures(evaluation: Evaluation) -> str:

@@ -45,10 +45,12 @@ def make_batch(
     settings: Augmentation,
     rng: Generator,
     *,
+    framed: Sequence[Sample] = (),
     garments: range = USUAL.garments,
 ) -> tuple[Tensor, Tensor]:
     """Varied pictures (B, h, w, 3) uint8 BGR and their masks (B, h, w) int64; all chance comes from `rng`.
 
+    `framed` come last: samples of (h, w) already, as made crowds are, whose figures and places stay where they are.
     `garments`: the classes that are one.
     """
     pictures, masks = _stack(samples)
@@ -56,6 +58,9 @@ def make_batch(
     moved, labels = _move(pictures, masks, matrices, size)
     moved, labels = _replace_background(moved, labels, backgrounds, settings, rng, garments=garments)
     moved = _dye(moved, labels, settings, rng, garments)
+    if framed:
+        moved = torch.cat([moved, _stack(framed)[0]])
+        labels = torch.cat([labels, torch.from_numpy(np.stack([sample.mask for sample in framed])).long()])
     moved = _light(moved, settings, rng)
     moved = _sensor(moved, settings, rng)
     batch = (moved * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).contiguous()

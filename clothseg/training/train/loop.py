@@ -23,6 +23,7 @@ from clothseg.network.transforms import network_size, normalise
 from clothseg.network.u2net import U2Net
 from clothseg.training.samples import DataSet, Sample, decode_path
 from clothseg.training.train.augmentation import Augmentation, make_batch
+from clothseg.training.train.crowds import CrowdMaker, Crowds
 from clothseg.training.train.losses import supervised
 from clothseg.training.train.pool import Pool
 from clothseg.training.train.pretrained import efficientnet_lite0, encoder_state
@@ -56,6 +57,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     licence: str = ""  # of the weights
     aspects: tuple[float, ...] = (1.45, 1.45, 1.0, 0.75)  # height over width of a batch, drawn evenly
     augmentation: Augmentation = Augmentation()
+    crowds: Crowds | None = None  # some of the pictures are crowds made of the others' figures; none: none are
     precision: Literal["fp32", "bf16"] = "fp32"  # bf16 pays only where the processor multiplies it
     weight_decay: float = 0.01
     ema: float = 0.99  # share of the moving average that each step keeps
@@ -111,6 +113,7 @@ class Run(NamedTuple):
     state: State
     pool: Pool
     team: Team
+    crowds: CrowdMaker | None = None
 
 
 def read_training(path: Path) -> Training:
@@ -198,15 +201,18 @@ def train(run: Run, report: Callable[[Progress], None], save: Path) -> None:
 
 def train_step(run: Run, phase: Phase, rate: float) -> float:
     """One step of the optimizer; returns the team's loss."""
-    training, state, pool, team = run
+    training, state, pool, team, crowds = run
     rng = np.random.default_rng((training.seed, state.step))
     # All of a team draw one shape, so that no one waits for a larger batch, and then each its own pictures.
     aspect = training.aspects[rng.integers(len(training.aspects))]
     size = network_size(round(1000 * aspect), 1000, phase.area_px, 16)
     own = np.random.default_rng((training.seed, state.step, team.rank, 1)) if team.rank else rng
-    samples = pool.draw(phase.batch, own)
+    made = _crowds(crowds, phase.batch, size, own) if crowds else []
+    samples = pool.draw(phase.batch - len(made), own)
     garments = training.class_map.garments
-    pictures, labels = make_batch(samples, pool.samples, size, training.augmentation, own, garments=garments)
+    pictures, labels = make_batch(
+        samples, pool.samples, size, training.augmentation, own, framed=made, garments=garments
+    )
     prepare(state.network, phase.frozen)
     with torch.autocast("cpu", torch.bfloat16, enabled=training.precision == "bf16"):
         outputs = _outputs(state.network, pictures, phase.finest)
@@ -224,6 +230,13 @@ def train_step(run: Run, phase: Phase, rate: float) -> float:
     follow(state.average, state.network.state_dict(), min(training.ema, (1 + state.step) / (10 + state.step)))
     state.step += 1
     return mean_loss
+
+
+def _crowds(maker: CrowdMaker, batch: int, size: tuple[int, int], rng: np.random.Generator) -> list[Sample]:
+    """Crowds for a batch, as many as chance gives their share, but never all of it."""
+    count = min(int(rng.binomial(batch, maker.settings.share)), batch - 1)
+    crowds = [maker.make(size, rng) for _ in range(count)]
+    return [Sample("crowd", crowd.picture, crowd.mask) for crowd in crowds]
 
 
 def _outputs(network: U2Net, pictures: Tensor, finest: int) -> tuple[Tensor, ...]:

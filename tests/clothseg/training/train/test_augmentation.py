@@ -56,6 +56,19 @@ def test_pictures_and_masks_move_alike() -> None:
     assert right.float().mean() > 0.93  # the rest are blended edges, and the gamma moves shades
 
 
+def test_what_is_framed_already_stays_where_it_is_and_comes_last() -> None:
+    mask = np.zeros((96, 128), np.uint8)
+    mask[40:60, 50:70] = TOP
+    framed = Sample("crowd", np.full((96, 128, 3), 120, np.uint8), mask)
+    settings = msgspec.structs.replace(STILL, empty=1)  # which empties the others
+    pictures, labels = make_batch(
+        [person()] * 2, [person()], (96, 128), settings, np.random.default_rng(0), framed=[framed]
+    )
+    assert pictures.shape == (3, 96, 128, 3)
+    assert torch.equal(labels[2], torch.from_numpy(mask).long())
+    assert classes(labels[:2]) == {BACKGROUND}
+
+
 def test_it_moves_them_at_all() -> None:
     _, labels = batch(STILL)
     assert len({tuple(figure_box(mask.numpy().astype(np.uint8))) for mask in labels}) > 4

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from clothseg.training.samples import DataSet
+from clothseg.training.samples import DataSet, Sample
+from clothseg.training.train import loop
+from clothseg.training.train.augmentation import Augmentation, make_batch
+from clothseg.training.train.crowds import CrowdMaker, Crowds
 from clothseg.training.train.loop import (
     Phase,
     Progress,
@@ -67,7 +70,9 @@ def tiny(data: DataSet, steps: int = 4, **changes: object) -> Training:
 
 def begin(training: Training) -> Run:
     network, _ = new_network(training)
-    return Run(training, State(network, training), Pool(training.data, training.keep_px), ALONE)
+    pool = Pool(training.data, training.keep_px)
+    crowds = CrowdMaker(training.crowds, pool.samples, pool.chances) if training.train.crowds else None
+    return Run(training, State(network, training), pool, ALONE, crowds)
 
 
 def ignore(progress: Progress) -> None:
@@ -78,8 +83,11 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def test_a_resumed_run_is_bit_for_bit_the_run_that_was_never_stopped(pictures: DataSet, tmp_path: Path) -> None:
-    training = tiny(pictures)
+@pytest.mark.parametrize("crowds", [None, Crowds(share=0.5)], ids=["photos", "crowds"])
+def test_a_resumed_run_is_bit_for_bit_the_run_that_was_never_stopped(
+    pictures: DataSet, tmp_path: Path, crowds: Crowds | None
+) -> None:
+    training = tiny(pictures, crowds=crowds)
     whole = begin(training)
     train(whole, ignore, tmp_path / "whole.pt")
 
@@ -90,7 +98,7 @@ def test_a_resumed_run_is_bit_for_bit_the_run_that_was_never_stopped(pictures: D
         if progress.step == 4:
             raise KilledError
 
-    stopped = begin(tiny(pictures, save_every_s=0.0))
+    stopped = begin(tiny(pictures, save_every_s=0.0, crowds=crowds))
     with pytest.raises(KilledError):
         train(stopped, kill_at_four, tmp_path / "part.pt")
     resumed = begin(training)
@@ -123,6 +131,29 @@ def test_training_lowers_the_loss(pictures: DataSet, tmp_path: Path) -> None:
     run = begin(Training("u2netp-stem2", (pictures,), phases))
     train(run, lambda progress: losses.append(progress.loss), tmp_path / "state.pt")
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+
+
+def test_crowds_are_their_share_of_what_is_learned_from_and_never_all(
+    pictures: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def counted(
+        samples: Sequence[Sample],
+        backgrounds: Sequence[Sample],
+        size: tuple[int, int],
+        settings: Augmentation,
+        rng: np.random.Generator,
+        *,
+        framed: Sequence[Sample] = (),
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        made.append(len(framed))
+        return make_batch(samples, backgrounds, size, settings, rng, framed=framed)
+
+    monkeypatch.setattr(loop, "make_batch", counted)
+    run = begin(tiny(pictures, steps=12, crowds=Crowds(share=1)))
+    train(run, ignore, tmp_path / "state.pt")
+    assert made == [1] * 12  # of batches of two
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_batch_and_keeps_what_was_good(
@@ -209,6 +240,8 @@ def test_an_unknown_setting_is_refused_with_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("config", sorted((ROOT / "configs/train").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_configuration_that_ships_is_valid(config: Path) -> None:
     training = read_training(config)
+    if training.start is not None and not (ROOT / training.start).exists():
+        pytest.skip(f"{training.start} is not here")
     network, _ = new_network(training)
     for phase in training.phases:
         prepare(network, phase.frozen)
