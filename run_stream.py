@@ -3,11 +3,11 @@
 
 import sys
 
-from stream import fork
+from stream.process import forkserver
 
 if __name__ == "__main__":
     if "--inline" not in sys.argv:
-        fork.begin()  # first: reading the rooms of the stages takes as long as all that follows
-    from stream.command import main
+        forkserver.begin()  # first: reading the rooms of the stages takes as long as all that follows
+    from stream.run.command import main
 
     sys.exit(main())

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS, Metadata, read_metadata
 from clothseg.engines import Engine, EngineName, Precision, open_engine
-from clothseg.matting import Matting, matte
-from clothseg.region import Box, crop, paste, sizes, view
-from clothseg.transforms import network_size, to_network
+from clothseg.matting.matting import Matting, matte
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS, Metadata, read_metadata
+from clothseg.network.roi import Box, crop, paste, sizes, view
+from clothseg.network.transforms import network_size, to_network
 
 
 class Segmentation(NamedTuple):

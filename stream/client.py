@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from stream import protocol
-from stream.codec import Encoding
-from stream.link import Subscription
-from stream.protocol import Kind, ProtocolError, PublishedFrame, Roster, Stats, Stream, VersionError
 from stream.stage import StreamError
+from stream.transport import protocol
+from stream.transport.codec import Encoding
+from stream.transport.protocol import Kind, ProtocolError, PublishedFrame, Roster, Stats, Stream, VersionError
+from stream.transport.sockets import Subscription
 
 __all__ = ["PublishedFrame", "Stats", "Stream", "Subscriber", "SubscriberError"]
 

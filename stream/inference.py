@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from clothseg.segmenter import Segmenter
-from stream.config import Model, Run
-from stream.lifeline import BEAT_S, Lifeline, Notice
-from stream.link import Outbox, Peer
 from stream.message import Frame, LateMasks, Pixels, Ready, SegmentedFrame
+from stream.process.pipe import BEAT_S, Lifeline, Notice
+from stream.settings.config import Model, Run
 from stream.stage import Step, run
+from stream.transport.sockets import Outbox, Peer
 
 _NICE: Final = 5  # a frame on its way to the outputs goes before masks that it does not wait for
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.region import Box
+from clothseg.network.roi import Box
 
 Pixels = NDArray[np.uint8]
 Mode = Literal["live", "file"]

@@ -20,8 +20,8 @@ class StreamError(Exception):
 
     SourceError   an input cannot be opened or read      (stream.sources)
     SinkError     an output cannot be opened or written  (stream.sinks)
-    ConfigError   a setting is wrong                     (stream.config)
-    WireError     bytes that are not a message of ours   (stream.wire)
+    ConfigError   a setting is wrong                     (stream.settings.config)
+    WireError     bytes that are not a message of ours   (stream.transport.wire)
     """
 
 

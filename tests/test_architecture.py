@@ -1,4 +1,4 @@
-"""Who may know whom: the table of the rooms, held against the imports in every file."""
+"""Who may import whom: the tables of the rooms and of the libraries, held against the imports in every file."""
 
 from __future__ import annotations
 
@@ -11,34 +11,114 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HOUSE = [ROOT / "run_stream.py", *sorted((ROOT / "stream").rglob("*.py")), *sorted((ROOT / "clothseg").rglob("*.py"))]
+FILES = [ROOT / "run_stream.py", *sorted((ROOT / "stream").rglob("*.py")), *sorted((ROOT / "clothseg").rglob("*.py"))]
 
-ONLY = {
-    "zmq": ("stream.link",),
-    "av": ("stream.sources", "stream.sinks", "stream.srt"),
+ROOMS: dict[str, tuple[str, ...]] = {
+    # The library, from the ground up.
+    "clothseg.labels": (),
+    "clothseg.network": (),
+    "clothseg.engines": ("clothseg.network",),
+    "clothseg.temporal": ("clothseg.labels",),
+    "clothseg.matting": ("clothseg.temporal",),
+    "clothseg.segmenter": ("clothseg.network", "clothseg.engines", "clothseg.matting"),
+    "clothseg.tryon": ("clothseg.labels", "clothseg.matting", "clothseg.segmenter"),
+    "clothseg.training.skirts": ("clothseg.labels",),
+    "clothseg.training.samples": ("clothseg.labels", "clothseg.network", "clothseg.training.skirts"),
+    "clothseg.training.eval": (
+        "clothseg.labels", "clothseg.network", "clothseg.engines", "clothseg.segmenter", "clothseg.training.samples",
+    ),
+    "clothseg.training.video": (
+        "clothseg.labels", "clothseg.temporal", "clothseg.matting", "clothseg.training.samples",
+    ),
+    "clothseg.training.train": (
+        "clothseg.labels", "clothseg.network", "clothseg.engines",
+        "clothseg.training.samples", "clothseg.training.eval",
+    ),
+    # The stream: first what every stage shares,
+    "stream.stage": (),
+    "stream.message": ("clothseg.network",),
+    "stream.transport": ("clothseg.labels", "stream.stage", "stream.message"),
+    "stream.client": ("stream.stage", "stream.transport"),
+    "stream.settings": (
+        "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
+        "stream.stage", "stream.message", "stream.transport",
+    ),
+    "stream.media": ("stream.message",),
+    "stream.process": ("stream.stage", "stream.message", "stream.settings"),
+    # then where pictures come from and go to,
+    "stream.sources": ("clothseg.labels", "stream.stage", "stream.message", "stream.settings", "stream.media"),
+    "stream.sinks": ("stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.media"),
+    # then the stages,
+    "stream.capture": (
+        "stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.process", "stream.sources",
+    ),
+    "stream.dispatch": (
+        "clothseg.network", "stream.message", "stream.transport", "stream.settings", "stream.process",
+    ),
+    "stream.inference": (
+        "clothseg.segmenter",
+        "stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.process",
+    ),
+    "stream.composite": (
+        "clothseg.labels", "clothseg.network", "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
+        "stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.process",
+        "stream.sources", "stream.sinks",
+    ),
+    # and on top whoever puts them together.
+    "stream.web": (
+        "clothseg.labels", "clothseg.tryon",
+        "stream.stage", "stream.message", "stream.transport", "stream.client", "stream.settings", "stream.media",
+        "stream.process", "stream.capture", "stream.composite",
+    ),
+    "stream.run": (
+        "clothseg.network",
+        "stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.process",
+        "stream.sources", "stream.sinks", "stream.capture", "stream.dispatch", "stream.inference", "stream.composite",
+        "stream.web",
+    ),
+    "run_stream": ("stream.process", "stream.run"),
+}  # fmt: skip
+"""Every room, and which of those above it in this table it may import: no arrow runs back up."""
+
+LIBRARIES: dict[str, tuple[str, ...]] = {
+    "zmq": ("stream.transport.sockets",),
+    "lz4": ("stream.transport.codec",),
+    "av": ("stream.media", "stream.sources", "stream.sinks"),
     "aiortc": ("stream.web",),
     "starlette": ("stream.web", "stream.sinks.mjpeg"),
     "uvicorn": ("stream.web", "stream.sinks.mjpeg"),
-    "torch": ("clothseg.u2net", "clothseg.checkpoint", "clothseg.transforms", "clothseg.engines", "clothseg.training"),
-    "kornia": ("clothseg.training",),
-    "openvino": ("clothseg.engines", "clothseg.training"),
-    "onnxruntime": ("clothseg.engines", "clothseg.training"),
-    "rich": ("stream.console", "clothseg.training"),
-}
-"""Who may import what: nobody else."""
+    "pyvirtualcam": ("stream.sinks.virtualcam",),
+    "tenacity": ("stream.sinks.reconnecting",),
+    "yaml": ("stream.settings.parse", "stream.web.wardrobe"),
+    "rich": ("stream.run.console", "clothseg.training.train"),
+    "torch": (
+        "clothseg.network.u2net", "clothseg.network.checkpoint", "clothseg.network.transforms",
+        "clothseg.engines", "clothseg.training.train",
+    ),
+    "kornia": ("clothseg.training.train",),
+    "openvino": ("clothseg.engines", "clothseg.training.train"),
+    "onnxruntime": ("clothseg.engines", "clothseg.training.eval.predictors", "clothseg.training.train"),
+    "platformdirs": ("clothseg.engines",),
+}  # fmt: skip
+"""Which rooms or modules may import a library: nobody else."""
 
-NEVER = {
-    "clothseg": ("stream", "tools", "tests", "run_stream"),
-    "stream": ("tools", "tests", "run_stream", "clothseg.training"),
-    "run_stream": ("tools", "tests", "clothseg.training"),
-}
-"""Who must not import whom."""
+FORBIDDEN = ("pickle", "dill", "marshal", "shelve")
+"""Nothing that comes from outside is ever unpickled."""
 
 CLOCKS = ("time", "random", "datetime", "secrets", "os")
-STEPS = ("clothseg.smoothing", "clothseg.past", "clothseg.motion", "clothseg.matting", "clothseg.tryon",
-         "clothseg.transforms", "clothseg.region", "clothseg.area",
-         "stream.dispatcher", "stream.resequence", "stream.wire", "stream.message")  # fmt: skip
-"""Pure rooms: time, chance and surroundings are their arguments."""
+PURE = (
+    "clothseg.labels",
+    "clothseg.network.roi", "clothseg.network.transforms",
+    "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
+    "stream.message", "stream.stage",
+    "stream.transport.wire", "stream.transport.protocol", "stream.transport.codec",
+    "stream.dispatch.scheduler", "stream.dispatch.camera", "stream.dispatch.ledger", "stream.dispatch.pace",
+    "stream.composite.resequence", "stream.composite.masks", "stream.composite.looks",
+)  # fmt: skip
+"""Pure rooms and modules: time, chance and surroundings are their arguments."""
+
+ENTRIES = 16
+"""As many a listing may hold before it stops to be read at a glance."""
 
 
 def module(path: Path) -> str:
@@ -67,42 +147,69 @@ def within(name: str, room: str) -> bool:
     return name == room or name.startswith(room + ".")
 
 
-@pytest.mark.parametrize("path", HOUSE, ids=module)
-def test_every_room_knows_only_whom_it_may(path: Path) -> None:
+def room_of(name: str) -> str | None:
+    return next((room for room in ROOMS if within(name, room)), None)
+
+
+def ours(name: str) -> bool:
+    return any(within(name, top) for top in ("clothseg", "stream", "tools", "tests", "run_stream"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_every_file_imports_only_what_the_tables_allow(path: Path) -> None:
     own = module(path)
     for name in imports(path):
-        for library, rooms in ONLY.items():
+        assert name.split(".")[0] not in FORBIDDEN, f"{own} imports {name}"
+        for library, users in LIBRARIES.items():
             if within(name, library):
-                assert any(within(own, room) for room in rooms), f"{own} imports {name}; only {rooms} may"
-        for house, others in NEVER.items():
-            if within(own, house):
-                assert not any(within(name, other) for other in others), f"{own} imports {name}"
-        if any(within(own, step) for step in STEPS):
+                assert any(within(own, user) for user in users), f"{own} imports {name}; only {users} may"
+        if any(within(own, pure) for pure in PURE):
             assert name.split(".")[0] not in CLOCKS, f"{own} is pure and imports {name}"
+        if ours(name):
+            room, other = room_of(own), room_of(name)
+            assert room is not None, f"{own} is in no room of the table"
+            assert other == room or other in ROOMS[room], f"{own} imports {name}; {room} may import {ROOMS[room]}"
 
 
-def test_nothing_is_ever_unpickled() -> None:
-    for path in HOUSE:
-        assert not {"pickle", "dill", "marshal", "shelve"} & {name.split(".")[0] for name in imports(path)}, path
+def test_no_arrow_runs_back_up() -> None:
+    above: list[str] = []
+    for room, others in ROOMS.items():
+        assert set(others) <= set(above), f"{room} may import {set(others) - set(above)}, which does not stand above it"
+        above.append(room)
+
+
+def test_every_arrow_of_the_table_is_used() -> None:
+    used = {(room_of(module(path)), room_of(name)) for path in FILES for name in imports(path)}
+    assert [(room, other) for room, others in ROOMS.items() for other in others if (room, other) not in used] == []
+
+
+def test_every_name_in_the_tables_exists() -> None:
+    known = {module(path) for path in FILES}
+    named = {*ROOMS, *PURE, *(user for users in LIBRARIES.values() for user in users)}
+    assert named - known == set()
+
+
+@pytest.mark.parametrize("folder", ["stream", "clothseg"])
+def test_a_listing_is_read_at_a_glance(folder: str) -> None:
+    markers = ("__init__.py", "py.typed", "__pycache__")
+    entries = [entry.name for entry in (ROOT / folder).iterdir() if entry.name not in markers]
+    assert len(entries) <= ENTRIES, sorted(entries)
 
 
 @pytest.mark.parametrize(
-    ("room", "absent"),
+    ("loaded", "absent"),
     [
-        ("stream.capture", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
-        ("stream.dispatch", ("torch", "kornia", "openvino", "av", "clothseg.segmenter", "clothseg.engines")),
-        ("stream.launch", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
-        ("stream.composite", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
+        ("stream.capture.reader", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
+        ("stream.dispatch.dispatch", ("torch", "kornia", "openvino", "av", "clothseg.segmenter", "clothseg.engines")),
+        ("stream.run.supervisor", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
+        ("stream.composite.composite", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
         ("stream.inference", ("torch", "kornia", "av", "clothseg.training")),
     ],
 )
-def test_a_stage_loads_only_what_it_needs(room: str, absent: tuple[str, ...]) -> None:
+def test_a_stage_loads_only_what_it_needs(loaded: str, absent: tuple[str, ...]) -> None:
     """In a process of its own, on a host without a GPU."""
-    program = f"import {room}, sys; print(*[name for name in {absent!r} if name in sys.modules])"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-    )
-    assert loaded.stdout.split() == []
+    program = f"import {loaded}, sys; print(*[name for name in {absent!r} if name in sys.modules])"
+    assert output_of(program) == []
 
 
 def test_a_cpu_stream_imports_neither_torch_nor_kornia() -> None:
@@ -111,7 +218,11 @@ def test_a_cpu_stream_imports_neither_torch_nor_kornia() -> None:
         "Segmenter.load(engine='openvino').probabilities(np.zeros((48, 64, 3), np.uint8)); "
         "print(*({'torch', 'kornia'} & set(sys.modules)))"
     )
-    loaded = subprocess.run(
+    assert output_of(program) == []
+
+
+def output_of(program: str) -> list[str]:
+    made = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
-    assert loaded.stdout.split() == []
+    return made.stdout.split()

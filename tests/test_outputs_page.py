@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stream import parse
-from stream.config import OutputSettings
+from stream.settings import parse
+from stream.settings.config import OutputSettings
 from tests.running import ROOT, run
 
 PAGE = (ROOT / "docs/outputs.md").read_text(encoding="utf-8")

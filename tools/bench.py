@@ -16,7 +16,7 @@ import msgspec
 from msgspec import structs
 from rich.console import Console
 
-from clothseg.checkpoint import write_atomically
+from clothseg.network.checkpoint import write_atomically
 from tools.benchmark import peers
 from tools.benchmark.page import page
 from tools.benchmark.report import DEFAULT, QUICK, measure

@@ -22,9 +22,10 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from stream import config, control
-from stream.config import ConfigError
-from stream.control import Controller, Request
+from stream.composite import control
+from stream.composite.control import Controller, Request
+from stream.settings import config
+from stream.settings.config import ConfigError
 from stream.stage import StreamError
 
 

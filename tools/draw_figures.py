@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from clothseg.labels import GARMENTS
-from clothseg.training.pseudo_labels import write_samples
 from clothseg.training.samples import Sample
+from clothseg.training.train.pseudo_labels import write_samples
 from stream.sources.synthetic import figure
 
 _SIZE_PX = (640, 360)

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS, write_atomically
-from clothseg.training.evaluation import Evaluation, evaluate
-from clothseg.training.predictors import Predictor, from_masks, from_mattes, from_onnx_person, from_weights
-from clothseg.training.report_page import number, page, rows
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS, write_atomically
+from clothseg.training.eval.evaluation import Evaluation, evaluate
+from clothseg.training.eval.predictors import Predictor, from_masks, from_mattes, from_onnx_person, from_weights
+from clothseg.training.eval.report_page import number, page, rows
+from clothseg.training.eval.webcam import WebcamReport, score_clips
 from clothseg.training.samples import read, read_data_set
-from clothseg.training.webcam import WebcamReport, score_clips
 
 CCP = Path("configs/datasets/ccp-val.yaml")
 

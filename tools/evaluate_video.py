@@ -17,16 +17,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from clothseg.checkpoint import write_atomically
 from clothseg.labels import CLASSES
-from clothseg.matting import Matting
+from clothseg.matting.matting import Matting
+from clothseg.network.checkpoint import write_atomically
 from clothseg.segmenter import Segmenter
-from clothseg.smoothing import Smoothing
-from clothseg.training.clips import ClipFrame, animated, with_truth
+from clothseg.temporal.smoothing import Smoothing
 from clothseg.training.samples import Sample, read, read_data_set
-from clothseg.training.scene import SCENES
-from clothseg.training.video_curve import Told, variants
-from clothseg.training.video_evaluation import (
+from clothseg.training.video.clips import ClipFrame, animated, with_truth
+from clothseg.training.video.curve import Told, variants
+from clothseg.training.video.evaluation import (
     ClipScores,
     Masks,
     given,
@@ -37,9 +36,10 @@ from clothseg.training.video_evaluation import (
     score,
     smoothed,
 )
-from clothseg.training.video_metrics import Scores
-from clothseg.training.video_page import number, page, view
-from stream.config import Camera, Recording
+from clothseg.training.video.metrics import Scores
+from clothseg.training.video.page import number, page, view
+from clothseg.training.video.scene import SCENES
+from stream.settings.config import Camera, Recording
 from stream.sinks.formats import format_of
 from stream.sinks.movie import Movie
 from stream.sources import open_source

@@ -14,11 +14,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS, read_metadata
 from clothseg.engines import Engine, open_engine
-from clothseg.training import export
-from clothseg.training.export import Bound, Material
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS, read_metadata
 from clothseg.training.samples import read
+from clothseg.training.train import export
+from clothseg.training.train.export import Bound, Material
 
 SUFFIXES: Final = {"safetensors": ".fp16.safetensors", "onnx": ".onnx", "openvino": ".xml", "int8": ".int8.xml"}
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from clothseg.architecture import ARCHITECTURES
-from clothseg.checkpoint import Metadata, save
-from clothseg.u2net import U2Net, load_original
+from clothseg.network.architecture import ARCHITECTURES
+from clothseg.network.checkpoint import Metadata, save
+from clothseg.network.u2net import U2Net, load_original
 
 
 def plain_state(path: Path) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import mediapipe
 
-EVERY = 5  # frames of a clip: one in so many, as clothseg.training.webcam reads them
+EVERY = 5  # frames of a clip: one in so many, as clothseg.training.eval.webcam reads them
 
 
 def pictures(folder: Path) -> Iterator[tuple[str, Any]]:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import scipy.io
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS
 from clothseg.labels import BOTTOM, PERSON, TOP, load_label_map
-from clothseg.training.pseudo_labels import Labeller, ccp_pictures, empty_frames, tagged_ccp, write_samples
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS
+from clothseg.training.eval.webcam import read_clip
 from clothseg.training.samples import Sample, read_data_set, read_index_mask
-from clothseg.training.webcam import read_clip
+from clothseg.training.train.pseudo_labels import Labeller, ccp_pictures, empty_frames, tagged_ccp, write_samples
 
 _PLACES = 24  # empty frames that are kept
 

@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.matting import Matte, Matting, hold, matte
-from clothseg.past import SmoothingState
+from clothseg.matting.matting import Matte, Matting, hold, matte
 from clothseg.segmenter import Segmenter
-from clothseg.smoothing import Smoothing, smooth
+from clothseg.temporal.smoothing import Smoothing, smooth
+from clothseg.temporal.state import SmoothingState
 from clothseg.tryon import (
     BackgroundBlur,
     BackgroundColour,
@@ -33,7 +33,7 @@ from clothseg.tryon import (
     Texture,
     apply_effects,
 )
-from stream.dressing import open_dressing
+from stream.composite.effects import open_dressing
 from tools.benchmark.clip import SHIPPED, pictures
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import msgspec
 
-from clothseg.checkpoint import Metadata, save
-from clothseg.training.evaluation import evaluate
-from clothseg.training.feedback import Feedback
-from clothseg.training.loop import Progress, Run, State, Training, new_network, read_training, train
-from clothseg.training.metrics import Report
-from clothseg.training.pool import Pool
-from clothseg.training.predictors import from_weights
+from clothseg.network.checkpoint import Metadata, save
+from clothseg.training.eval.evaluation import evaluate
+from clothseg.training.eval.metrics import Report
+from clothseg.training.eval.predictors import from_weights
 from clothseg.training.samples import read
-from clothseg.training.team import join_team
+from clothseg.training.train.feedback import Feedback
+from clothseg.training.train.loop import Progress, Run, State, Training, new_network, read_training, train
+from clothseg.training.train.pool import Pool
+from clothseg.training.train.team import join_team
 
 _SHOWN = 4  # pictures in TensorBoard
 

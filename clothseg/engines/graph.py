@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from clothseg.architecture import ARCHITECTURES, Architecture, InvertedStage, Stage
-from clothseg.checkpoint import Metadata, read_metadata
+from clothseg.network.architecture import ARCHITECTURES, Architecture, InvertedStage, Stage
+from clothseg.network.checkpoint import Metadata, read_metadata
 
 T = TypeVar("T")
 Array = NDArray[np.float32]

@@ -14,7 +14,7 @@ from openvino import opset13 as op
 
 from clothseg.engines.graph import Array, Convolution, Weights, build
 
-# Compiled sizes kept: a camera has one for each view (`clothseg.region`), and each costs some 30 MB.
+# Compiled sizes kept: a camera has one for each view (`clothseg.network.roi`), and each costs some 30 MB.
 _LARGEST_SIZES: Final = 8
 # Compiled models kept on disk, 3 to 10 MB each.
 _LARGEST_CACHE: Final = 16

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clothseg.checkpoint import load
-from clothseg.u2net import ARCHITECTURES, PictureToProbabilities, U2Net, load_original
+from clothseg.network.checkpoint import load
+from clothseg.network.u2net import ARCHITECTURES, PictureToProbabilities, U2Net, load_original
 
 _DTYPES: Final = {"fp32": torch.float32, "fp16": torch.float16}
 

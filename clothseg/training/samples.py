@@ -14,8 +14,8 @@ import numpy.typing as npt
 import scipy.io
 
 from clothseg.labels import BENEATH, CLASSES, IGNORE, LabelMap, load_label_map
+from clothseg.network.transforms import mask_to_network, network_size, to_network
 from clothseg.training.skirts import skirts_are_bottoms
-from clothseg.transforms import mask_to_network, network_size, to_network
 
 
 class Sample(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.matting import Matte
+from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Picture, over, shrink
 from clothseg.tryon.colour import GAMMA, Colour, to_bgr
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from clothseg.matting import Matte
+from clothseg.matting.matting import Matte
 from clothseg.tryon import background
 from clothseg.tryon.asset import EffectError, read_picture
 from clothseg.tryon.background import BackgroundBlur, BackgroundColour, BackgroundImage, BackgroundVideo, Clip

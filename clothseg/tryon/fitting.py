@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.matting import Matte
+from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Box, Picture, exchange, shrink, strips
 from clothseg.tryon.outline import Points, landmarks, proportion
 from clothseg.tryon.part import Part, covered_mask, edge_px, part_alpha

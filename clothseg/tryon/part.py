@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.labels import CLASSES, TOP
-from clothseg.matting import Matte
+from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Box
 
 Part = Literal["top", "bottom", "dress"]

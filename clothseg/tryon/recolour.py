@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.matting import Matte
+from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Picture, exchange, strips
 from clothseg.tryon.colour import GAMMA, Colour, to_bgr
 from clothseg.tryon.part import Part, part_alpha, part_box, part_mask

@@ -17,8 +17,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from stream.config import Mjpeg, Null, OutputSettings, Publisher, Push, Recording, VirtualCamera, Window
 from stream.message import Output
+from stream.settings.config import Mjpeg, Null, OutputSettings, Publisher, Push, Recording, VirtualCamera, Window
 from stream.sinks.error import SinkError
 from stream.stage import Sink
 

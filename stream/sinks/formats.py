@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from stream.config import Recording
+from stream.settings.config import Recording
 from stream.sinks.error import SinkError
 
 

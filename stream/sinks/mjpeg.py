@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from stream import codec
-from stream.config import Mjpeg
 from stream.message import CompositedFrame, EndOfStream, Outage, Output, Pixels, StreamStart
+from stream.settings.config import Mjpeg
 from stream.sinks.error import SinkError
 from stream.sinks.window import no_signal
+from stream.transport import codec
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

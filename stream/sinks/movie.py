@@ -18,10 +18,10 @@ from av.video.format import VideoFormat
 from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
+from stream.media.planes import frame_of
 from stream.message import Pixels
 from stream.sinks.error import SinkError
 from stream.sinks.formats import Format
-from stream.sinks.planes import frame_of
 from stream.sinks.sound import Sound, SoundTrack
 
 KEY_FRAME_NS = 1_000_000_000

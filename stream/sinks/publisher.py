@@ -7,13 +7,13 @@ import time
 
 from msgspec import structs
 
-from stream import protocol
-from stream.config import Publisher
-from stream.link import LinkError, Publication
 from stream.message import CompositedFrame, EndOfStream, Outage, Output, StreamStart
-from stream.protocol import FrameEncoder, Roster, Stats, Stream, Topic
+from stream.settings.config import Publisher
 from stream.sinks.error import SinkError
-from stream.sinks.newest import Newest
+from stream.sinks.latest import Newest
+from stream.transport import protocol
+from stream.transport.protocol import FrameEncoder, Roster, Stats, Stream, Topic
+from stream.transport.sockets import LinkError, Publication
 
 ROSTER_S = 1.0
 """How often the roster is said where nothing changes: a sign of life."""

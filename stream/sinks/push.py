@@ -23,14 +23,14 @@ from av import VideoStream
 from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
-from stream.config import Push
+from stream.media.address import redact, scheme
+from stream.media.planes import frame_of
+from stream.media.srt import Sender, missing, relayed
 from stream.message import CompositedFrame, Output, Pixels
+from stream.settings.config import Push
 from stream.sinks.error import SinkError
 from stream.sinks.movie import FAILURES, KEY_FRAME_NS, fitted
-from stream.sinks.planes import frame_of
 from stream.sinks.reconnecting import Reconnecting
-from stream.sources.address import redact, scheme
-from stream.srt import Sender, missing, relayed
 
 _THREADS = 2
 _HANG_S = 4

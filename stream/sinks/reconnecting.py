@@ -16,7 +16,7 @@ from tenacity import (
 
 from stream.message import CompositedFrame, Output
 from stream.sinks.error import SinkError
-from stream.sinks.newest import Newest
+from stream.sinks.latest import Newest
 from stream.stage import Sink
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stream.config import Recording
 from stream.message import CompositedFrame, EndOfStream, Output, Pixels, StreamStart
+from stream.settings.config import Recording
 from stream.sinks.error import SinkError
 from stream.sinks.formats import Format, format_of
 from stream.sinks.movie import Movie

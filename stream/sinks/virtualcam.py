@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from stream.config import VirtualCamera
 from stream.message import CompositedFrame, Output
+from stream.settings.config import VirtualCamera
 from stream.sinks.error import SinkError
 from stream.sinks.movie import fitted
 from stream.sinks.reconnecting import Reconnecting

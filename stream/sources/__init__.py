@@ -19,9 +19,9 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import structs
 
-from stream.config import Camera
+from stream.media.address import redact, scheme
 from stream.message import Mode, Picture
-from stream.sources.address import redact, scheme
+from stream.settings.config import Camera
 from stream.sources.error import SourceError
 
 __all__ = ["PictureSource", "SourceError", "mode_of", "open_source", "redact"]

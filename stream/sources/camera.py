@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import av
 from av.device import enumerate_input_devices
 
-from stream.config import Camera
+from stream.settings.config import Camera
 from stream.sources.container import FAILURES, ContainerSource, reason
 from stream.sources.error import SourceError
 

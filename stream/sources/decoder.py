@@ -11,8 +11,8 @@ import av
 from av import Packet, VideoFrame, VideoStream
 from av.filter import Graph
 
+from stream.media.pixels import FAST, Converter
 from stream.message import MAX_PIXELS, Mode, Picture
-from stream.sources.pixels import FAST, Converter
 from stream.sources.timeline import JUMP_AHEAD_NS, Timeline
 
 Clock = Literal["stream", "arrival"]

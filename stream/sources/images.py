@@ -9,12 +9,12 @@ from pathlib import Path
 
 import av
 
-from stream.config import Camera
+from stream.media.pixels import EXACT, Converter
 from stream.message import Mode, Picture, Pixels
+from stream.settings.config import Camera
 from stream.sources.container import FAILURES, reason, video_stream
 from stream.sources.decoder import BOUNDS
 from stream.sources.error import SourceError
-from stream.sources.pixels import EXACT, Converter
 
 PHOTO_SUFFIXES = frozenset(
     f".{name}"

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import av
 from av.container import InputContainer
 
-from stream.config import Camera
-from stream.sources.address import redact, scheme
+from stream.media.address import redact, scheme
+from stream.media.srt import Receiver, missing, relayed
+from stream.settings.config import Camera
 from stream.sources.container import FAILURES, ContainerSource, reason
 from stream.sources.decoder import BOUNDS
 from stream.sources.error import SourceError
-from stream.srt import Receiver, missing, relayed
 
 HLS_STALL_MS = 15_000.0
 """HLS comes in segments of several seconds, so its silence means something only after longer."""

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 
-from stream.config import Camera
 from stream.message import Mode, Picture
+from stream.settings.config import Camera
 from stream.sources import PictureSource
 
 

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from clothseg.labels import BOTTOM, DRESS, PERSON, TOP
-from stream.config import Camera
 from stream.message import Mode, Picture, Pixels
+from stream.settings.config import Camera
 from stream.sources.error import SourceError
 
 DEFAULT_SIZE_PX = (640, 360)

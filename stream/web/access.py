@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from stream.config import ConfigError, Web
+from stream.settings.config import ConfigError, Web
 
 COOKIE = "stream_token"
 _SHORTEST = 16

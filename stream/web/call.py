@@ -17,9 +17,9 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSes
 from aiortc.codecs import h264, vpx
 from aiortc.mediastreams import MediaStreamError
 
+from stream.media.pixels import FAST, Converter
+from stream.media.planes import frame_as_is
 from stream.message import Pixels
-from stream.sinks.planes import frame_as_is
-from stream.sources.pixels import FAST, Converter
 from stream.web.reassembly import PromptBuffer
 from stream.web.slot import Slot
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from clothseg.tryon import Effect
-from stream.control import ControlError, Controller, SetEffects
+from stream.composite.control import ControlError, Controller, SetEffects
 
 
 class DressError(ValueError):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from stream.codec import jpeg_size
 from stream.message import Pixels
+from stream.transport.codec import jpeg_size
 
 _QUALITY = 82
 

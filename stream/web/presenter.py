@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from stream.message import Pixels
-from stream.protocol import PublishedFrame
+from stream.transport.protocol import PublishedFrame
 from stream.web import photo, stamp, talk, view
 from stream.web.call import Call
 from stream.web.slot import Slot

@@ -13,10 +13,10 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from stream.config import ConfigError, Run, Web
-from stream.lifeline import BEAT_S, Lifeline, Notice
-from stream.link import Peer
+from stream.process.pipe import BEAT_S, Lifeline, Notice
+from stream.settings.config import ConfigError, Run, Web
 from stream.stage import StreamError
+from stream.transport.sockets import Peer
 from stream.web.access import open_access
 from stream.web.app import build
 from stream.web.dresser import Dresser

@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from clothseg.labels import CLASSES, PALETTE
-from stream.config import Web
-from stream.protocol import Stream
+from stream.settings.config import Web
+from stream.transport.protocol import Stream
 from stream.web import talk
 from stream.web.allowance import Allowance
 from stream.web.call import CallError, open_call

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 
 from stream.client import Subscriber, SubscriberError
-from stream.protocol import Kind, PublishedFrame, Stream
+from stream.transport.protocol import Kind, PublishedFrame, Stream
 from stream.web.slot import Slot
 
 _KINDS: tuple[Kind, ...] = ("picture", "composite", "parts", "alpha")

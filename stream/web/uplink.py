@@ -8,9 +8,9 @@ from __future__ import annotations
 import secrets
 import threading
 
-from stream.link import Peer
-from stream.mailbox import Mailbox
+from stream.capture.mailbox import Mailbox
 from stream.message import Ended, Next, Offer, Opened, Picture
+from stream.transport.sockets import Peer
 
 VISITOR = "visitor-"
 """How the names of visitors' cameras begin; what follows cannot be guessed."""

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from stream.message import Pixels
-from stream.protocol import PublishedFrame
+from stream.transport.protocol import PublishedFrame
 from stream.web.talk import Show
 
 _TINT = 0.55

@@ -15,7 +15,7 @@ import yaml
 
 from clothseg.tryon.asset import EffectError, read_picture
 from clothseg.tryon.part import Part
-from stream.config import ConfigError, Web
+from stream.settings.config import ConfigError, Web
 from stream.web.photo import to_png
 from stream.web.talk import Item, Name
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS, load, read_metadata, save
 from clothseg.labels import BACKGROUND, CLASSES
-from clothseg.region import Box
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS, load, read_metadata, save
+from clothseg.network.roi import Box
 from clothseg.segmenter import Segmenter
 
 

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from clothseg.labels import BOTTOM, PALETTE, TOP
-from stream.config import Publisher
 from stream.message import EndOfStream, StreamStart
+from stream.settings.config import Publisher
 from stream.sinks.publisher import PublisherSink
 from tests.stream.composited import composited_frame
 

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.region import Box
+from clothseg.network.roi import Box
 from stream.inference import step
 from stream.message import Frame, LateMasks, SegmentedFrame
 from tests.stream.pictures import CLASSES, frame

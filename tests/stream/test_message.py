@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from clothseg.region import Box
+from clothseg.network.roi import Box
 from stream.message import MAX_SIDE_PX, Done, Frame, LateMasks, MessageError, Picture, SegmentedFrame
 from tests.stream.pictures import composited, frame, picture
 

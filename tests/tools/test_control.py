@@ -10,9 +10,9 @@ from queue import SimpleQueue
 import pytest
 
 from clothseg.tryon import BackgroundColour
-from stream.choice import Change, Changes, waiting
-from stream.switchboard import Switchboard
-from tests.stream.test_switchboard import SETTINGS, Reports
+from stream.composite.control_server import Switchboard
+from stream.composite.looks import Change, Changes, waiting
+from tests.stream.composite.test_control_server import SETTINGS, Reports
 from tools import control
 
 

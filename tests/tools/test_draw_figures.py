@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from clothseg.labels import BOTTOM, DRESS, PERSON, TOP
-from clothseg.training.pseudo_labels import write_samples
 from clothseg.training.samples import DataSet, read
+from clothseg.training.train.pseudo_labels import write_samples
 from stream.sources.synthetic import SHIRT
 from tools.draw_figures import figures
 

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS
 from clothseg.labels import CLASSES
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS
 from tools import evaluate
 
 Score = Callable[..., dict[str, object]]

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from clothseg.architecture import ARCHITECTURES
-from clothseg.checkpoint import Metadata, load, save
 from clothseg.engines import open_engine
 from clothseg.labels import CLASSES
-from clothseg.training.export import Bound
-from clothseg.u2net import U2Net
+from clothseg.network.architecture import ARCHITECTURES
+from clothseg.network.checkpoint import Metadata, load, save
+from clothseg.network.u2net import U2Net
+from clothseg.training.train.export import Bound
 from tools import export
 
 Run = Callable[..., int]

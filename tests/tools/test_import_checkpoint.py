@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from clothseg.architecture import ARCHITECTURES
-from clothseg.checkpoint import load
-from clothseg.u2net import U2Net, load_original
+from clothseg.network.architecture import ARCHITECTURES
+from clothseg.network.checkpoint import load
+from clothseg.network.u2net import U2Net, load_original
 from tools import import_checkpoint
 
 

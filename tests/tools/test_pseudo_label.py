@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS
 from clothseg.labels import BACKGROUND, CLASSES
-from clothseg.training.pseudo_labels import Labeller
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS
+from clothseg.training.eval.webcam import read_clip
 from clothseg.training.samples import DataSet, read
-from clothseg.training.webcam import read_clip
+from clothseg.training.train.pseudo_labels import Labeller
 from tools import pseudo_label
 
 SIZE = (96, 64)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from clothseg.checkpoint import load, read_metadata
 from clothseg.labels import CLASSES
+from clothseg.network.checkpoint import load, read_metadata
 from clothseg.segmenter import Segmenter
 
 ROOT = Path(__file__).parents[2]

@@ -16,8 +16,8 @@ import numpy as np
 import psutil
 
 from stream.client import Subscriber
-from stream.link import private_endpoints, remove_folder
-from stream.protocol import PublishedFrame
+from stream.transport.protocol import PublishedFrame
+from stream.transport.sockets import private_endpoints, remove_folder
 from tools.benchmark.clip import ROOT
 
 _START_S = 60.0  # a first start compiles the network

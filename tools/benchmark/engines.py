@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS, read_metadata
 from clothseg.engines import Engine, EngineName, Precision, open_engine
-from clothseg.transforms import network_size, to_network
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS, read_metadata
+from clothseg.network.transforms import network_size, to_network
 from tools.benchmark.end_to_end import Percentiles
 
 KINDS: tuple[tuple[EngineName, Precision], ...] = (

@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.matting import Matte, Matting, hold, matte
-from clothseg.past import SmoothingState
+from clothseg.matting.matting import Matte, Matting, hold, matte
 from clothseg.segmenter import Segmenter
-from clothseg.smoothing import Smoothing, smooth
+from clothseg.temporal.smoothing import Smoothing, smooth
+from clothseg.temporal.state import SmoothingState
 from stream.message import with_alpha
 from tools.benchmark.clip import ROOT
 from tools.benchmark.end_to_end import Percentiles
@@ -114,7 +114,7 @@ def _export_u2netp(path: Path) -> None:
     """The public u2netp as rembg reads it, with weights of chance: they do not change its speed."""
     import torch
 
-    from clothseg.u2net import ARCHITECTURES, U2Net
+    from clothseg.network.u2net import ARCHITECTURES, U2Net
 
     class Public(torch.nn.Module):
         """Its outputs as the public files have them: the fused map and six at its sides, 0 to 1."""

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from clothseg.segmenter import Segmenter
 from stream.inference import answer
-from stream.link import Outbox, Peer
 from stream.message import Frame, Ready
+from stream.transport.sockets import Outbox, Peer
 
 
 def main(inference_s: float, dispatch: str, results: str) -> None:

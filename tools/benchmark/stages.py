@@ -14,24 +14,24 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.checkpoint import DEFAULT_WEIGHTS, read_metadata
-from clothseg.cutout import cut_out
-from clothseg.matting import Matte, hold, matte
-from clothseg.past import SmoothingState
-from clothseg.region import Box, focus, person_box
+from clothseg.matting.matting import Matte, hold, matte
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS, read_metadata
+from clothseg.network.roi import Box, focus, person_box
+from clothseg.network.transforms import network_size, to_network
 from clothseg.segmenter import Segmenter
-from clothseg.smoothing import carry, smooth
-from clothseg.transforms import network_size, to_network
+from clothseg.temporal.smoothing import carry, smooth
+from clothseg.temporal.state import SmoothingState
 from clothseg.tryon import apply_effects
-from stream import wire
-from stream.codec import Buffer
-from stream.config import Camera, Recording, Run
-from stream.dressing import open_dressing
-from stream.link import Hub, Peer, private_endpoints, remove_folder
+from clothseg.tryon.cutout import cut_out
+from stream.composite.effects import open_dressing
 from stream.message import CompositedFrame, Frame, Offer, Picture, StreamStart
-from stream.protocol import FrameEncoder, topic_of
+from stream.settings.config import Camera, Recording, Run
 from stream.sinks import open_sink
 from stream.sources import open_source
+from stream.transport import wire
+from stream.transport.codec import Buffer
+from stream.transport.protocol import FrameEncoder, topic_of
+from stream.transport.sockets import Hub, Peer, private_endpoints, remove_folder
 from tools.benchmark.end_to_end import Percentiles
 
 Pixels = NDArray[np.uint8]

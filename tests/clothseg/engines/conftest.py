@@ -8,10 +8,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from clothseg.architecture import ARCHITECTURES
-from clothseg.checkpoint import Metadata, save
 from clothseg.labels import CLASSES
-from clothseg.u2net import U2Net
+from clothseg.network.architecture import ARCHITECTURES
+from clothseg.network.checkpoint import Metadata, save
+from clothseg.network.u2net import U2Net
 
 
 @pytest.fixture(scope="session")

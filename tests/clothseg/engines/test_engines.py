@@ -12,9 +12,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from clothseg.checkpoint import load, save
 from clothseg.engines import EngineName, open_engine
 from clothseg.engines.choice import Host
+from clothseg.network.checkpoint import load, save
 
 Pictures = Callable[[int, int, int], NDArray[np.uint8]]
 OTHERS: list[EngineName] = ["openvino", "onnxruntime"]
@@ -212,7 +212,7 @@ def test_it_is_made_ready_for_one_size_while_it_runs_at_another(weights: Path, m
     ready.join()
 
 
-@pytest.mark.parametrize("first", ["clothseg.engines.openvino", "clothseg.training.export"])
+@pytest.mark.parametrize("first", ["clothseg.engines.openvino", "clothseg.training.train.export"])
 def test_nobody_is_told_that_openvino_is_used(first: str) -> None:
     """As installed it reports its import to Google Analytics from a thread that forks."""
     told = (

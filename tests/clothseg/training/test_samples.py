@@ -9,8 +9,8 @@ import pytest
 import scipy.io
 
 from clothseg.labels import BACKGROUND, BOTTOM, DRESS, IGNORE, PERSON, TOP
-from clothseg.training.pool import Pool
 from clothseg.training.samples import DataSet, Sample, decode_run_lengths, read, read_data_set, shrink
+from clothseg.training.train.pool import Pool
 
 CONFIGS = Path(__file__).parents[3] / "configs/datasets"
 CCP = Path(__file__).parents[4] / "shared/data/ccp"

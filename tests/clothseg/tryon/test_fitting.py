@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from clothseg.labels import DRESS, PERSON, TOP
-from clothseg.matting import Matte
+from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Picture
 from clothseg.tryon.fitting import Flat, Wearer, fit, people
 from clothseg.tryon.garment import lay_flat

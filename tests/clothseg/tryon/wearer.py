@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from clothseg.labels import BOTTOM, PERSON, TOP
-from clothseg.matting import Matte
+from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Picture
 
 HEIGHT, WIDTH = 360, 480

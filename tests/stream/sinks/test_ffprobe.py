@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream.config import Recording
 from stream.message import EndOfStream
+from stream.settings.config import Recording
 from stream.sinks import open_sink
 from stream.sinks.formats import CODECS, CONTAINERS
 

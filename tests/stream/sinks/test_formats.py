@@ -13,8 +13,8 @@ import pytest
 from av.codec import Codec, CodecContext
 from av.video.codeccontext import VideoCodecContext
 
-from stream.config import Recording
 from stream.message import EndOfStream, Pixels, StreamStart
+from stream.settings.config import Recording
 from stream.sinks import SinkError, check, open_sink
 from stream.sinks.formats import CODECS, CONTAINERS, format_of
 from stream.sinks.movie import Movie

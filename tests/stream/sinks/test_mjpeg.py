@@ -11,8 +11,8 @@ import httpx2
 import numpy as np
 import pytest
 
-from stream.config import ConfigError, Mjpeg
 from stream.message import EndOfStream, Outage, Pixels
+from stream.settings.config import ConfigError, Mjpeg
 from stream.sinks.error import SinkError
 from stream.sinks.mjpeg import MjpegSink
 from tests.stream.composited import composited_frame
@@ -91,7 +91,7 @@ def test_an_outage_is_shown_and_an_end_ends_it(sink: MjpegSink, feeding: threadi
 
 
 def test_nothing_is_encoded_for_nobody(sink: MjpegSink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream.codec.encode", lambda *_: pytest.fail("encoded"))
+    monkeypatch.setattr("stream.transport.codec.encode", lambda *_: pytest.fail("encoded"))
     for seq in range(5):
         sink.write(composited_frame("front", seq))
     assert httpx2.get(f"http://127.0.0.1:{sink.port}/").status_code == 200

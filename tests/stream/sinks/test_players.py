@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from stream.config import Recording
 from stream.message import EndOfStream
+from stream.settings.config import Recording
 from stream.sinks import open_sink
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

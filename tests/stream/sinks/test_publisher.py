@@ -12,15 +12,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stream import codec, protocol
 from stream.client import PublishedFrame, Subscriber, SubscriberError
-from stream.codec import Buffer, Encoding
-from stream.config import Publisher
-from stream.link import Publication, Subscription
 from stream.message import EndOfStream, Outage, Pixels, StreamStart
-from stream.protocol import Roster, VersionError
+from stream.settings.config import Publisher
 from stream.sinks.error import SinkError
 from stream.sinks.publisher import PublisherSink
+from stream.transport import codec, protocol
+from stream.transport.codec import Buffer, Encoding
+from stream.transport.protocol import Roster, VersionError
+from stream.transport.sockets import Publication, Subscription
 from tests.stream.composited import composited_frame
 
 LOOPBACK = "tcp://127.0.0.1:*"

@@ -18,12 +18,12 @@ import numpy as np
 import psutil
 import pytest
 
-from stream.config import Push
+from stream.media.srt import missing, relayed
 from stream.message import Output
+from stream.settings.config import Push
 from stream.sinks.error import SinkError
 from stream.sinks.push import Broadcast, PushSink, shown
 from stream.sinks.tee import Tee
-from stream.srt import missing, relayed
 from stream.stage import Sink
 from tests.conftest import SYSTEM_PYTHON
 from tests.stream.composited import composited_frame

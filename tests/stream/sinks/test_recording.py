@@ -14,8 +14,8 @@ import pytest
 from av.codec import Codec, CodecContext
 from av.video.codeccontext import VideoCodecContext
 
-from stream.config import Camera, Recording
 from stream.message import EndOfStream, Outage, Pixels, StreamStart
+from stream.settings.config import Camera, Recording
 from stream.sinks import SinkError, check, open_sink
 from stream.sources import open_source
 
@@ -193,7 +193,7 @@ RECORD_UNTIL_KILLED = """
 import sys
 from pathlib import Path
 import numpy as np
-from stream.config import Recording
+from stream.settings.config import Recording
 from stream.message import CompositedFrame, Frame, Picture
 from stream.sinks import open_sink
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from stream.config import Null, Recording
 from stream.message import Output
+from stream.settings.config import Null, Recording
 from stream.sinks import SinkError, open_sink
 from stream.sinks.tee import Tee
 from stream.stage import ListSink

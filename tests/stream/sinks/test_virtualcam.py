@@ -8,8 +8,8 @@ from queue import SimpleQueue
 
 import pytest
 
-from stream.config import VirtualCamera
 from stream.message import Pixels
+from stream.settings.config import VirtualCamera
 from stream.sinks import virtualcam
 from stream.sinks.error import SinkError
 from stream.sinks.virtualcam import VirtualCameraSink

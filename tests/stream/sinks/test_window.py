@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stream.config import Window
+from stream.settings.config import Window
 from stream.sinks import SinkError, check
 from stream.sinks.window import no_signal
 
@@ -71,7 +71,7 @@ def screen() -> Iterator[str]:
 SHOW = """
 import sys
 import numpy as np
-from stream.config import Window
+from stream.settings.config import Window
 from stream.message import CompositedFrame, EndOfStream, Frame, Outage, Picture
 from stream.sinks import open_sink
 

@@ -10,7 +10,7 @@ import av
 import pytest
 from av.device import DeviceInfo
 
-from stream.config import Camera
+from stream.settings.config import Camera
 from stream.sources import SourceError, camera, open_source
 from stream.sources.camera import Device, device_of
 

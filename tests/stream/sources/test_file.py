@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from av.codec.context import Flags
 
-from stream.config import Camera
 from stream.message import Picture, Pixels
+from stream.settings.config import Camera
 from stream.sources import SourceError, open_source
 
 BLUE, GREEN, RED = (200, 60, 40), (60, 180, 60), (40, 60, 200)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.config import Camera
 from stream.message import Picture, Pixels
+from stream.settings.config import Camera
 from stream.sources import SourceError, open_source
 from stream.sources.images import natural_order
 

@@ -23,10 +23,10 @@ import numpy as np
 import psutil
 import pytest
 
-from stream.config import Camera
+from stream.media.srt import missing, relayed
 from stream.message import Picture
+from stream.settings.config import Camera
 from stream.sources import PictureSource, SourceError, open_source
-from stream.srt import missing, relayed
 
 NOTICED_S = 3.0
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from stream.config import Camera
 from stream.message import Picture
+from stream.settings.config import Camera
 from stream.sources import open_source
 from stream.sources.presentation import mirrored, paced
 from stream.sources.synthetic import figure

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clothseg.labels import CLASSES
-from stream.config import Camera
+from stream.settings.config import Camera
 from stream.sources import SourceError, open_source
 from stream.sources.synthetic import figure
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.config import ConfigError, Web
+from stream.settings.config import ConfigError, Web
 from stream.web.access import open_access
 
 SECRET = "correct-horse-battery"

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from stream.config import Web
+from stream.settings.config import Web
 from stream.web.access import open_access
 from stream.web.app import FULL, POLICY, build
 from stream.web.dresser import Dresser

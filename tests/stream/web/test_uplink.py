@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream.link import Hub, Peer
 from stream.message import Ended, Next, Offer, Opened
+from stream.transport.sockets import Hub, Peer
 from stream.web import stamp
 from stream.web.guest import Guest
 from stream.web.photo import to_jpeg

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream.message import CompositedFrame, Frame, Picture
-from stream.protocol import FrameEncoder, PublishedFrame, decode, topic_of
+from stream.transport.protocol import FrameEncoder, PublishedFrame, decode, topic_of
 from stream.web.talk import Show
 from stream.web.view import draw, panels
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clothseg.tryon import BackgroundBlur, BackgroundColour, BackgroundImage, GarmentPhoto, Recolour, Texture
-from stream.config import ConfigError, Web
+from stream.settings.config import ConfigError, Web
 from stream.web.look import LookError, effects_of
 from stream.web.talk import AsBlur, AsPainted, AsPhoto, AsShelved, Wear
 from stream.web.wardrobe import read_shelf, read_wardrobe

@@ -1,0 +1,1 @@
+"""From small masks to the edges of the full-size picture."""

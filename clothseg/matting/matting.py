@@ -1,0 +1,236 @@
+"""Turns network-size probabilities and the full-size picture into an alpha and part masks with true edges."""
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Annotated, Final, NamedTuple
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from clothseg.matting.colour_model import colour_model
+from clothseg.matting.sparse_pixels import ROW, Places, places_where, read_at, seen_at
+from clothseg.temporal.motion import Motion
+from clothseg.temporal.state import SmoothingState, gap_between_ms, way_back
+
+Pixels = NDArray[np.uint8]
+Reals = NDArray[np.float32]
+
+_SURE: Final = 16  # of 255: a probability this near to 0 or 1 leaves nothing to refine
+_SEEN: Final = 0.04  # a share of a pixel that shows
+_SQUARE: Final = np.ones((3, 3), np.uint8)
+_SUM: Final = np.ones(4, np.float32)
+_JUMP: Final = 2.0  # what differs by half a pixel or more has come or gone, it does not flicker
+_STICKS: Final = 48  # of 255: by so much likelier another part has to be than the one that was there
+# Log odds of each probability; bounded, so that colours can always overrule the network inside the band.
+_ODDS: Final = np.log((p := np.clip(np.arange(256) / 255, 0.004, 0.996)) / (1 - p)).astype(np.float32)
+
+
+class Matting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How masks are fitted to the picture's edges."""
+
+    colour_evidence: Annotated[float, msgspec.Meta(ge=0, le=20)] = 6.0
+    """Log odds, 0 to 20, that colours may bring against the network at an edge; 0: edges as the network has them,
+    enlarged. Too high: edges turn jagged, cloth coloured like the wall behind is eaten."""
+    colour_noise: Annotated[float, msgspec.Meta(ge=1, le=64)] = 8.0
+    """Grey levels of 255, 1 to 64, by which one colour may vary. Too high: edges stop following the picture."""
+    edge_memory_ms: Annotated[float, msgspec.Meta(ge=0, le=5000)] = 150.0
+    """0 to 5000 ms after which 37 % of an edge's past is left, where smoothing knows how it moved; 0: edges are found
+    anew in each frame. Too high: thin things keep a faint rim."""
+
+
+class Matte(NamedTuple):
+    """Full-size masks of one picture.
+
+    alpha: (H, W) uint8, the person's share of each pixel, 0 to 255.
+    parts: (H, W) uint8, class index; 0 exactly where alpha is under 128.
+    foreground: (H, W, 3) uint8 BGR, the person's own colour, without the background at its edges.
+    """
+
+    alpha: Pixels
+    parts: Pixels
+    foreground: Pixels
+
+
+class Held(NamedTuple):
+    """The masks (H, W) of the frame before, `gap_ms` ago, and the way back to them.
+
+    way_back: (h, w) over the whole picture, in pixels of its own size.
+    """
+
+    matte: Matte
+    way_back: Motion
+    gap_ms: float
+
+
+def matte(probabilities: Pixels, picture: Pixels, settings: Matting, held: Held | None = None) -> Matte:
+    """Lift `probabilities` (K, h, w) uint8 (class 0 is the background) to `picture` (H, W, 3) uint8 BGR.
+
+    Only in the band where the network is unsure: there the person's and the background's colours nearby are
+    told apart (`colour_model`), and its log odds join the network's at every pixel of the
+    picture. The same model, F − B, takes the background's colour out of the person's (I = αF + (1 − α)B).
+    Edges lean on those `held` from the frame before, and borders between parts stick to where they were.
+    Raises ValueError for fewer than two classes.
+    """
+    _check(probabilities)
+    size = picture.shape[:2]
+    person = cv2.bitwise_not(probabilities[0])
+    # Outside the band: nothing or everything.
+    alpha = _enlarge(cv2.threshold(person, 127, 255, cv2.THRESH_BINARY)[1], size)
+    foreground = picture.copy()
+    if held is not None and (not settings.edge_memory_ms or held.matte.alpha.shape != size):
+        held = None
+    band = _unsure(person)
+    unknown = places_where(band, size)
+    if unknown.y.size:
+        model = colour_model(person, picture, band, settings.colour_evidence, settings.colour_noise)
+        evidence = cv2.multiply(read_at(model.odds, unknown), seen_at(picture, unknown), dtype=cv2.CV_32F) @ _SUM
+        evidence += cv2.LUT(read_at(person, unknown), _ODDS)
+        share = 1 / (1 + cv2.exp(-evidence))
+        if held is not None:
+            share = _leaning(share, unknown, held, settings.edge_memory_ms)
+        alpha.reshape(-1)[unknown.within(0, 0, size[1])] = cv2.convertScaleAbs(share, alpha=255)
+        _take_out(foreground, model.difference, unknown, share)
+    return Matte(alpha, _parts(probabilities, alpha, held), foreground)
+
+
+def hold(before: Matte, before_ns: int, state: SmoothingState | None, now_ns: int) -> Held | None:
+    """The masks of the frame `before`, for the frame of `state`; None where smoothing knows no way to them.
+
+    That is in the first frame, after a cut, where nothing is smoothed, and after a timestamp (ns) that jumps back.
+    """
+    way = None if state is None else way_back(state)
+    return None if way is None or now_ns < before_ns else Held(before, way, gap_between_ms(before_ns, now_ns))
+
+
+def _leaning(share: Reals, places: Places, held: Held, memory_ms: float) -> Reals:
+    """A `share` (rows, ROW) of each place averaged with what it was, as far as the way there is trusted.
+
+    The further it is from what it was, the less: what flickers differs little, what has come or gone differs much.
+    """
+    was, trust = _before(held.matte.alpha, places, held, cv2.INTER_LINEAR)
+    change = was * np.float32(1 / 255) - share
+    weight = np.maximum(1 - np.float32(_JUMP) * np.abs(change), 0) * trust
+    leaning: Reals = share + weight * change * np.float32(math.exp(-held.gap_ms / memory_ms))
+    return leaning
+
+
+def _before(plane: Pixels, places: Places, held: Held, how: int) -> tuple[Pixels, Reals]:
+    """What a plane (H, W) of the frame before shows of some places, and how far the way there is trusted."""
+    way = held.way_back.way
+    scale_y, scale_x = places.size[0] / way.shape[0], places.size[1] / way.shape[1]
+    x, y, trust = cv2.split(read_at(cv2.merge([way, held.way_back.trust]), places))
+    # Whole numbers as floats first: numpy would add the two as doubles.
+    x = cv2.scaleAdd(x, scale_x, places.x.astype(np.float32))
+    y = cv2.scaleAdd(y, scale_y, places.y.astype(np.float32))
+    was: Pixels = cv2.remap(plane, x, y, how, borderMode=cv2.BORDER_REPLICATE)
+    return was, trust
+
+
+def _take_out(foreground: Pixels, difference: Reals, places: Places, share: Reals) -> None:
+    """Take the background's colour out of `foreground` (H, W, 3), in place, where the person has a `share` of a pixel
+    but not all of it."""
+    mixed = np.flatnonzero(cv2.inRange(share, _SEEN, 1 - _SEEN))
+    if not mixed.size:
+        return
+    rows = np.pad(mixed, (0, -mixed.size % ROW), "edge").reshape(-1, ROW)
+    at = Places(places.y.take(rows), places.x.take(rows), places.size)
+    old = cv2.multiply(read_at(difference, at), cv2.merge([1 - share.take(rows)] * 3))
+    flat, pixels = at.within(0, 0, at.size[1]), _whole_pixels(foreground)
+    colour = cv2.add(_bytes(pixels.take(flat)), old, dtype=cv2.CV_8U)
+    pixels[flat] = _whole_pixels(colour).reshape(flat.shape)
+
+
+def upsample(probabilities: Pixels, picture: Pixels) -> Matte:
+    """Lift `probabilities` (K, h, w) uint8 to the size of `picture` by bilinear interpolation: matting off."""
+    _check(probabilities)
+    height, width = picture.shape[:2]
+    alpha = cv2.resize(cv2.bitwise_not(probabilities[0]), (width, height), interpolation=cv2.INTER_LINEAR)
+    return Matte(alpha, _parts(probabilities, alpha), picture)
+
+
+def shares(matte: Matte, classes: int) -> Pixels:
+    """Each class's share of each pixel, (classes, H, W) uint8; the planes sum to 255 everywhere.
+
+    The soft edge outside a part belongs to the part it borders on.
+    """
+    near = cv2.dilate(matte.parts, np.ones((5, 5), np.uint8))
+    # Far from every part a faint alpha can only be the person's.
+    kinds = np.where(matte.parts > 0, matte.parts, np.maximum(near, 1))
+    planes = [np.where(kinds == k, matte.alpha, np.uint8(0)) for k in range(1, classes)]
+    return np.stack([255 - matte.alpha, *planes])
+
+
+def _check(probabilities: Pixels) -> None:
+    if probabilities.ndim != 3 or len(probabilities) < 2:
+        raise ValueError(
+            f"expected probabilities (K, h, w) of a background and at least one class, got {probabilities.shape}"
+        )
+
+
+def _unsure(person: Pixels) -> Pixels:
+    """Where the network leaves something to refine, and a little around: (h, w) uint8, 255 or 0."""
+    middle = cv2.inRange(person, _SURE, 255 - _SURE)
+    # A step from sure to sure between two pixels is an edge too.
+    edge = cv2.morphologyEx(person, cv2.MORPH_GRADIENT, _SQUARE)
+    _, steep = cv2.threshold(edge, 127, 255, cv2.THRESH_BINARY)
+    # And a pixel around: without it the rim of the band toggles from frame to frame.
+    band: Pixels = cv2.dilate(cv2.max(middle, steep), _SQUARE)
+    return band
+
+
+def _bytes(pixels: NDArray[np.void]) -> Pixels:
+    """Items of three bytes (rows, n) as a picture (rows, n, 3)."""
+    return pixels.view(np.uint8).reshape(*pixels.shape, 3)
+
+
+def _whole_pixels(picture: Pixels) -> NDArray[np.void]:
+    """A picture (H, W, 3) as (H·W,) items of three bytes: numpy then moves whole pixels."""
+    return picture.reshape(-1, 3).view("V3")[:, 0]
+
+
+def _parts(probabilities: Pixels, alpha: Pixels, held: Held | None = None) -> Pixels:
+    """The strongest class but the background at each pixel, 0 where alpha is under 128: (H, W) uint8.
+
+    Where a part was `held` before, another has to be stronger by more than a little.
+    """
+    coarse = _strongest(probabilities[1:])
+    parts = _enlarge(coarse, (alpha.shape[0], alpha.shape[1]))
+    border = cv2.morphologyEx(coarse, cv2.MORPH_GRADIENT, _SQUARE)
+    # Where the background is certain no part can be.
+    border = cv2.copyTo(border, cv2.dilate(cv2.inRange(probabilities[0], 0, 255 - _SURE), _SQUARE))
+    places = places_where(border, (alpha.shape[0], alpha.shape[1]))
+    if places.y.size:
+        # Four planes at a time, the most that OpenCV reads at once.
+        planes: list[Pixels] = []
+        for first in range(1, len(probabilities), 4):
+            group = [*probabilities[first : first + 4]]
+            field = cv2.merge(group + group[:1] * (4 - len(group)))
+            planes += cv2.split(read_at(field, places))[: len(group)]
+        if held is not None:
+            was, trust = _before(held.matte.parts, places, held, cv2.INTER_NEAREST)
+            bonus = cv2.convertScaleAbs(trust, alpha=_STICKS)
+            planes = [cv2.add(plane, bonus & cv2.compare(was, k, cv2.CMP_EQ)) for k, plane in enumerate(planes, 1)]
+        parts.reshape(-1)[places.within(0, 0, alpha.shape[1])] = _strongest(planes)
+    masked: Pixels = cv2.bitwise_and(parts, cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY)[1], dst=parts)
+    return masked
+
+
+def _enlarge(labels: Pixels, size: tuple[int, int]) -> Pixels:
+    """A label map (h, w) at `size` (H, W), nearest; whole rows are copied, which is quicker than OpenCV."""
+    wide = cv2.resize(labels, (size[1], labels.shape[0]), interpolation=cv2.INTER_NEAREST)
+    tall: Pixels = wide.take((2 * np.arange(size[0]) + 1) * len(labels) // (2 * size[0]), axis=0)
+    return tall
+
+
+def _strongest(planes: Sequence[Pixels] | Pixels) -> Pixels:
+    """Index of the strongest plane at each pixel, counted from 1; the first of equals."""
+    best = planes[0]
+    for plane in planes[1:]:
+        best = cv2.max(best, plane)
+    # The first of equals gets the highest number, and wins.
+    ranks = [cv2.compare(plane, best, cv2.CMP_EQ) & np.uint8(len(planes) - k) for k, plane in enumerate(planes)]
+    index: Pixels = np.uint8(len(planes) + 1) - functools.reduce(cv2.max, ranks)
+    return index

@@ -1,0 +1,1 @@
+"""Masks over time: motion, and the state that is carried along it from frame to frame."""

@@ -1,0 +1,1 @@
+"""Training and evaluation; a stream never imports it."""

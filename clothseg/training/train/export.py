@@ -1,0 +1,169 @@
+"""Other forms of a checkpoint: written only when they agree with torch, and judged by what accuracy they lose."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from clothseg.engines import Engine, open_engine
+from clothseg.engines.graph import read_weights
+from clothseg.labels import CLASSES, GARMENTS
+from clothseg.network.checkpoint import Metadata, load, save
+from clothseg.network.transforms import mask_to_network, network_size, to_network
+from clothseg.training.eval.metrics import class_iou, confusion, person_iou
+from clothseg.training.samples import DataSet, Sample, read
+
+Pixels = NDArray[np.uint8]
+Size = tuple[int, int] | None  # (h, w) of the network's input; none: by each picture's aspect
+
+
+_VIDEOS: Final = {".avi", ".mkv", ".mov", ".mp4", ".webm"}
+
+
+class Material(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The pictures an export is calibrated on and judged by.
+
+    calibration: labelled data sets of which int8 sees the pictures, never those it is judged by.
+    clips: videos, or folders of them, of which it sees `frames_per_clip` each, evenly spread.
+    judged: labelled pictures, none used for calibration.
+    """
+
+    calibration: list[DataSet]
+    judged: DataSet
+    clips: list[Path] = []
+    frames_per_clip: int = 4
+    pictures: int = 160  # of each calibration set, the first
+
+
+class Bound(NamedTuple):
+    """How far an export may be from torch: mean |Δ probability| of 255, and share of pixels of another class."""
+
+    difference: float
+    share_changed: float
+
+
+class Parity(NamedTuple):
+    """How far an export is from torch, in the units of `Bound`."""
+
+    difference: float
+    share_changed: float
+
+    def within(self, bound: Bound) -> bool:
+        """Whether neither measure is over its bound."""
+        return self.difference <= bound.difference and self.share_changed <= bound.share_changed
+
+
+def to_safetensors(weights: Path, out: Path) -> Engine:
+    """Write the weights as float16 safetensors, as they ship."""
+    metadata, state = load(weights)
+    save(out, metadata, state)
+    return open_engine(out, "torch", "fp32", 0)
+
+
+def to_onnx(weights: Path, out: Path, size: Size) -> Engine:
+    """Write float32 ONNX with an open batch, at a fixed size (h, w) or (none) an open one."""
+    import onnx
+
+    from clothseg.engines.onnxruntime import OnnxruntimeEngine, model_of
+
+    onnx.save(model_of(read_weights(weights), size), out)
+    return OnnxruntimeEngine(onnx.load(out), 0, "onnx")
+
+
+def to_openvino(weights: Path, out: Path) -> Engine:
+    """Write float32 OpenVINO IR, `out` (.xml) and a .bin beside it, at an open size."""
+    import openvino as ov
+
+    from clothseg.engines.openvino import OpenvinoEngine, model_of
+
+    ov.save_model(model_of(read_weights(weights)), out, compress_to_fp16=False)
+    return OpenvinoEngine(ov.Core().read_model(out), "fp32", 0, "openvino")
+
+
+def to_int8(weights: Path, out: Path, inputs: Sequence[Pixels]) -> Engine:
+    """Write int8 OpenVINO IR, calibrated on `inputs` (h, w, 3), tied to the weights by their fingerprint.
+
+    Post-training quantisation of NNCF: activations per tensor, weights per channel, fast bias correction.
+    """
+    import nncf
+    import openvino as ov
+
+    from clothseg.engines.openvino import FINGERPRINT, OpenvinoEngine, fingerprint, model_of
+
+    batches = nncf.Dataset([picture[None] for picture in inputs])
+    quantised = nncf.quantize(
+        model_of(read_weights(weights)),
+        batches,
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(inputs),
+    )
+    quantised.set_rt_info(fingerprint(weights), FINGERPRINT)
+    ov.save_model(quantised, out, compress_to_fp16=False)
+    return OpenvinoEngine(ov.Core().read_model(out), "int8", 0, "int8")
+
+
+def parity(engine: Engine, reference: Engine, inputs: Sequence[Pixels]) -> Parity:
+    """Compare two engines on network inputs (h, w, 3)."""
+    differences, changes = [], []
+    for picture in inputs:
+        ours, theirs = (run(picture[None])[0] for run in (engine, reference))
+        differences.append(cv2.absdiff(ours, theirs).mean())
+        changes.append((ours.argmax(0) != theirs.argmax(0)).mean())
+    return Parity(float(np.mean(differences)), float(np.mean(changes)))
+
+
+def intersection_over_union(
+    engine: Engine, samples: Sequence[Sample], metadata: Metadata, size: Size
+) -> dict[str, float]:
+    """IoU of the person (all that is not background) and of each garment, pixels pooled, at network size.
+
+    A class no sample shows is left out.
+    """
+    table = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
+    for sample in samples:
+        picture = _input(sample.picture, metadata, size)
+        truth = mask_to_network(sample.mask, (picture.shape[0], picture.shape[1]))
+        table += confusion(truth, engine(picture[None])[0].argmax(0).astype(np.uint8))
+    found = class_iou(table)
+    scores = {"person": person_iou(table)} | {CLASSES[garment]: found[garment] for garment in GARMENTS}
+    return {name: score for name, score in scores.items() if score is not None}
+
+
+def calibration_inputs(material: Material, metadata: Metadata, size: Size) -> list[Pixels]:
+    """The pictures to calibrate on, at network size; shuffled by a fixed seed, so that any part is a fair one."""
+    samples = [sample for data in material.calibration for sample in islice(read(data), material.pictures)]
+    frames = [frame for clip in _files(material.clips) for frame in _frames(clip, material.frames_per_clip)]
+    pictures = [*(sample.picture for sample in samples), *frames]
+    order = np.random.default_rng(0).permutation(len(pictures))
+    return [_input(pictures[index], metadata, size) for index in order]
+
+
+def _input(picture: Pixels, metadata: Metadata, size: Size) -> Pixels:
+    height, width = picture.shape[:2]
+    return to_network(picture, size or network_size(height, width, metadata.area_px, metadata.multiple_px))
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        yield from sorted(p for p in path.iterdir() if p.suffix in _VIDEOS) if path.is_dir() else [path]
+
+
+def _frames(clip: Path, count: int) -> Iterator[Pixels]:
+    """Frames evenly spread over a video; raises ValueError where it has none."""
+    video = cv2.VideoCapture(str(clip))
+    total = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    wanted = {int(i) for i in np.linspace(0, total - 1, count + 2)[1:-1]}
+    found = 0
+    for index in range(total):
+        if not video.grab():
+            break
+        if index in wanted:
+            found += 1
+            yield np.asarray(video.retrieve()[1], np.uint8)
+    if not found:
+        raise ValueError(f"{clip}: expected a video with frames, got none; remove it from the clips")

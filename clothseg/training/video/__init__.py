@@ -1,0 +1,1 @@
+"""Evaluation on video: clips with known masks, made or recorded, and measures over time."""

@@ -1,0 +1,1 @@
+"""What is made of segmented frames: in order, steadied, matted, dressed, and handed to the outputs."""

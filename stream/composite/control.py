@@ -1,0 +1,200 @@
+"""The control socket's language: typed requests and replies as JSON, and `Controller`, which asks (docs/control.md)."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Annotated, Literal
+
+import msgspec
+
+from clothseg.tryon import Effect
+from clothseg.tryon.cutout import Cutout
+from stream.settings import config, parse
+from stream.settings.config import CameraName, ConfigError, Panel
+from stream.stage import StreamError
+from stream.transport.sockets import MAX_REQUEST_BYTES, Caller
+
+__all__ = [
+    "CameraState",
+    "Cameras",
+    "ControlError",
+    "Controller",
+    "Done",
+    "ListCameras",
+    "Refused",
+    "Reply",
+    "Request",
+    "SetCutout",
+    "SetEffects",
+    "SetPanels",
+    "Shown",
+    "Status",
+    "StatusRequest",
+    "Stop",
+    "read_request",
+]
+
+MAX_EFFECTS = 16
+
+
+class ControlError(StreamError):
+    """A request was refused or not answered; the text is one sentence."""
+
+
+class SetEffects(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="set_effects"
+):
+    """Show these effects from now on, instead of those before; an empty list shows the raw picture."""
+
+    effects: Annotated[tuple[Effect, ...], msgspec.Meta(max_length=MAX_EFFECTS)]
+    camera: CameraName | None = None
+    """One camera; none named, every camera, also those to come. Likewise below."""
+
+
+class SetCutout(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="set_cutout"
+):
+    """Cut this out from now on, in every output."""
+
+    cutout: Cutout
+    camera: CameraName | None = None
+
+
+class SetPanels(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="set_panels"
+):
+    """Show these panels side by side in the composite from now on."""
+
+    panels: Annotated[tuple[Panel, ...], msgspec.Meta(min_length=1, max_length=4)]
+    camera: CameraName | None = None
+
+
+class ListCameras(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="list_cameras"
+):
+    """Ask for the names of the cameras."""
+
+
+class StatusRequest(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="status"
+):
+    """Ask how every camera stands and what is shown of it."""
+
+
+class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="stop"):
+    """End the run, in good order."""
+
+
+Request = SetEffects | SetCutout | SetPanels | ListCameras | StatusRequest | Stop
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown of a camera."""
+
+    effects: tuple[Effect, ...]
+    cutout: Cutout
+    panels: tuple[Panel, ...]
+
+
+class CameraState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a camera stands: `frames` counts what was given out, `last_seq` is the newest of them.
+
+    `cause` is why there is no signal or why it ended.
+    """
+
+    camera: str
+    state: Literal["awaited", "running", "no_signal", "ended"] = "awaited"
+    epoch: int = 0
+    frames: int = 0
+    last_seq: int | None = None
+    cause: str | None = None
+    shown: Shown
+
+
+class Done(msgspec.Struct, frozen=True, tag_field="reply", tag="done"):
+    """It takes effect with the next frame."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag_field="reply", tag="refused"):
+    """Nothing was changed; `error` says what was expected, in one sentence."""
+
+    error: str
+
+
+class Cameras(msgspec.Struct, frozen=True, tag_field="reply", tag="cameras"):
+    """The names of the cameras that run or are awaited."""
+
+    cameras: tuple[str, ...]
+
+
+class Status(msgspec.Struct, frozen=True, tag_field="reply", tag="status"):
+    """Every camera, and what is shown of those to come."""
+
+    cameras: tuple[CameraState, ...]
+    others: Shown
+
+
+Reply = Done | Refused | Cameras | Status
+
+
+def read_request(data: bytes) -> Request:
+    """The request in `data`; ControlError says which key is wrong, what was expected and what came."""
+    if len(data) > MAX_REQUEST_BYTES:
+        raise ControlError(f"expected a request of at most {MAX_REQUEST_BYTES} bytes, got {len(data)}")
+    try:
+        plain = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ControlError(f"expected a request in JSON, got something else ({error})") from error
+    if not isinstance(plain, dict):
+        raise ControlError('expected a request such as {"request": "status"}, got ' + type(plain).__name__)
+    try:
+        request: Request = parse.convert(plain, Request)
+    except ConfigError as error:
+        raise ControlError(str(error)) from error
+    return request
+
+
+def encode(message: Request | Reply) -> bytes:
+    """A request or a reply as JSON."""
+    return msgspec.json.encode(message, enc_hook=str)
+
+
+class Controller:
+    """Asks a running stream, over its control socket.
+
+    with Controller("tcp://127.0.0.1:5557") as controller:
+        controller.ask(SetCutout(cutout="top", camera="front"))
+    """
+
+    def __init__(self, endpoint: str = config.Control().bind, *, timeout_ms: int = 5000) -> None:
+        self._endpoint = endpoint
+        self._timeout_ms = timeout_ms
+        self._caller = Caller(endpoint)
+
+    def ask(self, request: Request) -> Done | Cameras | Status:
+        """The reply; ControlError where the request was refused or nobody answered in time."""
+        answer = self._caller.ask(encode(request), self._timeout_ms)
+        if answer is None:
+            raise ControlError(
+                f"nobody answered on {self._endpoint} within {self._timeout_ms} ms: "
+                "is a stream running with control: {bind: " + self._endpoint + "}?"
+            )
+        try:
+            reply: Reply = msgspec.json.decode(answer, type=Reply, dec_hook=parse.convert_path)
+        except msgspec.MsgspecError as error:
+            raise ControlError(f"{self._endpoint} does not speak as a control socket does ({error})") from error
+        if isinstance(reply, Refused):
+            raise ControlError(reply.error)
+        return reply
+
+    def close(self) -> None:
+        """Ask nothing any more."""
+        self._caller.close()
+
+    def __enter__(self) -> Controller:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

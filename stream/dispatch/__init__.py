@@ -1,0 +1,1 @@
+"""The dispatcher: which frame goes to which worker, when, and what became of each."""

@@ -1,0 +1,1 @@
+"""What sources and sinks share: addresses, SRT, and pictures to and from PyAV."""

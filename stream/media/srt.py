@@ -1,0 +1,156 @@
+"""SRT where FFmpeg was built without it, as in PyAV's wheels: Debian's `srt-live-transmit` carries the bytes.
+
+It is a child of this process, joined to it by pipes, and killed with the thread that started it: the end of its input
+does not end it. While it runs, the address stands in the host's list of processes with whatever secrets it holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+import av
+
+from stream.media.address import scheme
+
+_PACKET_BYTES = 188
+CHUNK_BYTES = 7 * _PACKET_BYTES
+"""What goes out at once: as many packets of MPEG-TS as a datagram has room for."""
+_LONGEST_CHUNK_BYTES = 1456  # what may come in at once
+_NULL_PACKET = b"\x47\x1f\xff\x10" + b"\xff" * (_PACKET_BYTES - 4)  # which every receiver leaves out
+_CONSOLE = "file://con"
+_GRACE_S = 1.0
+
+_PACKAGES = {"srt-live-transmit": "srt-tools", "setpriv": "util-linux", "stdbuf": "coreutils"}
+_COMMAND = ("setpriv", "--pdeathsig", "KILL", "stdbuf", "--input=0", "--output=0", "srt-live-transmit")
+_OPTIONS = ("-autoreconnect:no", "-buffering:1", "-loglevel:warn")
+_CONNECTED = re.compile(r"^(SRT \w+ connected|Accepted SRT \w+ connection)\n", re.MULTILINE)
+_REFUSED = re.compile(
+    r"^(?:ERROR: (?:error: )?|.*REJECT reported from HS processing: )(.+?)(?:: Success| - not .*)?\n", re.MULTILINE
+)
+_NOBODY = "nobody is there"
+
+
+def relayed(address: str) -> bool:
+    """Whether an address is of SRT and FFmpeg knows none, so that it takes a relay."""
+    if scheme(address) != "srt":
+        return False
+    try:
+        av.open("srt:").close()  # without a host it opens nothing
+    except av.ProtocolNotFoundError:
+        return True
+    except (av.FFmpegError, OSError):
+        return False
+    return False
+
+
+def missing() -> str:
+    """What a relay needs and this host has not, as the end of a sentence; empty where it has all."""
+    absent = [program for program in _PACKAGES if shutil.which(program) is None]
+    if not absent:
+        return ""
+    packages = " ".join(_PACKAGES[program] for program in absent)
+    return f"PyAV's FFmpeg was built without srt, and there is no {', no '.join(absent)}: apt install {packages}"
+
+
+class Relay:
+    """A child that carries bytes from one address to another; connected when it is made, a source also spoken to.
+
+    `OSError` says why there is no connection, `TimeoutError` that there was none within `patience_s`.
+    """
+
+    def __init__(self, source: str, target: str, chunk_bytes: int, patience_s: float) -> None:
+        self._words, theirs = socket.socketpair()
+        with theirs:
+            theirs.setblocking(False)  # what it says later is not read: it is lost, and does not hold it up
+            self._process = subprocess.Popen(
+                [*_COMMAND, *_OPTIONS, f"-chunk:{chunk_bytes}", "--", source, target],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=theirs.fileno(),
+                process_group=0,  # Ctrl-C is for those who end the run in order
+            )
+        try:
+            self._connect(time.monotonic() + patience_s)
+        except OSError:
+            self.close()
+            raise
+
+    @property
+    def process_id(self) -> int:
+        """By which the child is known to the host."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """Say good-bye to the other side, and end the child; once is enough."""
+        self._process.terminate()
+        for end in filter(None, (self._process.stdin, self._process.stdout)):
+            with contextlib.suppress(OSError):  # what it did not take any more is not missed
+                end.close()
+        try:
+            self._process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._words.close()
+
+    def _connect(self, until_s: float) -> None:
+        """Wait until it says so; of its words, among which is the address, only a reason is repeated.
+
+        Its end is not waited for: a refusal that comes at once escapes it, and it stays.
+        """
+        said = ""
+        while not _CONNECTED.search(said):
+            if refused := _REFUSED.search(said):
+                raise ConnectionError(refused[1])
+            self._words.settimeout(max(until_s - time.monotonic(), 0.001))
+            try:
+                words = self._words.recv(4096)
+            except TimeoutError:
+                raise TimeoutError(_NOBODY) from None
+            if not words:
+                raise ConnectionError(_NOBODY)
+            said += words.decode(errors="replace")
+
+
+class Sender(Relay):
+    """What a muxer of MPEG-TS writes to; `OSError` also where the connection is lost."""
+
+    def __init__(self, address: str, patience_s: float) -> None:
+        super().__init__(_CONSOLE, address, CHUNK_BYTES, patience_s)
+        self._over_bytes = 0
+
+    @property
+    def closed(self) -> bool:
+        """As of a file: PyAV asks before it writes a trailer."""
+        assert self._process.stdin
+        return self._process.stdin.closed
+
+    def write(self, data: bytes) -> int:
+        """Send what fills whole chunks; the rest waits for more."""
+        assert self._process.stdin
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
+        self._over_bytes = (self._over_bytes + len(data)) % CHUNK_BYTES
+        return len(data)
+
+    def flush(self) -> None:
+        """Send also the rest, its chunk filled with empty packets."""
+        if self._over_bytes:
+            self.write(_NULL_PACKET * ((CHUNK_BYTES - self._over_bytes) // _PACKET_BYTES))
+
+
+class Receiver(Relay):
+    """A pipe, which FFmpeg opens by its `address`, and out of which comes what the other side sends."""
+
+    def __init__(self, address: str, patience_s: float) -> None:
+        super().__init__(address, _CONSOLE, _LONGEST_CHUNK_BYTES, patience_s)
+        assert self._process.stdout
+        pipe = self._process.stdout.fileno()
+        os.set_blocking(pipe, False)  # so that FFmpeg can give up waiting
+        self.address = f"pipe:{pipe}"

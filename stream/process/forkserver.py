@@ -1,0 +1,35 @@
+"""The process that stages are forked from: it reads their rooms once, while the command reads its settings."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, SpawnContext
+from typing import Final
+
+from stream.process import signals
+
+# What takes long to read, and holds no thread or socket by having been read.
+_ROOMS: Final = (
+    "stream.inference",
+    "stream.composite.composite",
+    "stream.dispatch.dispatch",
+    "stream.capture.reader",
+    "openvino",
+)
+
+
+def begin() -> None:
+    """Begin that process, where there is none yet; it goes on alone."""
+    if sys.platform == "linux":  # elsewhere the systems' own libraries do not survive a fork
+        multiprocessing.set_forkserver_preload(["__main__", *_ROOMS])
+        with signals.ignored():
+            forkserver.ensure_running()
+
+
+def context() -> ForkServerContext | SpawnContext:
+    """How stages' processes are begun."""
+    if sys.platform == "linux":
+        return multiprocessing.get_context("forkserver")
+    return multiprocessing.get_context("spawn")

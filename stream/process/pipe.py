@@ -1,0 +1,162 @@
+"""The pipe between the launcher and a stage: reports go up, commands come down; when it breaks, the stage ends.
+
+JSON over a local pipe of the parent's own making. A stage that hears nothing any more is an orphan and
+stops by itself, so that nothing is left running when the launcher was killed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Protocol
+
+import cv2
+import msgspec
+from setproctitle import setproctitle
+
+from stream.process import signals
+from stream.process.status import CameraStatus
+from stream.settings.parse import parse
+from stream.stage import StreamError
+
+BEAT_S = 0.25
+"""How often a stage gives a sign of life, and so how soon it hears a command."""
+
+
+STOP_S = 0.6
+"""How long frames under way are waited for after `Stop`; then what is open is closed without them."""
+
+
+class Beat(msgspec.Struct, frozen=True, tag=True):
+    """I live."""
+
+
+class Status(msgspec.Struct, frozen=True, tag=True):
+    """Every camera's ledger, and how many messages were garbage."""
+
+    cameras: list[CameraStatus]
+    refused: int
+
+
+class Notice(msgspec.Struct, frozen=True, tag=True):
+    """Something a person should read: one sentence."""
+
+    text: str
+
+
+class SinkFailed(msgspec.Struct, frozen=True, tag=True):
+    """One output has ended early; the others go on."""
+
+    text: str
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """Why I am about to end: one sentence."""
+
+    cause: str
+
+
+class StopWanted(msgspec.Struct, frozen=True, tag=True):
+    """Somebody closed the preview window: the run is to stop."""
+
+
+class Stop(msgspec.Struct, frozen=True, tag=True):
+    """End cleanly, soon."""
+
+
+class WorkerLost(msgspec.Struct, frozen=True, tag=True):
+    """A worker process of this host has died."""
+
+    worker: str
+
+
+class ReaderLost(msgspec.Struct, frozen=True, tag=True):
+    """A reader process has died; it is started again if its camera is live."""
+
+    camera: str
+    cause: str
+    retried: bool
+
+
+Report = Beat | Status | Notice | SinkFailed | Failed | StopWanted
+Command = Stop | WorkerLost | ReaderLost
+
+
+class Patience:
+    """A time that begins to run when it is first asked whether it is over."""
+
+    def __init__(self, length_s: float) -> None:
+        self._length_s = length_s
+        self._until_s: float | None = None
+
+    def over(self) -> bool:
+        """Whether the time has passed since the first call."""
+        now_s = time.monotonic()
+        self._until_s = self._until_s or now_s + self._length_s
+        return now_s >= self._until_s
+
+
+class Reporter(Protocol):
+    """Whoever can be told what happens in a stage."""
+
+    def report(self, item: Report) -> None: ...
+
+
+class Lifeline:
+    """A stage's end of the pipe."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._speaking = threading.Lock()  # outputs report from threads of their own
+        self._beaten_s = 0.0
+        self.stopping = False
+        self.orphaned = False
+
+    def report(self, item: Report) -> None:
+        """Tell the launcher; without one there is nobody to tell, and `heard` will say so."""
+        try:
+            with self._speaking:
+                self._pipe.send_bytes(msgspec.json.encode(item))
+        except OSError:
+            self.stopping = self.orphaned = True
+
+    def beat(self) -> None:
+        """Give a sign of life, no more often than it is due."""
+        now_s = time.monotonic()
+        if now_s - self._beaten_s >= BEAT_S:
+            self._beaten_s = now_s
+            self.report(Beat())
+
+    def heard(self) -> Iterator[Command]:
+        """What the launcher has said since; its end counts as `Stop`."""
+        try:
+            while self._pipe.poll():
+                command = msgspec.json.decode(self._pipe.recv_bytes(), type=Command)
+                self.stopping = self.stopping or isinstance(command, Stop)
+                yield command
+        except (EOFError, OSError):
+            self.stopping = self.orphaned = True
+            yield Stop()
+
+
+def serve(room: str, name: str, document: bytes, pipe: Connection) -> None:
+    """The main function of every stage's process: run `serve` of its room, and tell why it failed."""
+    signals.ignore()
+    setproctitle(f"run_stream {name}")
+    cv2.setNumThreads(1)  # the stages share the cores; the network's threads are those that gain by being several
+    line = Lifeline(pipe)
+    try:
+        importlib.import_module(room).serve(parse(msgspec.json.decode(document)), name, line)
+    except Exception as error:  # noqa: BLE001 (told once, by the launcher)
+        line.report(Failed(sentence(error)))
+        os._exit(1)
+
+
+def sentence(error: Exception) -> str:
+    """An error as one sentence: its own where it is one of ours, else with its kind before it."""
+    text = " ".join(str(error).split()) or "no further word"
+    return text if isinstance(error, StreamError) else f"{type(error).__name__}: {text}"

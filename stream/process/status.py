@@ -1,0 +1,46 @@
+"""What the dispatcher reports of each camera: its ledger and its pace."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from stream.message import Carry, DropReason, Mode
+
+MasksFrom = Literal["network"] | Carry
+"""What a frame's masks come from: the network, or the frame before it."""
+MaskWay = Literal["network", "ahead"]
+"""Whether a frame that the network sees waits for its masks, or goes ahead of them."""
+
+
+class CameraStatus(msgspec.Struct, frozen=True):
+    """One camera's ledger and pace at a moment: rates in frames a second, ages in milliseconds.
+
+    `masks` says what those of delivered frames came from; the network is now to see every `mask_every`-th frame at
+    `mask_detail` of its own input size, and `mask_way` says whether that frame waits for it or goes ahead.
+    """
+
+    camera: str
+    mode: Mode
+    state: str
+    captured: int
+    delivered: int
+    dropped: dict[DropReason, int]
+    under_way: int
+    reconnects: int
+    in_hz: float
+    out_hz: float
+    age_p50_ms: float
+    age_p95_ms: float
+    frames: int | None
+    interrupted: bool
+    masks: dict[MasksFrom, int]
+    mask_way: MaskWay
+    mask_every: int
+    mask_detail: float
+
+    @property
+    def balances(self) -> bool:
+        """Whether every captured frame is accounted for."""
+        return self.captured == self.delivered + sum(self.dropped.values()) + self.under_way

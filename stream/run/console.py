@@ -1,0 +1,126 @@
+"""What a person sees of a run: a live status line per camera, a progress bar for files, the ledger at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console as Terminal
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from stream.process.pipe import Status
+from stream.process.status import CameraStatus
+
+_QUIET_S = 5.0  # how often a log that is no terminal is told how things stand
+
+
+class Console:
+    """The terminal of a run; where there is none, a line at each change and every five seconds."""
+
+    def __init__(self) -> None:
+        self._terminal = Terminal(file=sys.stderr, highlight=False)
+        self._live: Live | None = None
+        self._told_s = time.monotonic()
+        self._started_s = time.monotonic()
+        self._stood: dict[str, tuple[str, bool]] = {}
+
+    def __enter__(self) -> Console:
+        if self._terminal.is_terminal:
+            self._live = Live(console=self._terminal, refresh_per_second=8, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def log(self, text: str) -> None:
+        """An event, with the time of day."""
+        self._terminal.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(text)}", soft_wrap=True)
+
+    def show(self, status: Status) -> None:
+        """How every camera stands."""
+        now_s = time.monotonic()
+        if self._live is not None:
+            elapsed_s = now_s - self._started_s
+            self._live.update(Group(*(_line(camera, elapsed_s) for camera in status.cameras)))
+            return
+        due = now_s - self._told_s >= _QUIET_S
+        self._told_s = now_s if due else self._told_s
+        for camera in status.cameras:
+            stands = (camera.state, camera.delivered > 0)
+            if due or self._stood.get(camera.camera, stands) != stands:
+                self._terminal.print(summary(camera), soft_wrap=True)
+            self._stood[camera.camera] = stands
+
+    def ledger(self, status: Status) -> None:
+        """What became of every captured frame."""
+        if not self._terminal.is_terminal:
+            for camera in status.cameras:
+                self._terminal.print(summary(camera), soft_wrap=True)
+        else:
+            self._terminal.print(_table(status))
+        if status.refused:
+            self._terminal.print(f"{status.refused} messages that were not ours were refused")
+
+
+def _table(status: Status) -> Table:
+    table = Table("camera", "captured", "delivered", "dropped", "reconnects", "fps", "age p50/p95 ms")
+    for camera in status.cameras:
+        table.add_row(
+            camera.camera,
+            str(camera.captured),
+            str(camera.delivered),
+            _dropped(camera),
+            str(camera.reconnects),
+            f"{camera.out_hz:.1f}",
+            f"{camera.age_p50_ms:.0f} / {camera.age_p95_ms:.0f}",
+        )
+    return table
+
+
+def summary(camera: CameraStatus) -> str:
+    """One camera in one line of plain text."""
+    return (
+        f"{camera.camera}: {camera.state}, {camera.in_hz:.1f} → {camera.out_hz:.1f} fps, "
+        f"age {camera.age_p50_ms:.0f}/{camera.age_p95_ms:.0f} ms, delivered {camera.delivered} of {camera.captured}, "
+        f"dropped {_dropped(camera)}, reconnects {camera.reconnects}{_pace(camera)}"
+    )
+
+
+def _pace(camera: CameraStatus) -> str:
+    """How masks are spared, where they are."""
+    words = []
+    if camera.mask_way == "ahead":
+        words.append("frames go ahead of their masks")
+    if camera.mask_every > 1:
+        words.append(f"the network sees every {camera.mask_every}. frame")
+    if camera.mask_detail < 1:
+        words.append(f"at {camera.mask_detail:.0%} of its size")
+    return ", " + ", ".join(words) if words else ""
+
+
+def _dropped(camera: CameraStatus) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(camera.dropped.items())) or "0"
+
+
+def _line(camera: CameraStatus, elapsed_s: float) -> RenderableType:
+    if camera.mode != "file" or not camera.frames:
+        return summary(camera)
+    share = camera.delivered / camera.frames
+    left_s = elapsed_s / share - elapsed_s if share > 0 else 0.0
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(
+        camera.camera,
+        ProgressBar(total=camera.frames, completed=camera.delivered, width=40),
+        f"{camera.delivered}/{camera.frames}, {camera.out_hz:.1f} fps, {left_s:.0f} s left",
+    )
+    return grid

@@ -1,0 +1,129 @@
+"""Message ⇄ buffers: a versioned JSON header and raw or JPEG planes; no sockets, and never pickle.
+
+A message is `[header, plane, …]`. The header is `{"v": 1, "type": NAME, "body": {…}}`; an array in the
+body stands as `{"plane": i, "shape": […], "encoding": "raw" | "jpeg"}` and its bytes as part `1 + i`.
+"""
+
+from __future__ import annotations
+
+import math
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
+
+import msgspec
+import numpy as np
+
+from stream import message
+from stream.stage import StreamError
+from stream.transport import codec
+from stream.transport.codec import Buffer
+
+VERSION = 1
+MAX_HEADER_BYTES = 65_536
+MAX_PLANES = 4
+MAX_PLANE_BYTES = 3 * message.MAX_PIXELS
+"""Bounds that are checked before memory is taken; links refuse longer parts on the socket itself."""
+
+Encoding = Literal["raw", "jpeg"]
+Message = TypeVar("Message")
+
+TYPES: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (
+        message.Frame,
+        message.SegmentedFrame,
+        message.CarriedFrame,
+        message.LateMasks,
+        message.Offer,
+        message.Opened,
+        message.Lost,
+        message.Ended,
+        message.Next,
+        message.Ready,
+        message.Done,
+        message.Watched,
+        message.StreamStart,
+        message.Outage,
+        message.EndOfStream,
+        message.Dropped,
+        message.Finished,
+    )
+}
+
+
+class WireError(StreamError):
+    """Bytes that are not a message of ours."""
+
+
+class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    v: int
+    type: str
+    body: msgspec.Raw
+
+
+class _Plane(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    plane: int
+    shape: tuple[int, ...]
+    encoding: Encoding = "raw"
+
+
+def encode(item: object, pictures: Encoding = "raw") -> list[Buffer]:
+    """The buffers of a message; raw planes share its memory. `pictures` says how (H, W, 3) planes travel."""
+    planes: list[Buffer] = []
+
+    def array(value: object) -> _Plane:
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"expected an array, got {type(value).__name__}")
+        coded: Encoding = pictures if value.ndim == 3 and value.shape[2] == 3 else "raw"
+        planes.append(codec.encode(value, coded))
+        return _Plane(len(planes) - 1, value.shape, coded)
+
+    body = msgspec.json.encode(item, enc_hook=array)
+    header = msgspec.json.encode(_Header(VERSION, type(item).__name__, msgspec.Raw(body)))
+    return [header, *planes]
+
+
+def decode(buffers: Sequence[Buffer]) -> object:
+    """The message in `buffers`, its raw planes in their memory; WireError says what is wrong with them."""
+    if not buffers or len(buffers) > 1 + MAX_PLANES:
+        raise WireError(f"expected 1 to {1 + MAX_PLANES} parts, got {len(buffers)}")
+    if memoryview(buffers[0]).nbytes > MAX_HEADER_BYTES:
+        raise WireError(f"expected a header of at most {MAX_HEADER_BYTES} bytes")
+    try:
+        header = msgspec.json.decode(buffers[0], type=_Header)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise WireError(f"expected a JSON header with v, type and body ({error})") from error
+    if header.v != VERSION:
+        raise WireError(f"expected protocol version {VERSION}, got {header.v}: run the same release on both ends")
+    if header.type not in TYPES:
+        raise WireError(f"expected one of {', '.join(TYPES)}, got {header.type!r}")
+    try:
+        return msgspec.json.decode(header.body, type=TYPES[header.type], dec_hook=_planes(buffers[1:]))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(f"{header.type}: {error}") from error
+
+
+def decode_as(kind: type[Message] | tuple[type[Message], ...], buffers: Sequence[Buffer]) -> Message:
+    """The message in `buffers` where it is of the expected `kind`; WireError for any other."""
+    item = decode(buffers)
+    if not isinstance(item, kind):
+        raise WireError(f"expected {kind}, got {type(item).__name__}")
+    return item
+
+
+def _planes(buffers: Sequence[Buffer]) -> Callable[[type, Any], Any]:
+    def array(kind: type, value: Any) -> Any:
+        if (typing.get_origin(kind) or kind) is not np.ndarray:
+            raise ValueError(f"expected {kind.__name__}")
+        plane = msgspec.convert(value, _Plane)
+        if not 0 <= plane.plane < len(buffers):
+            raise ValueError(f"expected a plane below {len(buffers)}, got {plane.plane}")
+        if not 1 <= len(plane.shape) <= 3 or min(plane.shape) < 1:
+            raise ValueError(f"expected a shape of 1 to 3 positive sizes, got {plane.shape}")
+        size = math.prod(plane.shape)
+        if size > MAX_PLANE_BYTES:
+            raise ValueError(f"expected at most {MAX_PLANE_BYTES} bytes a plane, got {size}")
+        return codec.decode(buffers[plane.plane], plane.encoding, plane.shape)
+
+    return array

@@ -1,0 +1,204 @@
+"""The control socket, asked over a real socket, and what composite does with what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+import pytest
+
+from clothseg.tryon import BackgroundColour, BackgroundImage
+from stream.composite import composite, control
+from stream.composite.control import (
+    Cameras,
+    CameraState,
+    ControlError,
+    Controller,
+    Done,
+    ListCameras,
+    SetCutout,
+    SetEffects,
+    SetPanels,
+    Status,
+    StatusRequest,
+    Stop,
+)
+from stream.composite.control_server import Switchboard
+from stream.composite.looks import Change, Changes, waiting
+from stream.message import CompositedFrame, EndOfStream, Outage, SegmentedFrame, StreamStart
+from stream.process.pipe import Report, StopWanted
+from stream.settings import parse
+from stream.transport.sockets import Caller
+from tests.stream.composited import composited_frame
+from tests.stream.pictures import segmented
+
+LOOPBACK = "tcp://127.0.0.1:*"
+SETTINGS = parse.parse(
+    {
+        "cameras": {"front": {"source": "synthetic:"}, "side": {"source": "synthetic:"}},
+        "effects": [],
+        "smoothing": "off",
+        "matting": "off",
+    }
+)
+
+
+class Reports:
+    """Keeps what is reported."""
+
+    def __init__(self) -> None:
+        self.items: list[Report] = []
+
+    def report(self, item: Report) -> None:
+        self.items.append(item)
+
+
+@pytest.fixture
+def reports() -> Reports:
+    return Reports()
+
+
+@pytest.fixture
+def changes() -> Changes:
+    return SimpleQueue()
+
+
+@pytest.fixture
+def switchboard(changes: Changes, reports: Reports) -> Iterator[Switchboard]:
+    switchboard = Switchboard(SETTINGS, LOOPBACK, changes, reports)
+    yield switchboard
+    switchboard.close()
+
+
+@pytest.fixture
+def controller(switchboard: Switchboard) -> Iterator[Controller]:
+    with Controller(switchboard.endpoint) as controller:
+        yield controller
+
+
+def state(controller: Controller, camera: str) -> CameraState:
+    reply = controller.ask(StatusRequest())
+    assert isinstance(reply, Status)
+    return {camera.camera: camera for camera in reply.cameras}[camera]
+
+
+def drawn(changes: Changes, frame: SegmentedFrame) -> CompositedFrame:
+    """What composite makes of a frame after the changes that wait."""
+    step = composite.step(SETTINGS)
+    for change in waiting(changes):
+        assert not list(step(change))
+    (made,) = step(frame)
+    assert isinstance(made, CompositedFrame)
+    return made
+
+
+def test_effects_are_changed_for_all(controller: Controller, changes: Changes) -> None:
+    raw = drawn(changes, segmented())
+    assert controller.ask(SetEffects(effects=(BackgroundColour("#0000ff"),))) == Done()
+    assert state(controller, "side").shown.effects == (BackgroundColour("#0000ff"),)
+    assert np.array_equal(raw.composite, raw.frame.picture.pixels)
+    nobody = segmented()
+    nobody.probabilities[0], nobody.probabilities[1] = 255, 0
+    assert (drawn(changes, nobody).composite == (255, 0, 0)).all()
+
+
+def test_a_change_is_for_the_camera_that_was_named(controller: Controller, changes: Changes) -> None:
+    controller.ask(SetCutout(cutout="top", camera="side"))
+    (change,) = waiting(changes)
+    assert change == Change("side", cutout="top")
+    assert state(controller, "side").shown.cutout == "top"
+    assert state(controller, "front").shown.cutout == "person"
+
+
+def test_the_cutout_is_changed_in_what_every_output_gets(controller: Controller, changes: Changes) -> None:
+    assert drawn(changes, segmented()).alpha.any()
+    controller.ask(SetCutout(cutout="dress"))
+    dressless = drawn(changes, segmented())
+    assert not dressless.alpha.any()
+    assert dressless.parts.any()
+
+
+def test_panels_are_changed(controller: Controller, changes: Changes) -> None:
+    controller.ask(SetPanels(panels=("raw", "parts", "composite")))
+    made = drawn(changes, segmented())
+    height, width = made.frame.picture.pixels.shape[:2]
+    assert made.composite.shape == (height, 3 * width, 3)
+
+
+def test_a_visitor_has_what_is_for_all_until_asked_otherwise(switchboard: Switchboard, controller: Controller) -> None:
+    with pytest.raises(ControlError, match="camera: expected one of front, side, got visitor"):
+        controller.ask(SetCutout(cutout="top", camera="visitor"))
+    controller.ask(SetCutout(cutout="dress"))
+    switchboard.write(StreamStart("visitor", 0, 0, "live", "browser"))
+    assert controller.ask(ListCameras()) == Cameras(("front", "side", "visitor"))
+    assert state(controller, "visitor").shown.cutout == "dress"
+    assert controller.ask(SetCutout(cutout="top", camera="visitor")) == Done()
+    switchboard.write(EndOfStream("visitor", 10))
+    assert controller.ask(ListCameras()) == Cameras(("front", "side"))
+
+
+def test_the_status_follows_what_is_given_out(switchboard: Switchboard, controller: Controller) -> None:
+    assert state(controller, "front").state == "awaited"
+    switchboard.write(StreamStart("front", 1, 4, "live", "rtsp://host"))
+    switchboard.write(composited_frame("front", 4))
+    switchboard.write(composited_frame("front", 6))
+    seen = state(controller, "front")
+    assert (seen.state, seen.epoch, seen.frames, seen.last_seq) == ("running", 1, 2, 6)
+    switchboard.write(Outage("front", 6, "the server is gone"))
+    assert (state(controller, "front").state, state(controller, "front").cause) == ("no_signal", "the server is gone")
+    switchboard.write(StreamStart("front", 2, 7, "live", "rtsp://host"))
+    assert (state(controller, "front").state, state(controller, "front").cause) == ("running", None)
+
+
+def test_stop_is_passed_on(controller: Controller, reports: Reports) -> None:
+    assert controller.ask(Stop()) == Done()
+    assert reports.items == [StopWanted()]
+
+
+@pytest.fixture
+def not_a_picture(tmp_path: Path) -> Path:
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"this is no picture")
+    return path
+
+
+def test_an_image_that_is_none_changes_nothing(controller: Controller, changes: Changes, not_a_picture: Path) -> None:
+    for image in (not_a_picture, not_a_picture.with_name("missing.png"), not_a_picture.parent):
+        with pytest.raises(ControlError, match=str(image)):
+            controller.ask(SetEffects(effects=(BackgroundImage(image),)))
+    assert not list(waiting(changes))
+    assert state(controller, "front").shown.effects == ()
+
+
+def test_two_backgrounds_are_one_too_many(controller: Controller) -> None:
+    with pytest.raises(ControlError, match="2 backgrounds are asked for"):
+        controller.ask(SetEffects(effects=(BackgroundColour(), BackgroundColour())))
+
+
+def test_garbage_is_answered_with_a_sentence_and_the_next_request_is_heard(switchboard: Switchboard) -> None:
+    caller = Caller(switchboard.endpoint)
+    try:
+        for garbage in (b"", b"{", b"\xff\x00", b'{"request": "fly"}', b"[" * 50_000):
+            answer = caller.ask(garbage, 5000)
+            assert answer is not None
+            assert answer.startswith(b'{"reply":"refused","error":"')
+        assert caller.ask(control.encode(ListCameras()), 5000) == b'{"reply":"cameras","cameras":["front","side"]}'
+    finally:
+        caller.close()
+
+
+def test_whoever_asks_and_goes_is_no_trouble(switchboard: Switchboard, controller: Controller) -> None:
+    hasty = Caller(switchboard.endpoint)
+    assert hasty.ask(control.encode(StatusRequest()), 0) is None
+    hasty.close()
+    assert controller.ask(ListCameras()) == Cameras(("front", "side"))
+
+
+def test_nobody_there_is_a_sentence() -> None:
+    with (
+        Controller("tcp://127.0.0.1:1", timeout_ms=100) as controller,
+        pytest.raises(ControlError, match=r"nobody answered on tcp://127.0.0.1:1 within 100 ms"),
+    ):
+        controller.ask(StatusRequest())

@@ -1,0 +1,77 @@
+"""What a person is told: each camera's pace and ledger, in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from stream.process.pipe import Status
+from stream.process.status import CameraStatus
+from stream.run.console import Console, summary
+
+STATUS = CameraStatus(
+    camera="front",
+    mode="live",
+    state="live",
+    captured=120,
+    delivered=100,
+    dropped={"superseded": 18, "worker_lost": 1},
+    under_way=1,
+    reconnects=2,
+    in_hz=30.0,
+    out_hz=25.0,
+    age_p50_ms=41.2,
+    age_p95_ms=77.9,
+    frames=None,
+    interrupted=False,
+    masks={"network": 60, "moved": 40},
+    mask_way="network",
+    mask_every=1,
+    mask_detail=1.0,
+)
+
+
+def status(**changes: Any) -> CameraStatus:
+    return msgspec.structs.replace(STATUS, **changes)
+
+
+def test_one_line_tells_pace_age_and_drops_by_reason() -> None:
+    line = summary(STATUS)
+    for word in ("front", "30.0 → 25.0 fps", "41/78 ms", "100 of 120", "18 superseded, 1 worker_lost", "reconnects 2"):
+        assert word in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"mask_way": "ahead"}, "reconnects 2, frames go ahead of their masks"),
+        ({"mask_way": "ahead", "mask_every": 3}, "ahead of their masks, the network sees every 3. frame"),
+        ({"mask_every": 2, "mask_detail": 0.5}, "reconnects 2, the network sees every 2. frame, at 50% of its size"),
+        ({}, "reconnects 2"),
+    ],
+)
+def test_one_line_tells_how_masks_are_spared(changes: dict[str, Any], told: str) -> None:
+    assert summary(status(**changes)).endswith(told)
+
+
+def test_a_log_that_is_no_terminal_is_told_of_changes_only(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    with console:
+        for state in ("opening", "live", "live", "live", "no signal"):
+            console.show(Status([status(state=state)], 0))
+    said = capsys.readouterr().err
+    assert [line.split(", ")[0] for line in said.splitlines()] == ["front: live", "front: no signal"]
+
+
+def test_the_ledger_ends_with_what_was_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().ledger(Status([STATUS], 7))
+    said = capsys.readouterr().err
+    assert "delivered 100 of 120" in said
+    assert "7 messages that were not ours were refused" in said
+
+
+def test_square_brackets_in_an_event_are_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().log("cannot open [/tmp/a].mp4")
+    assert "cannot open [/tmp/a].mp4" in capsys.readouterr().err

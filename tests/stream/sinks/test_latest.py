@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from stream.message import CompositedFrame, EndOfStream, Output, StreamStart
+from stream.sinks.latest import Newest
+from tests.stream.composited import composited_frame
+
+
+def told(newest: Newest) -> list[str]:
+    """What waits, in words."""
+    words = []
+    while (item := newest.take(0)) is not None:
+        words.append(word(item))
+    return words
+
+
+def word(item: Output) -> str:
+    if isinstance(item, CompositedFrame):
+        return f"{item.frame.camera} {item.frame.seq}"
+    return f"{item.camera} {type(item).__name__}"
+
+
+def test_the_newest_frame_of_each_camera_wins() -> None:
+    newest = Newest()
+    for camera, seq in [("a", 0), ("b", 0), ("a", 1), ("a", 2), ("b", 1)]:
+        newest.put(composited_frame(camera, seq))
+    assert told(newest) == ["a 2", "b 1"]
+
+
+def test_news_keeps_its_place_among_the_frames_of_its_camera() -> None:
+    newest = Newest()
+    newest.put(StreamStart("a", 0, 0, "live", ""))
+    newest.put(composited_frame("a", 0))
+    newest.put(composited_frame("a", 1))
+    newest.put(EndOfStream("a", 1))
+    newest.put(StreamStart("a", 1, 2, "live", ""))
+    newest.put(composited_frame("b", 0))
+    newest.put(composited_frame("a", 2))
+    newest.put(composited_frame("a", 3))
+    assert told(newest) == ["a StreamStart", "a 1", "a EndOfStream", "a StreamStart", "b 0", "a 3"]
+
+
+def test_after_closing_what_waits_is_still_there() -> None:
+    newest = Newest()
+    newest.put(composited_frame())
+    newest.close()
+    assert not newest.over
+    assert told(newest) == ["front 0"]
+    assert newest.over

@@ -1,0 +1,138 @@
+"""Messages become buffers and come back the same; anything else is refused."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream import message
+from stream.transport import wire
+from tests.stream.pictures import frame, picture, segmented
+
+PLAIN = [
+    message.Opened("front", "live", "rtsp://***@host/a", 30.0, None),
+    message.Lost("front", "gone"),
+    message.Ended("front"),
+    message.Next("front"),
+    message.Ready(3),
+    message.Done("front", 0, 5),
+    message.StreamStart("front", 1, 5, "file", "a.mp4", 29.97, 300),
+    message.Outage("front", 4, "gone"),
+    message.EndOfStream("front", 4, "broken"),
+    message.Dropped("front", 0, 4, "poison"),
+    message.Finished(),
+]
+
+
+@pytest.mark.parametrize("item", PLAIN, ids=lambda item: type(item).__name__)
+def test_news_comes_back_the_same(item: object) -> None:
+    assert wire.decode(wire.encode(item)) == item
+
+
+def test_pictures_and_probabilities_come_back_to_the_bit() -> None:
+    made = segmented(4)
+    back = wire.decode(wire.encode(made))
+    assert isinstance(back, message.SegmentedFrame)
+    assert back.classes == made.classes
+    assert np.array_equal(back.probabilities, made.probabilities)
+    assert np.array_equal(back.frame.picture.pixels, made.frame.picture.pixels)
+
+
+def test_masks_that_come_late_come_back_to_the_bit() -> None:
+    given = segmented(4)
+    made = message.LateMasks("front", 4, given.classes, given.probabilities)
+    back = wire.decode(wire.encode(made))
+    assert isinstance(back, message.LateMasks)
+    assert (back.camera, back.seq, back.classes) == ("front", 4, given.classes)
+    assert np.array_equal(back.probabilities, given.probabilities)
+
+
+def test_raw_planes_are_not_copied() -> None:
+    made = message.Offer("front", picture(3))
+    [_, plane] = wire.encode(made)
+    assert np.shares_memory(np.frombuffer(plane, np.uint8), made.picture.pixels)
+
+
+def test_jpeg_is_small_and_near() -> None:
+    ramp = np.broadcast_to(np.arange(64, dtype=np.uint8)[:, None, None], (64, 64, 3)).copy()
+    made = message.Offer("front", message.Picture(ramp, 0, 0))
+    buffers = wire.encode(made, "jpeg")
+    back = wire.decode(buffers)
+    assert isinstance(back, message.Offer)
+    assert len(buffers[1]) < ramp.size / 4
+    assert np.abs(back.picture.pixels.astype(int) - ramp).max() <= 4
+
+
+def test_another_version_is_refused_with_what_to_do() -> None:
+    with pytest.raises(wire.WireError, match=r"version 1, got 2.*same release"):
+        wire.decode([b'{"v":2,"type":"Next","body":{"camera":"front"}}'])
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"shape": [6, 8, 4]}, "expected 192 bytes"),
+        ({"shape": [1 << 40, 8, 3]}, "at most"),
+        ({"shape": [-6, -8, 3]}, "positive"),
+        ({"shape": []}, "1 to 3"),
+        ({"plane": 7}, "below 1"),
+        ({"plane": -1}, "below 1"),
+        ({"encoding": "pickle"}, "encoding|enum"),
+        ({"encoding": "jpeg"}, "jpeg"),
+    ],
+)
+def test_a_plane_that_is_not_as_told_is_refused(change: dict[str, object], complaint: str) -> None:
+    header, plane = wire.encode(message.Offer("front", picture()))
+    told = json.loads(bytes(header))
+    told["body"]["picture"]["pixels"].update(change)
+    with pytest.raises(wire.WireError, match=complaint):
+        wire.decode([json.dumps(told).encode(), plane])
+
+
+def test_a_jpeg_of_another_size_is_refused_before_it_is_decoded() -> None:
+    header, plane = wire.encode(message.Offer("front", picture(0, 32, 32)), "jpeg")
+    told = json.loads(bytes(header))
+    told["body"]["picture"]["pixels"]["shape"] = [32, 33, 3]
+    with pytest.raises(wire.WireError, match="expected a jpeg of"):
+        wire.decode([json.dumps(told).encode(), plane])
+
+
+@given(st.lists(st.binary(max_size=200), max_size=6))
+def test_garbage_is_refused(parts: list[bytes]) -> None:
+    with pytest.raises(wire.WireError):
+        wire.decode(parts)
+
+
+@given(data=st.data())
+def test_a_message_with_damage_is_refused_or_still_a_message(data: st.DataObject) -> None:
+    [header, *planes] = wire.encode(frame())
+    damaged = bytearray(header)
+    for at in data.draw(st.lists(st.integers(0, len(header) - 1), min_size=1, max_size=4)):
+        damaged[at] = data.draw(st.integers(0, 255))
+    try:
+        item = wire.decode([bytes(damaged), *planes])
+    except wire.WireError:
+        return
+    assert type(item).__name__ in wire.TYPES
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(kind=st.sampled_from(sorted(wire.TYPES)), body=JSON)
+def test_a_header_with_any_body_is_refused_or_a_message(kind: str, body: object) -> None:
+    header = msgspec.json.encode({"v": 1, "type": kind, "body": msgspec.Raw(json.dumps(body).encode())})
+    try:
+        wire.decode([header])
+    except wire.WireError:
+        return
+    assert kind == "Finished"
