@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -22,7 +23,7 @@ import msgspec
 from msgspec import structs
 from rich.console import Console
 
-from clothseg.checkpoint import write_atomically
+from clothseg.network.checkpoint import write_atomically
 from tools.benchmark.report import this_machine
 from tools.campaign import disks, kills, links, messages, outages, page, stages, subscribers, visitors
 from tools.campaign.plan import FULL_MINUTES, Plan, scaled
@@ -51,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = {name: value for name in Plan.__struct_fields__ if (value := getattr(options, name)) is not None}
     plan = structs.replace(scaled(options.minutes), **given)
     console.log(f"seed {seed}")
+    signal.signal(signal.SIGTERM, _end)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="chaos-") as room:
         results = run(plan, options.only or (*PARTS, SOAK), Surroundings(seed, Path(room), console.log))
@@ -63,6 +65,11 @@ def main(arguments: list[str] | None = None) -> int:
         write_atomically(options.markdown, page.placed(before, text).encode())
     print(text)
     return 0 if all(result.reached is not False for result in results) else 1
+
+
+def _end(number: int, _frame: object) -> None:
+    """End as Ctrl-C does, so that what was started is ended too."""
+    raise SystemExit(128 + number)
 
 
 def run(plan: Plan, names: Sequence[str], around: Surroundings) -> list[Result]:

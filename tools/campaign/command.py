@@ -15,7 +15,7 @@ from typing import Any
 from tests.running import Running
 from tools.campaign.viewer import Viewer
 
-START_S = 90.0
+START_S = 150.0
 """A first start compiles the network; on a busy machine that takes long."""
 _END_S = 20.0
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from stream import message, wire
+from stream import message
+from stream.transport import wire
 from stream.web import stamp
 from tools.campaign.mutation import Parts
 

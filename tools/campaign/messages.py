@@ -81,7 +81,7 @@ def _barrage(count: int, around: Surroundings) -> Result:
             wrong.append(f"memory grew by {growth_mb:.0f} MB")
         wrong += command.tracebacks(target.run) if harm else command.stopped(target.run)
     return Result(
-        fault=f"{count:,} hostile messages at {', '.join(_SHARES)}".replace(",", " "),
+        fault=f"{count} hostile messages at {', '.join(_SHARES)}",
         reach=f"no process ends, memory grows by less than {REACH_MB:g} MB, frames go on",
         trials=count,
         held=0 if wrong else sent,

@@ -57,7 +57,7 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
     slowest = min(shares, key=lambda name: shares[name])
     return [
         Result(
-            fault=f"{_STALLED} subscribers taking nothing, others coming and going, {plan.subscriptions} invented topics",
+            fault=f"{_STALLED} subscribers taking nothing, some coming and going, {plan.subscriptions} invented topics",
             reach=f"one that keeps up has {REACH_SHARE:.0%} of its rate, no gap of {REACH_GAP_S:g} s, memory grows by "
             f"less than {REACH_MB:g} MB",
             trials=len(KINDS),
