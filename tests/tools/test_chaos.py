@@ -31,7 +31,17 @@ class TestPlan:
     @given(st.floats(0.01, 10))
     def test_a_shorter_campaign_does_less_of_everything_and_nothing_never(self, minutes: float) -> None:
         some = plan.scaled(minutes)
-        for name in ("outages", "kills", "hangs_s", "links", "messages", "visitor_s", "subscriptions", "frames"):
+        for name in (
+            "outages",
+            "kills",
+            "hangs_s",
+            "links",
+            "messages",
+            "messages_s",
+            "visitor_s",
+            "subscriptions",
+            "frames",
+        ):
             assert 0 < getattr(some, name) <= getattr(Plan(), name)
 
 

@@ -20,6 +20,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Connections between stages that are broken on one side."""
     messages: int = 1_000_000
     """Hostile messages, over all sockets."""
+    messages_s: float = 240.0
+    """A machine that is too slow for them sends those that it can in so long."""
     visitor_s: float = 3.0
     """How long each kind of hostile visitor goes on."""
     subscriptions: int = 300_000
@@ -39,6 +41,7 @@ def scaled(minutes: float) -> Plan:
         hangs_s=max(full.hangs_s * share, 3.0),
         links=max(round(full.links * share), 4),
         messages=max(round(full.messages * share), 10_000),
+        messages_s=max(full.messages_s * share, 20.0),
         visitor_s=max(full.visitor_s * share, 1.5),
         subscriptions=max(round(full.subscriptions * share), 10_000),
         frames=max(round(full.frames * share), 60),
