@@ -72,7 +72,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "stream.run": (
         "clothseg.network",
-        "stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.process",
+        "stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.media", "stream.process",
         "stream.sources", "stream.sinks", "stream.capture", "stream.dispatch", "stream.inference", "stream.composite",
         "stream.web",
     ),

@@ -10,7 +10,7 @@ from contextlib import closing
 
 from stream.capture.mailbox import Mailbox
 from stream.message import Ended, Lost, Next, Offer, Opened
-from stream.process.pipe import BEAT_S, Lifeline, sentence
+from stream.process.pipe import BEAT_S, Lifeline, printable, sentence
 from stream.settings.config import Camera, Run
 from stream.sources import SourceError, mode_of, open_source
 from stream.stage import StreamError
@@ -29,7 +29,7 @@ def read(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) 
     try:
         _read_again(name, camera, mailbox, stopped)
     except Exception as error:  # noqa: BLE001 (a mistake ends this camera, and is told as its end)
-        mailbox.tell(Ended(name, f"{name}: {sentence(error)}"))
+        mailbox.tell(Ended(name, printable(f"{name}: {sentence(error)}")))
 
 
 def _read_again(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) -> None:
@@ -52,13 +52,13 @@ def _read_once(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.E
     mode = mode_of(camera)
     try:
         with closing(open_source(camera)) as source:
-            mailbox.tell(Opened(name, mode, source.address, source.rate_hz, source.frames))
+            mailbox.tell(Opened(name, mode, printable(source.address), source.rate_hz, source.frames))
             for picture in source:
                 pictures += 1
                 if not mailbox.put(name, picture, mode) or stopped.is_set():
                     break
     except SourceError as error:
-        return f"{name}: {error}", pictures
+        return printable(f"{name}: {error}"), pictures
     return None, pictures
 
 

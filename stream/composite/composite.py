@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ from stream.message import (
     Dropped,
     EndOfStream,
     Finished,
+    Frame,
     LateMasks,
     Outage,
     Output,
@@ -33,7 +35,7 @@ from stream.message import (
     SegmentedFrame,
     StreamStart,
 )
-from stream.process.pipe import BEAT_S, STOP_S, Lifeline, Notice, Patience, Reporter, SinkFailed, StopWanted
+from stream.process.pipe import BEAT_S, STOP_S, Lifeline, Notice, Patience, Reporter, SinkFailed, StopWanted, sentence
 from stream.settings.config import Mjpeg, OutputSettings, Publisher, Push, Recording, Run
 from stream.sinks import open_sink
 from stream.sinks.background import Beside
@@ -46,6 +48,9 @@ from stream.transport.sockets import Inbox, Peer
 Arrival = Masked | LateMasks | StreamStart | Outage | EndOfStream
 """What reaches the step: frames in order, the news of their camera between them, and masks as they come."""
 
+_MOST_FAULTS_TOLD: Final = 20  # of a camera: somebody may go on inventing frames
+_WORDS_KEPT: Final = 256  # of frames that were taken, to be said again; no more are ever under way
+
 
 class _Past(NamedTuple):
     """All that is remembered of one camera; `states` are those of `effects`, which may be changed."""
@@ -55,31 +60,55 @@ class _Past(NamedTuple):
     states: tuple[Any, ...] | None = None
 
 
-def step(settings: Run) -> Step[Arrival | Change, Output]:
+def step(settings: Run, tell: Callable[[str], None]) -> Step[Arrival | Change, Output | Dropped]:
     """SegmentedFrame or CarriedFrame → CompositedFrame; news of a camera passes through, and makes its past forgotten.
 
-    LateMasks correct the past from which the next frame goes on.
-
-    A `Change` is obeyed from the next frame on.
+    LateMasks correct the past from which the next frame goes on. A `Change` is obeyed from the next frame on. A frame
+    that cannot be drawn becomes `Dropped`, and its camera's past is forgotten; `tell` is given each cause once.
     """
     pasts: dict[str, _Past] = {}
+    faults: dict[str, set[str]] = {}
     choices = Choices(Choice(open_dressing(settings.effects), settings.cutout, settings.view.panels))
 
-    def composite(item: Arrival | Change) -> Iterator[Output]:
+    def fail(camera: str, what: str, error: Exception) -> None:
+        pasts.pop(camera, None)
+        cause, told = sentence(error), faults.setdefault(camera, set())
+        if cause not in told and len(told) < _MOST_FAULTS_TOLD:
+            told.add(cause)
+            tell(f"{camera}: {what}: {cause}")
+
+    def take(item: LateMasks) -> None:
+        past = pasts.get(item.camera)
+        if past is None:
+            return
+        try:
+            pasts[item.camera] = past._replace(masks=take_late(item, past.masks, settings))
+        except Exception as error:  # noqa: BLE001 (masks that fit nothing are of no use, and end nothing)
+            fail(item.camera, f"the masks of frame {item.seq} cannot be used", error)
+
+    def compose(item: Masked) -> CompositedFrame | Dropped:
+        frame = item.frame
+        try:
+            past = pasts.get(frame.camera, _Past())
+            pasts[frame.camera], made = draw(item, past, choices.of(frame.camera), settings)
+        except Exception as error:  # noqa: BLE001 (one frame, however odd, ends no other)
+            fail(frame.camera, f"frame {frame.seq} cannot be drawn and is left out", error)
+            return Dropped(frame.camera, frame.epoch, frame.seq, "poison")
+        return made
+
+    def composite(item: Arrival | Change) -> Iterator[Output | Dropped]:
         match item:
             case LateMasks():
-                if (past := pasts.get(item.camera)) is not None:
-                    pasts[item.camera] = past._replace(masks=take_late(item, past.masks, settings))
-            case SegmentedFrame(frame=frame) | CarriedFrame(frame=frame):
-                past = pasts.get(frame.camera, _Past())
-                pasts[frame.camera], made = draw(item, past, choices.of(frame.camera), settings)
-                yield made
+                take(item)
+            case SegmentedFrame() | CarriedFrame():
+                yield compose(item)
             case Change():
                 choices.change(item)
             case _:
                 pasts.pop(item.camera, None)
                 if isinstance(item, EndOfStream):
                     choices.forget(item.camera)
+                    faults.pop(item.camera, None)
                 yield item
 
     return composite
@@ -123,11 +152,15 @@ def paint_parts(picture: Pixels, parts: Pixels) -> Pixels:
 class Arrivals:
     """What comes in from workers and the dispatcher, put in order, until the run is over."""
 
-    def __init__(self, inbox: Inbox, changes: Changes, attention: Attention, lifeline: Lifeline) -> None:
+    def __init__(
+        self, inbox: Inbox, changes: Changes, attention: Attention, lifeline: Lifeline, again: Callable[[Frame], None]
+    ) -> None:
+        """`again` is given a frame that comes once more after its turn: the word of it got lost."""
         self._inbox = inbox
         self._changes = changes
         self._attention = attention
         self._lifeline = lifeline
+        self._again = again
 
     def __iter__(self) -> Iterator[Arrival | Change]:
         resequencer, patience = Resequencer(), Patience(STOP_S)
@@ -138,6 +171,8 @@ class Arrivals:
             yield from waiting(self._changes)
             if isinstance(item, LateMasks):
                 yield item
+            elif isinstance(item, Masked) and resequencer.has_passed(item.frame):
+                self._again(item.frame)
             elif isinstance(item, SegmentedFrame | CarriedFrame | StreamStart | Outage | EndOfStream | Dropped):
                 yield from resequencer.push(item)
             self._attention.look()
@@ -158,20 +193,42 @@ def done(made: CompositedFrame) -> Done:
 
 
 class Acknowledged:
-    """A sink that tells the dispatcher of every frame that the sinks behind it have taken, and of its end."""
+    """A sink that tells the dispatcher of every frame that the sinks behind it have taken, and of its end.
 
-    def __init__(self, sink: Sink[Output], peer: Peer, attention: Attention) -> None:
+    Of one that could not be drawn it tells that, and the sinks hear nothing of it.
+    """
+
+    def __init__(
+        self, sink: Sink[Output], peer: Peer, attention: Attention, closing: Callable[[], None] = lambda: None
+    ) -> None:
+        """`closing` is called when the sinks are about to be finished, which may take long."""
         self._sink = sink
+        self._closing = closing
         self._peer = peer
         self._attention = attention
+        self._said: deque[Done | Dropped] = deque(maxlen=_WORDS_KEPT)
 
-    def write(self, item: Output) -> None:
+    def write(self, item: Output | Dropped) -> None:
+        if isinstance(item, Dropped):
+            self._say(item)
+            return
         self._sink.write(item)
         self._attention.follow(item)
         if isinstance(item, CompositedFrame):
-            self._peer.send(done(item))
+            self._say(done(item))
+
+    def again(self, frame: Frame) -> None:
+        """Say once more what was said of a frame: the same, for in a file the network is guided by it."""
+        for word in self._said:
+            if (word.camera, word.epoch, word.seq) == (frame.camera, frame.epoch, frame.seq):
+                self._peer.send(word)
+
+    def _say(self, word: Done | Dropped) -> None:
+        self._said.append(word)
+        self._peer.send(word)
 
     def close(self) -> None:
+        self._closing()
         try:
             self._sink.close()
         finally:
@@ -199,7 +256,9 @@ def open_outputs(settings: Run, changes: Changes, lifeline: Reporter) -> Tee:
             sink = open_sink(output, list(settings.cameras), stop, tell)
             if isinstance(output, Recording):  # an encoder's time is not the next frame's
                 sink = Beside(sink)
-            sinks[output_name(output)] = Residents(sink, settings.cameras)
+            name = output_name(output)
+            alike = sum(known.split(" (")[0] == name for known in sinks)  # of an address only the host is shown
+            sinks[f"{name} ({alike + 1})" if alike else name] = Residents(sink, settings.cameras)
         if settings.transport.published is not None:
             page = Publisher(bind=settings.transport.published)
             sinks["the page"] = open_sink(page, list(settings.cameras), stop, tell)
@@ -235,5 +294,6 @@ def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
     inbox = Inbox(transport.results, transport.keys)
     peer = Peer(transport.dispatch, name, transport.keys)
     attention = Attention(outputs, peer.send)
-    arrivals = Arrivals(inbox, changes, attention, lifeline)
-    run(arrivals, step(settings), Acknowledged(outputs, peer, attention))
+    acknowledged = Acknowledged(outputs, peer, attention, lifeline.closing)
+    arrivals = Arrivals(inbox, changes, attention, lifeline, acknowledged.again)
+    run(arrivals, step(settings, lambda text: lifeline.report(Notice(text))), acknowledged)

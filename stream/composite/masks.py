@@ -79,6 +79,8 @@ def take_late(item: LateMasks, past: MaskPast, settings: Run) -> MaskPast:
     # Nothing is owed to a frame that newer masks have overtaken.
     if not since or since[0].seq > item.seq or past.masks is None or settings.smoothing == "off":
         return past
+    if len(item.classes) != len(past.masks.classes):
+        raise ValueError(f"expected masks of {len(past.masks.classes)} classes, got {len(item.classes)}")
     states = correct([shown.state for shown in since], item.probabilities, since[0].pts_ns, settings.smoothing)
     later = tuple(shown._replace(state=state) for shown, state in zip(since, states, strict=True))[1:]
     masks = past.masks._replace(classes=item.classes, smoothing=states[-1], seen_ns=since[0].pts_ns)
@@ -108,7 +110,7 @@ def _carry_on(item: CarriedFrame, past: MaskPast, settings: Run) -> Masks:
     """The masks of the frame before, for one that does not wait for its own; ValueError where there are none."""
     last = past.masks
     if last is None:
-        raise ValueError(f"frame {item.frame.seq} of {item.frame.camera} is to go on from masks, and there are none")
+        raise ValueError("it is to go on from the masks before it, and there are none")
     picture = item.frame.picture
     still = item.carry == "still" and not past.corrected
     if still or last.smoothing is None or settings.smoothing == "off":

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Final
 
-from stream.message import CarriedFrame, Dropped, EndOfStream, Finished, Outage, SegmentedFrame, StreamStart
+from stream.message import CarriedFrame, Dropped, EndOfStream, Finished, Frame, Outage, SegmentedFrame, StreamStart
 
 Masked = SegmentedFrame | CarriedFrame
 """A frame with masks, or with word of where they come from."""
+
+_MOST_EARLY: Final = 256  # frames before their turn: no camera has more under way, unless somebody invents them
+_MOST_UNKNOWN: Final = 64  # cameras of which frames came and no start: the start is on its way, or never comes
 
 
 class Resequencer:
@@ -28,7 +32,7 @@ class Resequencer:
         if isinstance(item, Finished):
             return
         name = item.frame.camera if isinstance(item, Masked) else item.camera
-        camera = self._cameras.setdefault(name, _Camera())
+        camera = self._cameras.get(name) or self._expect(name)
         if isinstance(item, Masked):
             camera.take(item.frame.seq, item)
         elif isinstance(item, Dropped):
@@ -39,6 +43,20 @@ class Resequencer:
             yield due
             if isinstance(due, EndOfStream):
                 del self._cameras[name]
+                return  # a second end is no news
+
+    def has_passed(self, frame: Frame) -> bool:
+        """Whether a frame's turn is over: it went out, or was given up."""
+        camera = self._cameras.get(frame.camera)
+        return camera is not None and frame.seq < camera.next_seq
+
+    def _expect(self, name: str) -> _Camera:
+        """A camera that was not known; of those that never started the oldest is forgotten where they are too many."""
+        unknown = [other for other, camera in self._cameras.items() if camera.epoch < 0]
+        if len(unknown) >= _MOST_UNKNOWN:
+            del self._cameras[unknown[0]]
+        camera = self._cameras[name] = _Camera()
+        return camera
 
 
 class _Camera:
@@ -51,8 +69,8 @@ class _Camera:
         self.events: deque[StreamStart | Outage | EndOfStream] = deque()
 
     def take(self, seq: int, item: Masked | Dropped) -> None:
-        if seq < self.next_seq:
-            return  # a duplicate of one that went out
+        if not self.next_seq <= seq < self.next_seq + _MOST_EARLY:
+            return  # a duplicate of one that went out, or an invention
         if isinstance(item, Dropped):
             self.early[seq] = item  # given up after all
         else:

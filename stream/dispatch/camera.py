@@ -12,17 +12,39 @@ from stream.process.status import CameraStatus, MasksFrom
 
 FILE_FRAMES_UNDER_WAY = 8
 """Frames of a file that may be unacknowledged at once; live, it is one more than there are workers."""
+_LIVE_DEATHS_TO_BLAME = 2
+# A frame of a file is not to be lost because somebody ended its worker by chance, twice: it is tried alone by then.
+_DEATHS_TO_BLAME = 3
+_DEATHS_AT_START_TO_BLAME = 6
 
 
 @dataclass(eq=False)
 class Held:
-    """A frame under way: what its masks come from, who had it last and since when (None: it is to go out again)."""
+    """A frame under way: what its masks come from, who had it last and since when (None: it is to go out again).
+
+    `sent_ns` is when it went on to composite, None: it has not yet. `deaths` are those of workers that were at it, and
+    `proven_deaths` of those among them that had finished frames before: a new one may die of its own start.
+    """
 
     frame: Frame
     how: MasksFrom = "network"
     worker: str | None = None
     handed_ns: int = 0
+    sent_ns: int | None = None
     deaths: int = 0
+    proven_deaths: int = 0
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it may be what ends workers. A live one is given up instead."""
+        return self.deaths > 0 and not self.frame.live
+
+    @property
+    def guilty(self) -> bool:
+        """Whether it has ended so many workers that it is not tried again."""
+        if self.frame.live:
+            return self.deaths >= _LIVE_DEATHS_TO_BLAME
+        return self.proven_deaths >= _DEATHS_TO_BLAME or self.deaths >= _DEATHS_AT_START_TO_BLAME
 
 
 @dataclass(eq=False)
@@ -55,7 +77,10 @@ class Camera:
     ledger: Ledger = field(default_factory=Ledger)
 
     def number(self, how: MasksFrom) -> Held:
-        """Give the waiting picture its number; its timestamp rises over reconnects too."""
+        """Give the waiting picture its number; its timestamp rises over reconnects too.
+
+        ValueError where its times are such that no frame can be made of it.
+        """
         picture, self.waiting = self.waiting, None
         assert picture is not None
         if self.shift_ns is None and self.last is not None:  # the first picture of a new epoch
@@ -70,6 +95,14 @@ class Camera:
         self.held[self.next_seq] = held
         self.next_seq += 1
         return held
+
+    def due_suspect(self) -> Held | None:
+        """A frame to be tried again because nothing of the camera can go before it any more."""
+        more = self.waiting is not None or (self.asked and self.ended is None)
+        if more and len(self.held) < FILE_FRAMES_UNDER_WAY:
+            return None
+        waiting = [held for held in self.held.values() if held.worker is None]
+        return waiting[0] if waiting and all(held.suspect for held in waiting) else None
 
     def note_box(self, seq: int, box: Box | None) -> None:
         """Note where people were in a frame that is done."""

@@ -8,6 +8,7 @@ from stream.dispatch.scheduler import Dispatcher, Order
 from stream.message import (
     CarriedFrame,
     Done,
+    Dropped,
     Ended,
     EndOfStream,
     Event,
@@ -79,6 +80,8 @@ class _Exchange:
         self._sent: dict[str, int] = {}
         self._outages: dict[str, str] = {}
         self._told_s = 0.0
+        self._deadline_s = settings.model.frame_deadline_ms / 1000
+        self._silent = False
         self._patience = Patience(STOP_S + _SLOW_S)
 
     def run(self) -> None:
@@ -94,6 +97,7 @@ class _Exchange:
             for worker in self._dispatcher.overdue(now_ns):
                 self._lifeline.report(Notice(f"{worker}: no result in time, its frame goes on without it"))
                 self._carry_out(self._dispatcher.lost(worker, now_ns))
+            self._ask_again(now_ns)
             for guest in self._dispatcher.silent(now_ns):
                 self._carry_out(self._dispatcher.hear(Ended(guest), now_ns))
             self._see_off()
@@ -115,19 +119,41 @@ class _Exchange:
                 return self._dispatcher.ready(worker, now_ns) if caught_up else []
             case Watched():
                 return self._dispatcher.watch(item)
-            case Done():
-                return self._dispatcher.done(item, now_ns)
+            case Done() | Dropped():
+                return self._answered(item, now_ns)
             case Finished():  # composite ends: what it has not taken it never will
                 return self._dispatcher.abandon()
         self._hub.refused += 1
         return []
+
+    def _ask_again(self, now_ns: int) -> None:
+        """Notice that no output takes a frame any more, say so once, and send again what may have been lost."""
+        frames = self._dispatcher.unanswered(now_ns)
+        if frames == 0:
+            return
+        if not self._silent:
+            self._silent = True
+            waited_s = self._deadline_s
+            self._lifeline.report(
+                Notice(
+                    f"composite has taken no frame for {waited_s:g} s, though {frames} went on to it: it or the link "
+                    "to it stands still; they are sent again"
+                )
+            )
+        self._carry_out(self._dispatcher.again(now_ns))
+
+    def _answered(self, word: Done | Dropped, now_ns: int) -> list[Order]:
+        if self._silent:
+            self._silent = False
+            self._lifeline.report(Notice("composite takes frames again"))
+        return self._dispatcher.done(word, now_ns) if isinstance(word, Done) else self._dispatcher.undrawn(word, now_ns)
 
     def _obey(self, command: Command, now_ns: int) -> list[Order]:
         match command:
             case Stop():
                 return self._dispatcher.stop()
             case WorkerLost(worker):
-                return self._dispatcher.lost(worker, now_ns)
+                return self._dispatcher.died(worker, now_ns)
             case ReaderLost(camera, cause, retried):
                 news = Lost(camera, cause) if retried else Ended(camera, cause)
                 return self._dispatcher.hear(news, now_ns)

@@ -27,7 +27,7 @@ class Ledger:
     def capture(self, pictures: int, now_ns: int) -> None:
         """Count pictures that a reader took, those it overwrote unread included."""
         self.captured += pictures
-        self._captured_ns.extend([now_ns] * pictures)
+        self._captured_ns.extend([now_ns] * min(pictures, _WINDOW))
 
     def drop(self, reason: DropReason, pictures: int = 1) -> None:
         """Count pictures that will not be delivered."""

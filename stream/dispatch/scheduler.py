@@ -10,11 +10,13 @@ asked for the next picture only when the last one was handed out.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from stream.dispatch.camera import FILE_FRAMES_UNDER_WAY, Camera, Held
 from stream.dispatch.pace import Pacer
+from stream.dispatch.workers import Workers
 from stream.message import (
     CarriedFrame,
     Done,
@@ -27,6 +29,7 @@ from stream.message import (
     Frame,
     FromReader,
     Lost,
+    Mode,
     Next,
     Offer,
     Opened,
@@ -38,7 +41,6 @@ from stream.process.status import CameraStatus
 from stream.settings.pace import Pace
 
 GUEST_SILENCE_NS = 4_500_000_000
-_DEATHS_TO_BLAME = 2
 _COMPOSITE = "composite"  # holds the frames that need no worker
 
 
@@ -66,9 +68,8 @@ class Dispatcher:
         self._carries = carries
         self._deadline_ns = deadline_ns
         self._guests = guests
-        self._workers: set[str] = set()
-        self._idle: deque[str] = deque()
-        self._working: dict[str, Held] = {}
+        self._workers = Workers()
+        self._answered_ns = 0
         self._turn: deque[str] = deque(cameras)
         self._stopping = False
         self._finished = False
@@ -95,7 +96,7 @@ class Dispatcher:
         if isinstance(item, Lost):
             return self._lose(camera, item.cause)
         camera.ended = item
-        return self._settle(camera)
+        return self._settle(camera) + self._hand_out(now_ns)
 
     def _welcome(self, item: FromReader) -> Camera | None:
         """A guest's camera joins, where there is room for it."""
@@ -119,18 +120,19 @@ class Dispatcher:
         orders: list[Order] = []
         if camera.state == "live":  # a reader that was replaced says Opened without having said Lost
             orders = self._lose(camera, "its reader was replaced")
-        camera.mode, camera.frames, camera.state = opened.mode, opened.frames, "live"
+        mode: Mode = "live" if camera.guest else opened.mode
+        camera.mode, camera.frames, camera.state = mode, opened.frames, "live"
         camera.epoch += 1
         camera.boxes.clear()
         camera.asked = False
         camera.shift_ns = 0 if camera.last is None else None
-        paced = self._pace is not None and opened.mode == "live"
+        paced = self._pace is not None and mode == "live"
         camera.pacer = Pacer(self._pace, carries=self._carries) if self._pace is not None and paced else None
         start = StreamStart(
             camera.name,
             camera.epoch,
             camera.next_seq,
-            opened.mode,
+            mode,
             opened.source,
             opened.rate_hz,
             opened.frames,
@@ -142,6 +144,8 @@ class Dispatcher:
         ]
 
     def _offer(self, camera: Camera, offer: Offer, now_ns: int) -> list[Order]:
+        if camera.state != "live":
+            return []  # of a reader that has died meanwhile, or never said what it reads
         camera.asked = False
         camera.ledger.capture(1 + offer.superseded, now_ns)
         camera.ledger.drop("superseded" if camera.awake else "unwatched", offer.superseded)
@@ -196,35 +200,44 @@ class Dispatcher:
 
         A new incarnation in a slot tells that the one before it is dead.
         """
-        slot = worker.rpartition(".")[0]
+        if self._workers.is_dead(worker):
+            return []
         orders: list[Order] = []
-        for other in [w for w in self._workers if w != worker and w.rpartition(".")[0] == slot]:
-            orders += self.lost(other, now_ns)
-        self._workers.add(worker)
-        self._working.pop(worker, None)
-        if worker not in self._idle:
-            self._idle.append(worker)
+        for other in self._workers.predecessors(worker):
+            orders += self.died(other, now_ns)
+        finished = self._workers.free(worker)
+        if finished is not None and finished.worker == worker:
+            finished.sent_ns = now_ns
         return orders + self._hand_out(now_ns)
+
+    def died(self, worker: str, now_ns: int) -> list[Order]:
+        """A worker's process is known to have ended: as `lost`, and a late word of it is not listened to."""
+        self._workers.bury(worker)
+        return self.lost(worker, now_ns)
 
     def lost(self, worker: str, now_ns: int) -> list[Order]:
         """A worker died or hangs: what it held goes out again, or is given up by reason.
 
         Results it had sent may be lost with it, so they are made again; composite ignores the second.
         """
-        self._workers.discard(worker)
-        if worker in self._idle:
-            self._idle.remove(worker)
-        blamed = self._working.pop(worker, None)
+        proven = self._workers.proven(worker)
+        blamed = self._workers.remove(worker)
         orders: list[Order] = []
-        for camera in self._cameras.values():
-            for held in [held for held in camera.held.values() if held.worker == worker]:
-                held.worker = None
-                held.deaths += held is blamed
-                if held.deaths >= _DEATHS_TO_BLAME:
-                    orders += self._blame(camera, held)
-                elif camera.mode == "live" and not self._idle:
-                    orders += self._give_up(camera, held, "worker_lost")
+        for camera, held in self._under_way():
+            if held.worker != worker:
+                continue
+            held.worker = held.sent_ns = None
+            held.deaths += held is blamed
+            held.proven_deaths += held is blamed and proven
+            if held.guilty:
+                orders += self._blame(camera, held)
+            elif camera.mode == "live" and not self._workers.idle:
+                orders += self._give_up(camera, held, "worker_lost")
         return orders + self._hand_out(now_ns)
+
+    def _under_way(self) -> Iterator[tuple[Camera, Held]]:
+        """Every frame under way as it is now; cameras may go while they are looked through."""
+        yield from [(camera, held) for camera in self._cameras.values() for held in camera.held.values()]
 
     def _blame(self, camera: Camera, held: Held) -> list[Order]:
         if camera.mode == "live":
@@ -236,14 +249,15 @@ class Dispatcher:
             camera.waiting = None
             camera.ledger.drop("stopped")
         orders: list[Order] = []
-        for other in list(camera.held.values()):
+        # The last one first: composite may have those after it already, and would take this one's end for their turn.
+        for other in reversed(list(camera.held.values())):
             if other.frame.seq >= held.frame.seq:
                 orders += self._give_up(camera, other, "poison" if other is held else "stopped")
         return orders
 
     def _give_up(self, camera: Camera, held: Held, reason: DropReason) -> list[Order]:
         frame = held.frame
-        if frame.seq not in camera.held:
+        if camera.held.get(frame.seq) is not held:
             return []  # given up with the one that it was to go on from
         orders: list[Order] = []
         # What was to be carried on from it is given up before it, or it would go out as soon as this one is gone.
@@ -262,6 +276,7 @@ class Dispatcher:
         held = camera.held.pop(item.seq, None) if camera is not None else None
         if camera is None or held is None:
             return []
+        self._answered_ns = now_ns
         camera.note_box(item.seq, item.box)
         camera.ledger.deliver(held.frame.picture.captured_ns, held.how, now_ns)
         if camera.pacer is not None:
@@ -270,7 +285,41 @@ class Dispatcher:
 
     def overdue(self, now_ns: int) -> list[str]:
         """The workers that work on a frame for longer than the deadline: they are to be replaced."""
-        return [w for w, held in self._working.items() if now_ns - held.handed_ns > self._deadline_ns]
+        return self._workers.overdue(now_ns, self._deadline_ns)
+
+    def undrawn(self, item: Dropped, now_ns: int) -> list[Order]:
+        """Composite could not draw a frame; of a file it is missed, and so the run has failed once it is over."""
+        camera = self._cameras.get(item.camera)
+        held = camera.held.get(item.seq) if camera is not None else None
+        if camera is None or held is None:
+            return []
+        self._answered_ns = now_ns
+        if camera.mode == "file":
+            self.failure = self.failure or f"frame {item.seq} of {camera.name} could not be drawn"
+        return self._give_up(camera, held, "poison") + self._hand_out(now_ns)
+
+    def unanswered(self, now_ns: int) -> int:
+        """How many frames went on to composite longer than the deadline ago, while it took none at all."""
+        return len(self._unanswered(now_ns))
+
+    def again(self, now_ns: int) -> list[Order]:
+        """Frames that nobody answers for go out again, or live are given up: they or the word of them got lost."""
+        orders: list[Order] = []
+        for camera, held in self._unanswered(now_ns):
+            if camera.mode == "live":
+                orders += self._give_up(camera, held, "unanswered")
+            else:
+                held.worker = held.sent_ns = None
+        return orders + self._hand_out(now_ns)
+
+    def _unanswered(self, now_ns: int) -> list[tuple[Camera, Held]]:
+        if now_ns - self._answered_ns <= self._deadline_ns:
+            return []
+        return [
+            (camera, held)
+            for camera, held in self._under_way()
+            if held.sent_ns is not None and now_ns - held.sent_ns > self._deadline_ns
+        ]
 
     # The end.
 
@@ -302,7 +351,7 @@ class Dispatcher:
         """Say the end of a camera once nothing of it is under way, and of the run after the last one."""
         if camera.ended is None or camera.state == "ended":
             return []
-        if camera.ended.error is not None:
+        if camera.ended.error is not None and not camera.guest:
             self.failure = self.failure or camera.ended.error
         if camera.waiting is not None or camera.held:
             return []
@@ -338,35 +387,54 @@ class Dispatcher:
 
     def _hand_one(self, camera: Camera, now_ns: int) -> list[Order]:
         """Hand out one frame of a camera: to a worker, or to composite where its masks are carried on."""
-        held = next((h for h in camera.held.values() if h.worker is None), None)
-        if held is None:
-            if camera.waiting is None or not self._has_room(camera):
-                return []
-            idle = bool(self._idle)
-            how = camera.pacer.choose(camera.waiting, idle=idle) if camera.pacer else "network" if idle else None
-            if how is None:
-                return []
-            held = camera.number(how)
-            if how != "network":
-                held.worker = _COMPOSITE
-                orders = [Order("composite", camera.name, CarriedFrame(held.frame, how))]
-                if how == "ahead":
-                    orders.append(self._occupy(held, replace(held.frame, answer="masks"), now_ns))
-                return orders
-        if not self._idle:
+        if camera.mode == "file" and self._waits_for_suspect(camera):
             return []
-        order = self._occupy(held, held.frame, now_ns)
-        held.worker = order.name
+        held = next((h for h in camera.held.values() if h.worker is None and not h.suspect), None)
+        if held is None and camera.waiting is not None and self._has_room(camera):
+            held = self._number(camera)
+        held = held or (camera.due_suspect() if camera.mode == "file" else None)
+        if held is None:
+            return []
+        if held.worker is None and held.how != "network":
+            return self._send_on(held, now_ns)
+        if not self._workers.idle:
+            return []
+        held.worker = self._workers.occupy(held, now_ns)
+        order = Order("worker", held.worker, held.frame)
         if camera.mode == "file" and camera.waiting is None and not camera.ended:
             return [order, *self._ask(camera)]
         return [order]
 
-    def _occupy(self, held: Held, frame: Frame, now_ns: int) -> Order:
-        """Give the first idle worker a frame."""
-        worker = self._idle.popleft()
-        held.handed_ns = now_ns
-        self._working[worker] = held
-        return Order("worker", worker, frame)
+    def _number(self, camera: Camera) -> Held | None:
+        """The frame that the waiting picture becomes, if it need not wait on."""
+        assert camera.waiting is not None
+        idle = self._workers.idle
+        how = camera.pacer.choose(camera.waiting, idle=idle) if camera.pacer else "network" if idle else None
+        if how is None:
+            return None
+        try:
+            return camera.number(how)
+        except ValueError:  # its times are such that no message can say them
+            camera.ledger.drop("poison")
+            return None
+
+    def _send_on(self, held: Held, now_ns: int) -> list[Order]:
+        """Let a frame go to composite ahead of its masks, or without any of its own."""
+        assert held.how != "network"
+        held.worker, held.sent_ns = _COMPOSITE, now_ns
+        orders = [Order("composite", held.frame.camera, CarriedFrame(held.frame, held.how))]
+        if held.how == "ahead":
+            worker = self._workers.occupy(held, now_ns)
+            orders.append(Order("worker", worker, replace(held.frame, answer="masks")))
+        return orders
+
+    def _waits_for_suspect(self, camera: Camera) -> bool:
+        """Whether a frame that may end workers is tried, or is about to be: of files it is then alone."""
+        files = [held for held in self._workers.frames if not held.frame.live]
+        if any(held.suspect for held in files):
+            return True
+        due = next((other for other in self._cameras.values() if other.mode == "file" and other.due_suspect()), None)
+        return due is not None and (due is not camera or bool(files))
 
     def _has_room(self, camera: Camera) -> bool:
         """Whether one more frame of a camera may be under way."""

@@ -16,7 +16,7 @@ import time
 
 import av
 
-from stream.media.address import scheme
+from stream.media.address import scheme, tells
 
 _PACKET_BYTES = 188
 CHUNK_BYTES = 7 * _PACKET_BYTES
@@ -76,7 +76,7 @@ class Relay:
                 process_group=0,  # Ctrl-C is for those who end the run in order
             )
         try:
-            self._connect(time.monotonic() + patience_s)
+            self._connect(source, target, time.monotonic() + patience_s)
         except OSError:
             self.close()
             raise
@@ -99,7 +99,7 @@ class Relay:
             self._process.wait()
         self._words.close()
 
-    def _connect(self, until_s: float) -> None:
+    def _connect(self, source: str, target: str, until_s: float) -> None:
         """Wait until it says so; of its words, among which is the address, only a reason is repeated.
 
         Its end is not waited for: a refusal that comes at once escapes it, and it stays.
@@ -107,7 +107,8 @@ class Relay:
         said = ""
         while not _CONNECTED.search(said):
             if refused := _REFUSED.search(said):
-                raise ConnectionError(refused[1])
+                told = tells(refused[1], source) or tells(refused[1], target)
+                raise ConnectionError("it was refused" if told else refused[1])
             self._words.settimeout(max(until_s - time.monotonic(), 0.001))
             try:
                 words = self._words.recv(4096)

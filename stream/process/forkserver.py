@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-from multiprocessing import forkserver
+from multiprocessing import forkserver, util
 from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import Final
 
@@ -26,6 +26,11 @@ def begin() -> None:
         multiprocessing.set_forkserver_preload(["__main__", *_ROOMS])
         with signals.ignored():
             forkserver.ensure_running()
+
+
+def folders() -> list[str]:
+    """Where that process listens: a folder that stays behind where this one is killed."""
+    return [util.get_temp_dir()] if sys.platform == "linux" else []
 
 
 def context() -> ForkServerContext | SpawnContext:

@@ -1,21 +1,26 @@
 """The pipe between the launcher and a stage: reports go up, commands come down; when it breaks, the stage ends.
 
-JSON over a local pipe of the parent's own making. A stage that hears nothing any more is an orphan and
-stops by itself, so that nothing is left running when the launcher was killed.
+JSON over a local pipe of the parent's own making. A thread speaks into it, so that no stage ever waits for a launcher
+that stands still. A stage that hears nothing any more is an orphan and stops by itself, so that nothing is left
+running when the launcher was killed.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
+import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 import cv2
 import msgspec
+from msgspec import structs
 from setproctitle import setproctitle
 
 from stream.process import signals
@@ -29,6 +34,9 @@ BEAT_S = 0.25
 
 STOP_S = 0.6
 """How long frames under way are waited for after `Stop`; then what is open is closed without them."""
+
+_MOST_UNSAID = 64  # reports that wait for the launcher; those after them that may be missed are dropped
+_LAST_WORDS_S = 1.0
 
 
 class Beat(msgspec.Struct, frozen=True, tag=True):
@@ -111,18 +119,21 @@ class Lifeline:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
-        self._speaking = threading.Lock()  # outputs report from threads of their own
+        self._unsaid: SimpleQueue[Report | None] = SimpleQueue()
         self._beaten_s = 0.0
+        self._closing = False
         self.stopping = False
         self.orphaned = False
+        self._speaker = threading.Thread(target=self._speak, name="lifeline", daemon=True)
+        self._speaker.start()
 
     def report(self, item: Report) -> None:
-        """Tell the launcher; without one there is nobody to tell, and `heard` will say so."""
-        try:
-            with self._speaking:
-                self._pipe.send_bytes(msgspec.json.encode(item))
-        except OSError:
-            self.stopping = self.orphaned = True
+        """Tell the launcher, without waiting for it; without one there is nobody to tell, and `heard` will say so.
+
+        Where it has not listened for long, what it can do without is dropped.
+        """
+        if self._unsaid.qsize() < _MOST_UNSAID or not isinstance(item, Beat | Status | Notice):
+            self._unsaid.put(item)
 
     def beat(self) -> None:
         """Give a sign of life, no more often than it is due."""
@@ -130,6 +141,30 @@ class Lifeline:
         if now_s - self._beaten_s >= BEAT_S:
             self._beaten_s = now_s
             self.report(Beat())
+
+    def closing(self) -> None:
+        """From now on files are finished, which may take long: signs of life are given meanwhile."""
+        self._closing = True
+
+    def close(self) -> None:
+        """Let what was reported leave, at most a second long."""
+        self._unsaid.put(None)
+        self._speaker.join(_LAST_WORDS_S)
+
+    def _speak(self) -> None:
+        try:
+            while (item := self._next()) is not None:
+                self._pipe.send_bytes(_encode(item))
+        except OSError:
+            self.stopping = self.orphaned = True
+
+    def _next(self) -> Report | None:
+        while True:
+            try:
+                return self._unsaid.get(timeout=BEAT_S)
+            except Empty:
+                if self._closing:
+                    return Beat()
 
     def heard(self) -> Iterator[Command]:
         """What the launcher has said since; its end counts as `Stop`."""
@@ -143,17 +178,41 @@ class Lifeline:
             yield Stop()
 
 
-def serve(room: str, name: str, document: bytes, pipe: Connection) -> None:
-    """The main function of every stage's process: run `serve` of its room, and tell why it failed."""
+def serve(room: str, name: str, document: bytes, pipe: Connection, folders: Sequence[str]) -> None:
+    """The main function of every stage's process: run `serve` of its room, and tell why it failed.
+
+    `folders` are the launcher's own; where it was killed, they are removed.
+    """
     signals.ignore()
     setproctitle(f"run_stream {name}")
     cv2.setNumThreads(1)  # the stages share the cores; the network's threads are those that gain by being several
     line = Lifeline(pipe)
+    failed = False
     try:
-        importlib.import_module(room).serve(parse(msgspec.json.decode(document)), name, line)
+        importlib.import_module(room).serve(parse(json.loads(document)), name, line)
     except Exception as error:  # noqa: BLE001 (told once, by the launcher)
         line.report(Failed(sentence(error)))
+        failed = True
+    line.close()
+    if line.orphaned:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+    if failed:
         os._exit(1)
+
+
+def _encode(item: Report) -> bytes:
+    """A report as JSON; bytes of a file's name that are no UTF-8 are written out."""
+    try:
+        return msgspec.json.encode(item)
+    except UnicodeEncodeError:
+        texts = {key: printable(text) for key, text in structs.asdict(item).items() if isinstance(text, str)}
+        return msgspec.json.encode(structs.replace(item, **texts))
+
+
+def printable(text: str) -> str:
+    """A text that any terminal and any message can hold: `caf\\xe9` where a name is no UTF-8."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def sentence(error: Exception) -> str:

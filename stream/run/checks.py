@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import structs
+
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS, read_metadata
 from stream import sinks
 from stream.composite.effects import open_dressing
-from stream.settings.config import ConfigError, Run
+from stream.media.address import local_path
+from stream.settings.config import ConfigError, Recording, Run
+from stream.sinks.recording import path_for
 
 
 def check(settings: Run, stages: tuple[str, ...]) -> None:
     """Refuse settings that could not work on this host; raises StreamError."""
+    if settings.web is not None:
+        _check_web(settings, stages)
     if "inference" in stages:
         _check_weights(settings)
     if "composite" in stages:
+        _check_overwriting(settings)
         sinks.check(settings.outputs, list(settings.cameras))
         open_dressing(settings.effects)
     if len(stages) == 1 and None in (settings.transport.dispatch, settings.transport.results):
@@ -34,6 +46,57 @@ def _check_web(settings: Run, stages: tuple[str, ...]) -> None:
         except ImportError as error:
             raise ConfigError(f"web: {error.name} is missing: pip install 'clothseg[web]'") from error
         check_page(settings.web)
+
+
+def _check_overwriting(settings: Run) -> None:
+    """Refuse a recording over anything that this run reads, whichever camera or effect it is for."""
+    inputs = list(_inputs(settings))
+    for output in settings.outputs:
+        if isinstance(output, Recording):
+            for camera in settings.cameras:
+                path = path_for(output, camera, 1)
+                for read in inputs:
+                    if _overwrites(path, read):
+                        raise ConfigError(
+                            f"the recording {path} would overwrite {read}, which this run reads: choose another name"
+                        )
+
+
+def _inputs(settings: Run) -> Iterator[Path]:
+    """Every file and folder that the run reads."""
+    for camera in settings.cameras.values():
+        if (path := local_path(camera.source)) is not None:
+            yield path
+    yield from _paths(structs.replace(settings, outputs=(), cameras={}))
+
+
+def _paths(value: object) -> Iterator[Path]:
+    """Every path in settings, however deep."""
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        yield from _paths(structs.asdict(value))
+    elif isinstance(value, dict):
+        yield from _paths(tuple(value.values()))
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _paths(inner)
+
+
+def _overwrites(path: Path, read: Path) -> bool:
+    """Whether a recording at `path`, or a later part of it (`name-2.mp4`), is the file `read` or lies in that folder.
+
+    In a folder only what is there already can be lost.
+    """
+    if not read.exists():
+        return False
+    written, kept = path.resolve(), read.resolve()
+    if path.exists() and path.samefile(read):
+        return True
+    if kept.is_dir():
+        return path.exists() and written.is_relative_to(kept)
+    part = re.fullmatch(rf"{re.escape(written.stem)}-\d+", kept.stem) is not None
+    return written == kept or (part and written.parent == kept.parent and written.suffix == kept.suffix)
 
 
 def _check_weights(settings: Run) -> None:

@@ -28,6 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     try:
+        return _run(options, console)
+    finally:
+        console.close()
+
+
+def _run(options: argparse.Namespace, console: Console) -> int:
+    try:
         settings = _settings(options)
         check(settings, (options.stage,) if options.stage else STAGES)
         if options.inline and settings.web is not None:

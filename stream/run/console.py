@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
+from typing import IO, cast
 
 from rich.console import Console as Terminal
 from rich.console import Group, RenderableType
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from stream.process.pipe import Status
 from stream.process.status import CameraStatus
+from stream.run.log import Log
 
 _QUIET_S = 5.0  # how often a log that is no terminal is told how things stand
 
@@ -23,7 +25,8 @@ class Console:
     """The terminal of a run; where there is none, a line at each change and every five seconds."""
 
     def __init__(self) -> None:
-        self._terminal = Terminal(file=sys.stderr, highlight=False)
+        self._log = Log(sys.stderr)
+        self._terminal = Terminal(file=cast(IO[str], self._log), highlight=False)
         self._live: Live | None = None
         self._told_s = time.monotonic()
         self._started_s = time.monotonic()
@@ -41,6 +44,10 @@ class Console:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def close(self) -> None:
+        """Wait until what was said is written, but not for ever."""
+        self._log.close()
 
     def log(self, text: str) -> None:
         """An event, with the time of day."""

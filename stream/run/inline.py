@@ -43,7 +43,7 @@ class _Inline:
         self._stopped = threading.Event()
         self._stop_wanted = False
         self._segment = inference.step(inference.load(settings.model))
-        self._composite = composite.step(settings)
+        self._composite = composite.step(settings, console.log)
         self._changes: Changes = SimpleQueue()
         self._outputs = composite.open_outputs(settings, self._changes, self)
         self._resequencer = Resequencer()
@@ -135,7 +135,10 @@ class _Inline:
             for output in self._composite(due):
                 self._write(output)
 
-    def _write(self, output: Output) -> None:
+    def _write(self, output: Output | Dropped) -> None:
+        if isinstance(output, Dropped):
+            self._carry_out(self._dispatcher.undrawn(output, time.monotonic_ns()))
+            return
         self._outputs.write(output)
         self._attention.follow(output)
         if isinstance(output, CompositedFrame):

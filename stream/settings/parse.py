@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 import yaml
 
+from stream.media.address import redact
 from stream.settings.config import ConfigError, Run
 
 
@@ -36,7 +37,7 @@ def load(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: expected a readable YAML file ({error})") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: expected YAML, got {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{path}: expected YAML, {_place(error)}") from None  # its own words quote the line
     if plain is None:
         return {}
     if not isinstance(plain, dict):
@@ -44,11 +45,19 @@ def load(path: Path) -> dict[str, Any]:
     return plain
 
 
+def _place(error: yaml.YAMLError) -> str:
+    """What is wrong with a YAML file and where, without the line, which may hold a secret."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return "got what cannot be read"
+    mark = error.problem_mark
+    return f"got a fault in line {mark.line + 1}, column {mark.column + 1}"
+
+
 def override(plain: dict[str, Any], assignment: str) -> None:
     """Put one `key.path=value` of the command line into the mapping; the value is read as YAML."""
     path, equals, text = assignment.partition("=")
     if not equals or not path:
-        raise ConfigError(f"--set expects key=value, as in model.workers=2, got {assignment!r}")
+        raise ConfigError(f"--set expects key=value, as in model.workers=2, got {redact(assignment)!r}")
     place: Any = plain
     *parents, last = path.split(".")
     for parent in parents:
@@ -58,7 +67,7 @@ def override(plain: dict[str, Any], assignment: str) -> None:
     try:
         value = _read_yaml(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {path}: expected a YAML value, got {text!r}") from error
+        raise ConfigError(f"--set {path}: expected a YAML value, got {redact(text)!r}") from error
     if isinstance(place, list):
         place[_index(place, last, path)] = value
     else:
@@ -74,10 +83,10 @@ def replace_sources(plain: dict[str, Any], addresses: Sequence[str]) -> None:
     named: dict[str, str] = {}
     for text in addresses:
         name, equals, address = text.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        if not equals or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or Path(text).exists():
             name, address = next(iter(known), "camera"), text
         if name in named:
-            raise ConfigError(f"--source: several cameras need names of their own, as in {name}2={address}")
+            raise ConfigError(f"--source: several cameras need names of their own, as in {name}2={redact(address)}")
         named[name] = address
     plain["cameras"] = {name: {**known.get(name, {}), "source": address} for name, address in named.items()}
 
@@ -117,6 +126,8 @@ def convert_path(kind: type, value: object) -> object:
 
 def _check(value: object, kind: Any, path: str) -> None:
     """Walk the value beside its type, so that every complaint names the whole path of the key."""
+    if isinstance(value, str):
+        _expect_utf8(value, path)
     bounded, kind = kind, _chosen(value, _bare(kind), path)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, Mapping):
         hints = typing.get_type_hints(kind, include_extras=True)
@@ -136,6 +147,15 @@ def _check(value: object, kind: Any, path: str) -> None:
         for index, inner in enumerate(value):
             _check(inner, typing.get_args(kind)[0], _at(path, str(index)))
     _convert(value, bounded, path)
+
+
+def _expect_utf8(value: str, path: str) -> None:
+    """Refuse a name of other bytes, which the command line lets through and no message can hold."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        shown = value.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        raise ConfigError(f"{path}: expected a name in UTF-8, got {redact(shown)}; give the file another") from None
 
 
 def _bare(kind: Any) -> Any:

@@ -23,7 +23,7 @@ from av import VideoStream
 from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
-from stream.media.address import redact, scheme
+from stream.media.address import advice, redact, scheme
 from stream.media.planes import frame_of
 from stream.media.srt import Sender, missing, relayed
 from stream.message import CompositedFrame, Output, Pixels
@@ -31,6 +31,7 @@ from stream.settings.config import Push
 from stream.sinks.error import SinkError
 from stream.sinks.movie import FAILURES, KEY_FRAME_NS, fitted
 from stream.sinks.reconnecting import Reconnecting
+from stream.sources.container import reason
 
 _THREADS = 2
 _HANG_S = 4
@@ -250,7 +251,7 @@ class Broadcast:
         """End what carries it, and say why it is over."""
         if self._sender:
             self._sender.close()
-        return SinkError(f"{redact(self._url)}: {getattr(error, 'strerror', None) or error or type(error).__name__}")
+        return SinkError(f"{redact(self._url)}: {reason(error, self._url)}{advice(self._url)}")
 
 
 def shown(frame: CompositedFrame, settings: Push) -> Pixels:

@@ -13,13 +13,9 @@ whoever reads it opens it anew.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
-from msgspec import structs
-
-from stream.media.address import redact, scheme
+from stream.media.address import local_path, redact, scheme
 from stream.message import Mode, Picture
 from stream.settings.config import Camera
 from stream.sources.error import SourceError
@@ -62,8 +58,7 @@ def mode_of(camera: Camera) -> Mode:
     """How a camera runs, known before it is opened: what its settings say, else `live` unless it has an end."""
     if camera.mode is not None:
         return camera.mode
-    kind = scheme(camera.source)
-    ends = kind in ("file", "synthetic") or (kind == "" and not camera.source.startswith("/dev/"))
+    ends = local_path(camera.source) is not None or scheme(camera.source) == "synthetic"
     return "file" if ends else "live"
 
 
@@ -81,9 +76,13 @@ def open_source(camera: Camera) -> PictureSource:
 
 
 def _opened(camera: Camera) -> PictureSource:
-    address = camera.source
-    match scheme(address):
-        case "camera":
+    if (path := local_path(camera.source)) is not None:
+        from stream.sources.file import open_file
+        from stream.sources.images import is_photo, open_images
+
+        return open_images(path, camera.rate_hz) if is_photo(path) else open_file(path)
+    match scheme(camera.source):
+        case "camera" | "":  # without a scheme and no file: /dev/…
             from stream.sources.camera import open_camera
 
             return open_camera(camera)
@@ -91,17 +90,6 @@ def _opened(camera: Camera) -> PictureSource:
             from stream.sources.synthetic import open_synthetic
 
             return open_synthetic(camera)
-        case "file":
-            return _opened(structs.replace(camera, source=unquote(urlsplit(address).path)))
-        case "" if address.startswith("/dev/"):
-            from stream.sources.camera import open_camera
-
-            return open_camera(camera)
-        case "":
-            from stream.sources.file import open_file
-            from stream.sources.images import is_photo, open_images
-
-            return open_images(camera) if is_photo(Path(address)) else open_file(address)
         case _:
             from stream.sources.network import open_network
 

@@ -11,6 +11,7 @@ import av
 from av import VideoStream
 from av.container import InputContainer
 
+from stream.media.address import tells
 from stream.message import MAX_PIXELS, MAX_SIDE_PX, Mode, Picture
 from stream.sources.decoder import Clock, Decoder
 from stream.sources.error import SourceError
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 TIMELESS = {"mpjpeg", "mjpeg", "h264", "hevc", "m4v"}
 """Formats that carry no timestamps: live, a picture's time is that of its arrival."""
+DECODING_ORDER = {"avi"}
+"""Formats whose times are those at which pictures are decoded, though some are shown later than others."""
 POLL_S = 0.005
 PATIENCE_NS = 10_000_000_000
 """A live stream that sends packets but no picture that can be decoded is given up after this."""
@@ -28,9 +31,10 @@ FAILURES = (av.FFmpegError, OSError, ValueError)
 """What PyAV raises when an input is not what it should be; its own errors are not all `OSError`."""
 
 
-def reason(error: Exception) -> str:
-    """What FFmpeg says went wrong, without the address it says it about."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def reason(error: Exception, address: str = "") -> str:
+    """What went wrong with `address`, without its secrets: FFmpeg's word for the number of an error, if any."""
+    words: str = getattr(error, "strerror", None) or str(error)
+    return type(error).__name__ if not words or tells(words, address) else words
 
 
 def video_stream(container: InputContainer, address: str) -> VideoStream:
@@ -47,6 +51,12 @@ def video_stream(container: InputContainer, address: str) -> VideoStream:
             f"at most {MAX_PIXELS} pixels and {MAX_SIDE_PX} a side can be read"
         )
     return found
+
+
+def _clock(container: InputContainer, stream: VideoStream, mode: Mode) -> Clock:
+    if mode == "live" and container.format.name in TIMELESS:
+        return "arrival"
+    return "order" if container.format.name in DECODING_ORDER and stream.codec_context.has_b_frames else "stream"
 
 
 class ContainerSource:
@@ -81,7 +91,7 @@ class ContainerSource:
         self.frames = stream.frames or None
         self._stream = stream
         self._packets = container.demux(stream)
-        clock: Clock = "arrival" if mode == "live" and container.format.name in TIMELESS else "stream"
+        clock = _clock(container, stream, mode)
         self._decoder = Decoder(stream, mode, clock, 1000 * (container.start_time or 0))
         self._reading = threading.Lock()
         self._closed = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -11,14 +12,19 @@ import av
 from av import Packet, VideoFrame, VideoStream
 from av.filter import Graph
 
-from stream.media.pixels import FAST, Converter
-from stream.message import MAX_PIXELS, Mode, Picture
+from stream.media.pixels import FAST, SQUARE, Converter
+from stream.message import MAX_PIXELS, Mode, Picture, Pixels
+from stream.sources.orientation import frame_matrix, stream_matrix
 from stream.sources.timeline import JUMP_AHEAD_NS, Timeline
 
-Clock = Literal["stream", "arrival"]
-"""Whether a picture's time is what its stream says or when it came."""
+Clock = Literal["stream", "arrival", "order"]
+"""Whether a picture's time is what its stream says, when it came, or, where the container knows only the order in
+which packets are decoded, the first of their times that is left."""
 BOUNDS = {"max_pixels": str(MAX_PIXELS)}
 """Given to whatever opens or decodes: FFmpeg then refuses a larger picture before it takes memory for it."""
+LENIENT = frozenset({"mjpeg", "png"})
+"""Decoders that fill with grey what a picture cut short lacks, unless they are told not to."""
+STRICT = {"err_detect": "explode"}
 MAX_THREADS = 4
 REMEMBERED_ARRIVALS = 64
 """How many packets back the arrival of a picture is looked for; decoders hold fewer than 20."""
@@ -38,17 +44,19 @@ class Decoder:
         context = stream.codec_context
         context.thread_type = "AUTO" if mode == "file" else "SLICE"
         context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
-        context.options = BOUNDS
+        context.options = BOUNDS | (STRICT if context.name in LENIENT else {})
         if mode == "live":
             context.flags |= av.codec.context.Flags.low_delay
         self._stream = stream
         self._clock = clock
         self._origin_ns = origin_ns
-        self._convert = Converter(stream.sample_aspect_ratio, FAST)
+        self._convert = Converter(FAST)
+        self._look = _Look(stream)
         step_ns = round(1_000_000_000 / (stream.guessed_rate or DEFAULT_RATE_HZ))
         self._timeline = Timeline(step_ns, JUMP_AHEAD_NS if mode == "live" else None)
         self._deinterlacer: _Deinterlacer | None = None
         self._arrivals: dict[int | None, int] = {}
+        self._due_ns: list[int] = []
         self._awaits_key = mode == "live"
         self.skipped = 0
 
@@ -59,10 +67,12 @@ class Decoder:
             return
         self._awaits_key = False
         self._remember(packet.pts, captured_ns)
+        if self._clock == "order" and packet.dts is not None and packet.time_base is not None:
+            heapq.heappush(self._due_ns, round(packet.dts * packet.time_base * 1_000_000_000) - self._origin_ns)
         for frame in self._shown(self._decoded(packet), last):
             arrived_ns = self._arrivals.get(self._arrival_key(frame), captured_ns)
-            pts_ns = arrived_ns if self._clock == "arrival" else self._pts_ns(frame)
-            yield Picture(self._convert(frame), self._timeline.place(pts_ns), arrived_ns)
+            pts_ns = self._timeline.place(self._pts_ns(frame, arrived_ns))
+            yield Picture(self._look.of(frame, self._convert), pts_ns, arrived_ns)
 
     def _decoded(self, packet: Packet[VideoStream]) -> Iterable[VideoFrame]:
         try:
@@ -70,11 +80,16 @@ class Decoder:
         except av.error.EOFError:
             return []
         except av.FFmpegError:
-            self.skipped += 1
+            self._skip(1)
             return []
         whole = [frame for frame in frames if not frame.is_corrupt]
-        self.skipped += len(frames) - len(whole)
+        self._skip(len(frames) - len(whole))
         return whole
+
+    def _skip(self, pictures: int) -> None:
+        self.skipped += pictures
+        for _ in range(min(pictures, len(self._due_ns))):
+            heapq.heappop(self._due_ns)
 
     def _shown(self, frames: Iterable[VideoFrame], last: bool) -> Iterator[VideoFrame]:
         for frame in frames:
@@ -84,7 +99,11 @@ class Decoder:
         if last and self._deinterlacer:
             yield from self._deinterlacer.flush()
 
-    def _pts_ns(self, frame: VideoFrame) -> int | None:
+    def _pts_ns(self, frame: VideoFrame, arrived_ns: int) -> int | None:
+        if self._clock == "arrival":
+            return arrived_ns
+        if self._clock == "order" and self._due_ns:
+            return heapq.heappop(self._due_ns)
         if frame.pts is None or frame.time_base is None:
             return None
         return round(frame.pts * frame.time_base * 1_000_000_000) - self._origin_ns
@@ -98,6 +117,30 @@ class Decoder:
         self._arrivals[pts] = captured_ns
         while len(self._arrivals) > REMEMBERED_ARRIVALS:
             del self._arrivals[next(iter(self._arrivals))]
+
+
+class _Look:
+    """How the frames of a stream are turned, and the shape of their pixels: both may change with any key frame."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._stream = stream
+        self._of_stream = self._turned = stream_matrix(stream)
+        self._aspect = stream.sample_aspect_ratio or SQUARE
+        self._first: Fraction | None = None
+        self._begun = False
+
+    def of(self, frame: VideoFrame, convert: Converter) -> Pixels:
+        """The pixels of `frame` as they should be seen."""
+        # Decoders tell of a new shape while they still give out pictures of the old one: it holds from a key frame on.
+        if frame.key_frame or not self._begun:
+            self._turned = frame_matrix(frame, self._of_stream)
+            decoded = self._stream.codec_context.sample_aspect_ratio
+            if not self._begun:
+                self._first = decoded
+            # What the container says goes before what the codec says, until that says something else.
+            self._aspect = (decoded if decoded != self._first else self._stream.sample_aspect_ratio) or SQUARE
+            self._begun = True
+        return convert(frame, self._turned, self._aspect)
 
 
 class _Deinterlacer:

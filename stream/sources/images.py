@@ -7,28 +7,23 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
-
-from stream.media.pixels import EXACT, Converter
-from stream.message import Mode, Picture, Pixels
-from stream.settings.config import Camera
-from stream.sources.container import FAILURES, reason, video_stream
-from stream.sources.decoder import BOUNDS
+from stream.media.address import readable, redact
+from stream.message import Mode, Picture
 from stream.sources.error import SourceError
+from stream.sources.photo import read_photo
 
 PHOTO_SUFFIXES = frozenset(
     f".{name}"
     for names in ("jpg jpeg jfif jp2 jxl png webp avif heic", "bmp tif tiff tga qoi ppm pgm pbm exr")
     for name in names.split()
 )
-LENIENT = frozenset({"mjpeg", "png"})
-"""Decoders that fill with grey what a file cut short lacks, unless they are told not to."""
 DEFAULT_RATE_HZ = 25.0
 
 
 def is_photo(path: Path) -> bool:
     """Whether `path` is one photo or a folder (which is taken for a folder of photos)."""
-    return path.is_dir() or (path.suffix.lower() in PHOTO_SUFFIXES and "%" not in path.name)
+    pattern = "%" in path.name and not path.exists()
+    return path.is_dir() or (path.suffix.lower() in PHOTO_SUFFIXES and not pattern)
 
 
 def natural_order(path: Path) -> tuple[tuple[int, int, str], ...]:
@@ -37,32 +32,21 @@ def natural_order(path: Path) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece)
 
 
-def open_images(camera: Camera) -> ImageSource:
-    """Open a photo, or the photos of a folder; files that are not photos by their ending are left out."""
-    path = Path(camera.source)
+def open_images(path: Path, rate_hz: float | None = None) -> ImageSource:
+    """Open a photo, or the photos of a folder; files that are not photos by their ending are left out.
+
+    `rate_hz` is how many are shown a second, 25 where None.
+    """
+    address = redact(readable(path))
     if not path.exists():
-        raise SourceError(f"there is no file {path}")
+        raise SourceError(f"there is no file {address}")
     paths = [path]
     if path.is_dir():
         visible = (entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith("."))
         paths = [entry for entry in visible if is_photo(entry)]
     if not paths:
-        raise SourceError(f"there is no photo in the folder {path}")
-    return ImageSource(str(path), sorted(paths, key=natural_order), camera.rate_hz or DEFAULT_RATE_HZ)
-
-
-def read_image(path: Path) -> Pixels:
-    """One photo as (H, W, 3) uint8 BGR, turned as its EXIF orientation asks."""
-    try:
-        with av.open(str(path), "r", options=BOUNDS, metadata_errors="replace") as container:
-            stream = video_stream(container, str(path))
-            strict = {"err_detect": "explode"} if stream.codec_context.name in LENIENT else {}
-            stream.codec_context.options = BOUNDS | strict
-            for frame in container.decode(stream):
-                return Converter(stream.sample_aspect_ratio, EXACT)(frame)
-    except FAILURES as error:
-        raise SourceError(f"{path} cannot be read as a photo: {reason(error)}") from None
-    raise SourceError(f"{path} holds no picture that can be decoded")
+        raise SourceError(f"there is no photo in the folder {address}")
+    return ImageSource(address, sorted(paths, key=natural_order), rate_hz or DEFAULT_RATE_HZ)
 
 
 class ImageSource:
@@ -85,7 +69,7 @@ class ImageSource:
             if self._closed:
                 return
             captured_ns = time.monotonic_ns()
-            yield Picture(read_image(path), round(index * self._step_ns), captured_ns)
+            yield Picture(read_photo(path), round(index * self._step_ns), captured_ns)
 
     def close(self) -> None:
         """End after the photo being read."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import av
 from av.container import InputContainer
 
-from stream.media.address import redact, scheme
+from stream.media.address import advice, redact, scheme
 from stream.media.srt import Receiver, missing, relayed
 from stream.settings.config import Camera
 from stream.sources.container import FAILURES, ContainerSource, reason
@@ -38,8 +38,10 @@ def open_network(camera: Camera) -> ContainerSource:
         ) from None
     except FAILURES as error:
         if time.monotonic() - asked_s >= silence_s:
-            raise SourceError(f"{address} did not answer within {silence_s:g} s") from None
-        raise SourceError(f"{address} cannot be opened: {reason(error)}") from None
+            raise SourceError(f"{address} did not answer within {silence_s:g} s{advice(camera.source)}") from None
+        raise SourceError(
+            f"{address} cannot be opened: {reason(error, camera.source)}{advice(camera.source)}"
+        ) from None
     recorded = scheme(camera.source) in ("http", "https", "ftp", "sftp") and bool(container.duration)
     return ContainerSource(container, address, camera.mode or "live", not (recorded or segmented), release)
 

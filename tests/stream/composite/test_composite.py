@@ -10,12 +10,13 @@ import pytest
 
 from clothseg.labels import DRESS, PALETTE, TOP
 from clothseg.network.roi import Box
-from stream.composite.composite import Acknowledged, paint_parts, step
+from stream.composite.composite import Acknowledged, Arrival, paint_parts, step
 from stream.composite.demand import Attention
 from stream.message import (
     CarriedFrame,
     CompositedFrame,
     Done,
+    Dropped,
     Finished,
     LateMasks,
     Outage,
@@ -48,7 +49,7 @@ def segmented(seq: int, camera: str = "front") -> SegmentedFrame:
 
 
 def frames(items: list[Any], run: Run) -> list[CompositedFrame]:
-    composite = step(run)
+    composite = step(run, print)
     return [out for item in items for out in composite(item) if isinstance(out, CompositedFrame)]
 
 
@@ -61,7 +62,7 @@ def test_masks_come_out_at_full_size_and_true() -> None:
 
 
 def test_news_passes_through_in_its_place() -> None:
-    composite = step(settings())
+    composite = step(settings(), print)
     assert list(composite(START)) == [START]
     outage = Outage("front", 3, "gone")
     assert list(composite(outage)) == [outage]
@@ -106,9 +107,84 @@ def test_a_moved_frame_carries_the_masks_before_it_along() -> None:
     assert made[-1].mask_age_ns == moved.frame.picture.pts_ns - items[-1].frame.picture.pts_ns
 
 
-def test_masks_cannot_be_carried_on_from_nothing() -> None:
-    with pytest.raises(ValueError, match="there are none"):
-        frames([START, CarriedFrame(segmented(0).frame, "moved")], settings())
+class TestFramesThatCannotBeDrawn:
+    """One frame, however odd, ends no other: it is dropped, and the cause is told once."""
+
+    @staticmethod
+    def nonsense(seq: int, kind: str) -> Arrival:
+        """What somebody may send who knows how messages are written."""
+        made = segmented(seq)
+        planes, shown = made.probabilities, made.frame.picture
+
+        def with_picture(**changes: Any) -> SegmentedFrame:
+            picture = dataclasses.replace(shown, **changes)
+            return dataclasses.replace(made, frame=dataclasses.replace(made.frame, picture=picture))
+
+        def with_masks(*shape: int) -> SegmentedFrame:
+            return SegmentedFrame(made.frame, CLASSES, np.zeros((len(CLASSES), *shape), np.uint8))
+
+        sent: dict[str, Arrival] = {
+            "one class": SegmentedFrame(made.frame, CLASSES[:1], planes[:1]),
+            "many classes": SegmentedFrame(made.frame, CLASSES * 9, np.repeat(planes, 9, axis=0)),
+            "masks of another size": with_masks(3, 500),
+            "masks of one pixel": with_masks(1, 1),
+            "a picture of one pixel": with_picture(pixels=shown.pixels[:1, :1]),
+            "masks before it": CarriedFrame(made.frame, "moved"),
+            "a time of long ago": with_picture(pts_ns=-(2**62)),
+            "late masks of another size": LateMasks("front", seq, CLASSES, np.zeros((len(CLASSES), 9, 7), np.uint8)),
+            "late masks of one class": LateMasks("front", seq, CLASSES[:1], np.zeros((1, 9, 7), np.uint8)),
+        }
+        return sent[kind]
+
+    KINDS = (
+        "one class",
+        "many classes",
+        "masks of another size",
+        "masks of one pixel",
+        "a picture of one pixel",
+        "masks before it",
+        "a time of long ago",
+        "late masks of another size",
+        "late masks of one class",
+    )
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("effect", [None, "background_blur"])
+    def test_every_frame_is_drawn_or_dropped_and_the_camera_goes_on(self, kind: str, effect: str | None) -> None:
+        run = settings(**({"effects": [{"effect": effect}]} if effect else {}))
+        ahead = CarriedFrame(segmented(1).frame, "ahead")
+        items = [START, segmented(0), ahead, self.nonsense(1, kind), self.nonsense(2, kind), segmented(3), segmented(4)]
+        composite = step(run, print)
+        made = [out for item in items for out in composite(item)]
+        assert isinstance(made[-1], CompositedFrame)
+        assert made[-1].frame.seq == 4
+        expected = sum(not isinstance(item, LateMasks) for item in items)
+        assert len(made) == expected
+        _, truth = figure(made[-1].frame.picture.pts_ns, SIZE_PX)
+        assert ((made[-1].alpha > 127) == (truth > 0)).mean() > 0.9
+
+    def test_their_cause_is_told_once(self) -> None:
+        told: list[str] = []
+        composite = step(settings(), told.append)
+        for seq in range(3):
+            [dropped] = composite(self.nonsense(seq, "masks before it"))
+            assert dropped == Dropped("front", 0, seq, "poison")
+        assert len(told) == 1
+        assert "front: frame 0 cannot be drawn" in told[0]
+        assert "there are none" in told[0]
+
+    def test_another_camera_keeps_its_past(self) -> None:
+        alone = frames([segmented(0, "side"), segmented(9, "side")], settings())[-1]
+        beside = frames([segmented(0, "side"), self.nonsense(0, "masks before it"), segmented(9, "side")], settings())
+        assert np.array_equal(beside[-1].probabilities, alone.probabilities)
+
+    def test_are_told_to_the_dispatcher_and_not_to_the_outputs(self) -> None:
+        said: list[object] = []
+        outputs = ListSink[Any]()
+        sink = Acknowledged(outputs, Listener(said), Attention(Tee({}, print), said.append))  # type: ignore[arg-type]
+        sink.write(Dropped("front", 0, 4, "poison"))
+        assert said == [Dropped("front", 0, 4, "poison")]
+        assert outputs.items == []
 
 
 class TestMasksThatComeLate:
@@ -205,20 +281,39 @@ def test_every_class_is_painted_in_its_colour() -> None:
     assert np.abs(painted[0].astype(float) - 0.55 * np.array(PALETTE)).max() <= 1
 
 
+class Listener:
+    """Composite's end towards the dispatcher."""
+
+    def __init__(self, said: list[object]) -> None:
+        self._said = said
+
+    def send(self, item: object) -> None:
+        self._said.append(item)
+
+    def close(self) -> None:
+        self._said.append("closed")
+
+
 def test_a_frame_is_acknowledged_when_the_outputs_have_taken_it() -> None:
     said: list[object] = []
 
-    class Peer:
+    class Counting(Listener):
         def send(self, item: object) -> None:
-            said.append((item, len(outputs.items)))
-
-        def close(self) -> None:
-            said.append("closed")
+            super().send((item, len(outputs.items)))
 
     outputs = ListSink[Any]()
-    sink = Acknowledged(outputs, Peer(), Attention(Tee({}, print), said.append))  # type: ignore[arg-type]
+    sink = Acknowledged(outputs, Counting(said), Attention(Tee({}, print), said.append))  # type: ignore[arg-type]
     sink.write(START)
     sink.write(composited(4))
     sink.close()
     assert said == [(Done("front", 0, 4, Box(0, 0, 1, 1)), 2), (Finished(), 2), "closed"]
     assert outputs.closed
+
+
+def test_of_a_frame_that_comes_again_the_same_is_said_again() -> None:
+    said: list[object] = []
+    sink = Acknowledged(ListSink(), Listener(said), Attention(Tee({}, print), said.append))  # type: ignore[arg-type]
+    sink.write(composited(4))
+    sink.again(composited(4).frame)
+    sink.again(composited(5).frame)
+    assert said == [Done("front", 0, 4, Box(0, 0, 1, 1))] * 2

@@ -86,7 +86,7 @@ def state(controller: Controller, camera: str) -> CameraState:
 
 def drawn(changes: Changes, frame: SegmentedFrame) -> CompositedFrame:
     """What composite makes of a frame after the changes that wait."""
-    step = composite.step(SETTINGS)
+    step = composite.step(SETTINGS, print)
     for change in waiting(changes):
         assert not list(step(change))
     (made,) = step(frame)

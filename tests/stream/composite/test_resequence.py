@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +64,38 @@ def test_a_camera_may_come_again_after_its_end() -> None:
         "StreamStart",
         0,
     ]
+
+
+def test_the_same_end_twice_is_no_news() -> None:
+    end = EndOfStream("front", 0)
+    assert through(START, end, end, segmented(0)) == ["StreamStart", 0, "EndOfStream"]
+    assert through(START, segmented(0), end, end) == ["StreamStart", 0, "EndOfStream"]
+
+
+def test_a_frame_far_before_its_turn_is_an_invention_and_is_not_kept() -> None:
+    resequencer, invented = Resequencer(), segmented(10**6)
+    kept_by = sys.getrefcount(invented)
+    assert len([*resequencer.push(START)]) == 1
+    assert [*resequencer.push(invented)] == []
+    assert sys.getrefcount(invented) == kept_by
+
+
+def test_frames_of_invented_cameras_are_forgotten_in_the_end() -> None:
+    resequencer = Resequencer()
+    for number in range(999):
+        [*resequencer.push(segmented(0, f"invented-{number}"))]
+    first, last = (StreamStart(f"invented-{number}", 0, 0, "live", "a source") for number in (0, 998))
+    assert names([*resequencer.push(first)]) == ["StreamStart"]
+    assert names([*resequencer.push(last)]) == ["StreamStart", 0]
+
+
+def test_a_frame_that_went_out_or_was_given_up_has_passed() -> None:
+    resequencer = Resequencer()
+    for item in (START, segmented(0), Dropped("front", 0, 1, "poison")):
+        [*resequencer.push(item)]
+    passed = [resequencer.has_passed(segmented(seq).frame) for seq in range(3)]
+    assert passed == [True, True, False]
+    assert not resequencer.has_passed(segmented(0, "nobody").frame)
 
 
 @given(order=st.permutations(range(8)), lost=st.sets(st.integers(0, 7)), twice=st.sets(st.integers(0, 7)))

@@ -113,6 +113,7 @@ class TestFile:
         machine = dispatcher("file")
         machine.ready("a.1", 0)
         machine.hear(offer(0), 0)
+        machine.hear(Ended("front"), 0)
         assert told(machine.lost("a.1", 0)) == []
         assert handed(machine.ready("b.2", 0)) == [("b.2", 0)]
 
@@ -128,14 +129,16 @@ class TestFile:
         machine = dispatcher("file")
         machine.ready("host-worker-0.100", 0)
         machine.hear(offer(0), 0)
+        machine.hear(Ended("front"), 0)
         assert handed(machine.ready("host-worker-0.200", 0)) == [("host-worker-0.200", 0)]
 
-    def test_a_frame_that_ends_two_workers_fails_the_run_and_is_named(self) -> None:
+    def test_a_frame_that_ends_every_worker_fails_the_run_and_is_named(self) -> None:
         machine = dispatcher("file")
-        for worker in ("a.1", "a.2"):
-            machine.ready(worker, 0)
-            machine.hear(offer(7), 0)
-            orders = machine.lost(worker, 0)
+        machine.hear(offer(7), 0)
+        for worker in range(6):
+            machine.ready(f"a.{worker}", 0)
+            machine.hear(Ended("front"), 0)
+            orders = machine.lost(f"a.{worker}", 0)
         assert "frame 0 of front" in (machine.failure or "")
         assert Dropped("front", 0, 0, "poison") in told(orders)
         assert machine.finished

@@ -11,14 +11,14 @@ import pytest
 ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BEGIN = """
 import signal, subprocess, sys
-from stream import stop
+from stream.process import signals
 heard = []
 signal.signal(signal.SIGHUP, signal.{hangup})
-stop.heed(lambda number, frame: heard.append(number))
+signals.heed(lambda number, frame: heard.append(number))
 """
 IGNORED_BY_A_CHILD = """
 asked = "import signal; print([signal.getsignal(n) == signal.SIG_IGN for n in (2, 15, 1)])"
-with stop.ignored():
+with signals.ignored():
     signal.raise_signal(signal.SIGTERM)
     print(subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True).stdout.strip())
 print(heard)

@@ -68,6 +68,13 @@ def test_a_file_that_is_no_settings_is_refused(tmp_path: Path, text: str) -> Non
         load(path)
 
 
+def test_a_broken_file_is_told_by_its_place_and_not_by_its_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("cameras:\n  a: {source: 'rtsp://me:s3cret@cam/x}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"a\.yaml: expected YAML, got a fault in line \d+, column \d+$"):
+        load(path)
+
+
 def test_settings_survive_the_way_into_another_process() -> None:
     run = settings(smoothing="off", outputs=[{"kind": "recording", "path": "a.mp4"}, {"kind": "window"}])
     assert parse(msgspec.json.decode(msgspec.json.encode(plain(run)))) == run
@@ -87,6 +94,19 @@ class TestOverride:
         [output] = parse(mapping).outputs
         assert isinstance(output, Recording)
         assert output.path == Path("b.mp4")
+
+    @pytest.mark.parametrize(
+        "assignment",
+        [
+            "rtsp://me:s3cret@cam/x",
+            "cameras.front.source:rtsp://me:s3cret@cam/x",
+            "cameras.a.source={rtsp://m:s3cret@c",
+        ],
+    )
+    def test_a_refusal_does_not_repeat_a_secret(self, assignment: str) -> None:
+        with pytest.raises(ConfigError) as raised:
+            override({}, assignment)
+        assert "s3cret" not in str(raised.value)
 
     @pytest.mark.parametrize(
         ("assignment", "complaint"),
@@ -122,9 +142,27 @@ class TestSources:
         replace_sources(mapping, ["rtsp://host/a?b=c"])
         assert mapping["cameras"]["camera"]["source"] == "rtsp://host/a?b=c"
 
-    def test_two_without_names_are_refused(self) -> None:
-        with pytest.raises(ConfigError, match="names of their own"):
-            replace_sources({}, ["a.mp4", "b.mp4"])
+    def test_a_file_may_have_an_equals_sign_in_its_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "take=2.mp4").touch()
+        mapping: dict[str, Any] = {}
+        replace_sources(mapping, ["take=2.mp4"])
+        assert mapping["cameras"]["camera"]["source"] == "take=2.mp4"
+
+    def test_two_without_names_are_refused_without_their_secrets(self) -> None:
+        with pytest.raises(ConfigError, match=r"names of their own, as in camera2=rtsp://b$"):
+            replace_sources({}, ["a.mp4", "rtsp://me:s3cret@b/live"])
+
+
+def test_a_name_that_no_message_can_hold_is_one_sentence() -> None:
+    """`caf\xe9.mp4` in Latin-1, as the command line gives it to Python."""
+    for groups in ({"cameras": {"a": {"source": "caf\udce9.mp4"}}}, {"outputs": [_recording("caf\udce9.mp4")]}):
+        with pytest.raises(ConfigError, match=r"(source|path): expected a name in UTF-8, got caf\\xe9\.mp4"):
+            settings(**groups)
+
+
+def _recording(path: str) -> dict[str, str]:
+    return {"kind": "recording", "path": path}
 
 
 VALUES = st.recursive(

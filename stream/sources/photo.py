@@ -1,0 +1,97 @@
+"""One photo, read as it was taken: its own pixels, upright, whatever is broken beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from av import Packet, VideoFrame, VideoStream
+from av.container import InputContainer
+from av.stream import Disposition
+
+from stream.media.address import readable
+from stream.media.pixels import EXACT, Converter
+from stream.message import Pixels
+from stream.sources.container import FAILURES, reason, video_stream
+from stream.sources.decoder import BOUNDS, LENIENT, STRICT
+from stream.sources.error import SourceError
+from stream.sources.file import open_local
+from stream.sources.orientation import photo_matrix, stream_matrix
+
+_PNG_SIGNATURE_BYTES = 8
+_PNG_FRAME_BYTES = 12  # length, name and checksum of a chunk
+_JPEG_EXIF, _JPEG_SCAN, _JPEG_COMMENT = 0xE1, 0xDA, 0xFE
+_JPEG_COLOURS = (0xE0, 0xEE)
+"""JFIF and Adobe, which say what the components are."""
+
+
+def read_photo(path: Path) -> Pixels:
+    """One photo as (H, W, 3) uint8 BGR, turned as its EXIF orientation asks.
+
+    The density that printers are told is not taken for the shape of pixels. `SourceError` where it is cut short,
+    unreadable, or made of tiles.
+    """
+    address = readable(path)
+    try:
+        with open_local(path) as container:
+            stream = video_stream(container, address)
+            if stream.disposition & Disposition.dependent:
+                tiles = len(container.streams.video)
+                raise SourceError(f"{address} is made of {tiles} tiles, which cannot be read: save it as JPEG or PNG")
+            stream.codec_context.options = BOUNDS | (STRICT if stream.codec_context.name in LENIENT else {})
+            frame = _frame(container, stream)
+            if frame is None:
+                raise SourceError(f"{address} holds no picture that can be decoded")
+            return Converter(EXACT)(frame, photo_matrix(frame, stream_matrix(stream)))
+    except FAILURES as error:
+        raise SourceError(f"{address} cannot be read as a photo: {reason(error)}") from None
+
+
+def _frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+    """The first picture, if need be without its broken neighbours; the first failure is raised where none helps."""
+    failure: Exception | None = None
+    for packet in container.demux(stream):
+        for candidate in (packet, *_bared(packet, stream.codec_context.name)):
+            try:
+                frames = stream.decode(candidate)
+            except FAILURES as error:
+                failure = failure or error
+                continue
+            if frames:
+                return frames[0]
+            break
+    if failure is not None:
+        raise failure
+    return None
+
+
+def _bared(packet: Packet[VideoStream], codec: str) -> Iterator[Packet[VideoStream]]:
+    """A photo without what stands beside the picture: first with its EXIF, which may tell how to turn it, then bare."""
+    bare = {"png": bare_png, "mjpeg": bare_jpeg}.get(codec)
+    if bare is not None and packet.size:
+        for exif in (True, False):
+            yield Packet(bare(bytes(packet), exif=exif))
+
+
+def bare_png(content: bytes, *, exif: bool) -> bytes:
+    """A PNG with its critical chunks alone, and its EXIF where asked."""
+    kept, at = [content[:_PNG_SIGNATURE_BYTES]], _PNG_SIGNATURE_BYTES
+    while at < len(content):
+        end = at + _PNG_FRAME_BYTES + int.from_bytes(content[at : at + 4])
+        name = content[at + 4 : at + 8]
+        if name[:1].isupper() or (exif and name == b"eXIf"):
+            kept.append(content[at:end])
+        at = end
+    return b"".join(kept)
+
+
+def bare_jpeg(content: bytes, *, exif: bool) -> bytes:
+    """A JPEG without comments and segments of applications but those on colours, and its EXIF where asked."""
+    kept, at = [content[:2]], 2
+    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != _JPEG_SCAN:
+        marker, end = content[at + 1], at + 2 + int.from_bytes(content[at + 2 : at + 4])
+        beside = 0xE0 <= marker <= 0xEF or marker == _JPEG_COMMENT
+        if not beside or marker in _JPEG_COLOURS or (exif and marker == _JPEG_EXIF):
+            kept.append(content[at:end])
+        at = end
+    return b"".join((*kept, content[at:]))
