@@ -53,10 +53,13 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
     """Do both to every process: to those that are made anew in one run, to each other in a run of its own."""
     begun_s = time.monotonic()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = [pool.submit(_replaced, around)]
+        jobs = [pool.submit(_speechless, plan.hangs_s, around), pool.submit(_replaced, around)]
         jobs += [pool.submit(_ended, stage, number, around) for number in _SIGNALS for stage in DECIDING]
-        jobs += [pool.submit(_orphaned, around), pool.submit(_speechless, plan.hangs_s, around)]
-        trials = [trial for job in jobs for trial in job.result()]
+        jobs += [pool.submit(_orphaned, around)]
+        try:
+            trials = [trial for job in jobs for trial in job.result()]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C only those under way are waited for
     wrong = [trial for trial in trials if trial.wrong is not None]
     return [
         Result(
