@@ -133,7 +133,11 @@ class Subscriber:
             self._read(said)
             return None
         if isinstance(said, Stats):
-            self.stats[said.camera] = said
+            if said.camera in self._followed:
+                self.stats[said.camera] = said
+            return None
+        if said.camera not in self._followed:
+            self.refused += 1  # a topic of one camera, and the header of another
             return None
         self.lost += max(said.seq - self._last_seq.get(said.camera, said.seq) - 1, 0)
         self._last_seq[said.camera] = said.seq

@@ -11,11 +11,11 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from clothseg.network.roi import Box
+from stream import bounds
 
-Pixels = NDArray[np.uint8]
+Pixels = bounds.Pixels
 Mode = Literal["live", "file"]
 """`live`: the newest frame wins; `file`: every frame, in order, the source waits."""
 
@@ -27,50 +27,6 @@ Carry = Literal["still", "moved", "ahead"]
 """How masks come from one frame to the next without the network: as they are, or along the motion. A frame that goes
 `ahead` takes those of the frame before it along the motion too, and its own, which the network still makes, come later
 as `LateMasks`."""
-
-MAX_SIDE_PX = 16_384
-MAX_PIXELS = 64_000_000
-MAX_CLASSES = 256
-
-
-class MessageError(ValueError):
-    """A message is not what it claims to be; the text says what was expected and what came."""
-
-
-def _expect(fits: bool, expected: str, got: object) -> None:
-    if not fits:
-        raise MessageError(f"expected {expected}, got {got}")
-
-
-def _expect_picture(name: str, pixels: Pixels, channels: int) -> None:
-    shape = (pixels.shape[2] if pixels.ndim == 3 else 1) if pixels.ndim in (2, 3) else 0
-    _expect(
-        pixels.dtype == np.uint8 and shape == channels and pixels.size > 0,
-        f"{name} as uint8 (H, W{', ' + str(channels) if channels > 1 else ''})",
-        f"{pixels.dtype} {pixels.shape}",
-    )
-    height, width = pixels.shape[:2]
-    _expect(
-        max(height, width) <= MAX_SIDE_PX and height * width <= MAX_PIXELS,
-        f"{name} of at most {MAX_PIXELS} pixels, {MAX_SIDE_PX} a side",
-        f"{width}x{height}",
-    )
-
-
-def _expect_probabilities(planes: Pixels, classes: tuple[str, ...]) -> None:
-    _expect(
-        planes.dtype == np.uint8 and planes.ndim == 3 and planes.size > 0,
-        "probabilities as uint8 (K, h, w)",
-        f"{planes.dtype} {planes.shape}",
-    )
-    _expect(planes.shape[0] == len(classes), f"{len(classes)} classes", planes.shape[0])
-    _expect(planes.shape[1] * planes.shape[2] <= MAX_PIXELS, f"at most {MAX_PIXELS} pixels", planes.shape)
-
-
-def _expect_box(box: Box | None) -> None:
-    if box is not None:
-        inside = 0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1
-        _expect(inside, "a box of shares that rise from 0 to 1", box)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +42,9 @@ class Picture:
     captured_ns: int
 
     def __post_init__(self) -> None:
-        _expect_picture("picture", self.pixels, 3)
+        bounds.expect_picture("picture", self.pixels, 3)
+        bounds.expect_time("pts_ns", self.pts_ns)
+        bounds.expect_time("captured_ns", self.captured_ns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,9 +68,11 @@ class Frame:
     answer: Literal["frame", "masks"] = "frame"
 
     def __post_init__(self) -> None:
-        _expect(self.epoch >= 0 and self.seq >= 0, "epoch and seq of at least 0", (self.epoch, self.seq))
-        _expect_box(self.box)
-        _expect(0 < self.detail <= 1, "detail above 0 and at most 1", self.detail)
+        bounds.expect_camera(self.camera)
+        bounds.expect_count("epoch", self.epoch)
+        bounds.expect_count("seq", self.seq)
+        bounds.expect_box(self.box)
+        bounds.expect(0 < self.detail <= 1, "detail above 0 and at most 1", self.detail)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +92,7 @@ class SegmentedFrame:
     probabilities: Pixels
 
     def __post_init__(self) -> None:
-        _expect_probabilities(self.probabilities, self.classes)
+        bounds.expect_probabilities(self.probabilities, self.classes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,7 +105,9 @@ class LateMasks:
     probabilities: Pixels
 
     def __post_init__(self) -> None:
-        _expect_probabilities(self.probabilities, self.classes)
+        bounds.expect_camera(self.camera)
+        bounds.expect_count("seq", self.seq)
+        bounds.expect_probabilities(self.probabilities, self.classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,13 +130,14 @@ class CompositedFrame:
     mask_age_ns: int = 0
 
     def __post_init__(self) -> None:
-        _expect_picture("alpha", self.alpha, 1)
-        _expect_picture("parts", self.parts, 1)
-        _expect_picture("foreground", self.foreground, 3)
-        _expect_picture("composite", self.composite, 3)
+        bounds.expect_time("mask_age_ns", self.mask_age_ns)
+        bounds.expect_picture("alpha", self.alpha, 1)
+        bounds.expect_picture("parts", self.parts, 1)
+        bounds.expect_picture("foreground", self.foreground, 3)
+        bounds.expect_picture("composite", self.composite, 3)
         size = self.frame.picture.pixels.shape[:2]
         for name, plane in (("alpha", self.alpha), ("parts", self.parts), ("foreground", self.foreground)):
-            _expect(plane.shape[:2] == size, f"{name} of the picture's size {size}", plane.shape[:2])
+            bounds.expect(plane.shape[:2] == size, f"{name} of the picture's size {size}", plane.shape[:2])
 
     @cached_property
     def cutout(self) -> Pixels:
@@ -205,6 +168,15 @@ class StreamStart:
     rate_hz: float | None = None
     frames: int | None = None
 
+    def __post_init__(self) -> None:
+        bounds.expect_camera(self.camera)
+        bounds.expect_count("epoch", self.epoch)
+        bounds.expect_count("first_seq", self.first_seq)
+        bounds.expect_text("source", self.source)
+        bounds.expect_rate(self.rate_hz)
+        if self.frames is not None:
+            bounds.expect_count("frames", self.frames)
+
 
 @dataclass(frozen=True, slots=True)
 class Outage:
@@ -213,6 +185,11 @@ class Outage:
     camera: str
     last_seq: int
     cause: str
+
+    def __post_init__(self) -> None:
+        bounds.expect_camera(self.camera)
+        bounds.expect_count("last_seq", self.last_seq, least=-1)
+        bounds.expect_text("cause", self.cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +205,11 @@ class EndOfStream:
     error: str | None = None
     interrupted: bool = False
 
+    def __post_init__(self) -> None:
+        bounds.expect_camera(self.camera)
+        bounds.expect_count("last_seq", self.last_seq, least=-1)
+        bounds.expect_text("error", self.error)
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
@@ -237,6 +219,11 @@ class Dropped:
     epoch: int
     seq: int
     reason: DropReason
+
+    def __post_init__(self) -> None:
+        bounds.expect_camera(self.camera)
+        bounds.expect_count("epoch", self.epoch)
+        bounds.expect_count("seq", self.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +236,10 @@ class Done:
     box: Box | None = None
 
     def __post_init__(self) -> None:
-        _expect_box(self.box)
+        bounds.expect_camera(self.camera)
+        bounds.expect_count("epoch", self.epoch)
+        bounds.expect_count("seq", self.seq)
+        bounds.expect_box(self.box)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +248,9 @@ class Watched:
 
     camera: str
     by_anyone: bool
+
+    def __post_init__(self) -> None:
+        bounds.expect_camera(self.camera)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +268,13 @@ class Opened:
     rate_hz: float | None = None
     frames: int | None = None
 
+    def __post_init__(self) -> None:
+        bounds.expect_camera(self.camera)
+        bounds.expect_text("source", self.source)
+        bounds.expect_rate(self.rate_hz)
+        if self.frames is not None:
+            bounds.expect_count("frames", self.frames)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Offer:
@@ -284,6 +284,10 @@ class Offer:
     picture: Picture
     superseded: int = 0
 
+    def __post_init__(self) -> None:
+        bounds.expect_camera(self.camera)
+        bounds.expect_count("superseded", self.superseded, most=bounds.MAX_SUPERSEDED)
+
 
 @dataclass(frozen=True, slots=True)
 class Lost:
@@ -291,6 +295,10 @@ class Lost:
 
     camera: str
     cause: str
+
+    def __post_init__(self) -> None:
+        bounds.expect_camera(self.camera)
+        bounds.expect_text("cause", self.cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +308,10 @@ class Ended:
     camera: str
     error: str | None = None
 
+    def __post_init__(self) -> None:
+        bounds.expect_camera(self.camera)
+        bounds.expect_text("error", self.error)
+
 
 @dataclass(frozen=True, slots=True)
 class Next:
@@ -307,12 +319,18 @@ class Next:
 
     camera: str
 
+    def __post_init__(self) -> None:
+        bounds.expect_camera(self.camera)
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A worker is free for a frame, having been given `received` so far: an older word is overtaken."""
 
     received: int
+
+    def __post_init__(self) -> None:
+        bounds.expect_count("received", self.received)
 
 
 FromReader = Opened | Offer | Lost | Ended

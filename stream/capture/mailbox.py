@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 
+from stream.bounds import MAX_SUPERSEDED
 from stream.message import Ended, FromReader, Lost, Mode, Offer, Opened, Picture
 
 
@@ -38,7 +39,7 @@ class Mailbox:
             self.active_s = time.monotonic()
             superseded = 0
             if self._items and isinstance(last := self._items[-1], Offer):
-                superseded = last.superseded + 1
+                superseded = min(last.superseded + 1, MAX_SUPERSEDED)
                 self._items.pop()
             self._items.append(Offer(camera, picture, superseded))
             self._bell.notify_all()

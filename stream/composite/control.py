@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from clothseg.tryon import Effect
 from clothseg.tryon.cutout import Cutout
+from stream import untrusted_json
 from stream.settings import config, parse
 from stream.settings.config import CameraName, ConfigError, Panel
 from stream.stage import StreamError
 from stream.transport.sockets import MAX_REQUEST_BYTES, Caller
+from stream.untrusted_json import UntrustedJsonError
 
 __all__ = [
     "CameraState",
@@ -35,6 +37,8 @@ __all__ = [
 ]
 
 MAX_EFFECTS = 16
+MAX_REPLY_BYTES = 16_777_216
+"""The status names what is shown of every camera."""
 
 
 class ControlError(StreamError):
@@ -142,8 +146,8 @@ def read_request(data: bytes) -> Request:
     if len(data) > MAX_REQUEST_BYTES:
         raise ControlError(f"expected a request of at most {MAX_REQUEST_BYTES} bytes, got {len(data)}")
     try:
-        plain = msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        plain = untrusted_json.decode(data, Any, max_bytes=MAX_REQUEST_BYTES)
+    except UntrustedJsonError as error:
         raise ControlError(f"expected a request in JSON, got something else ({error})") from error
     if not isinstance(plain, dict):
         raise ControlError('expected a request such as {"request": "status"}, got ' + type(plain).__name__)
@@ -180,8 +184,8 @@ class Controller:
                 "is a stream running with control: {bind: " + self._endpoint + "}?"
             )
         try:
-            reply: Reply = msgspec.json.decode(answer, type=Reply, dec_hook=parse.convert_path)
-        except msgspec.MsgspecError as error:
+            reply: Reply = untrusted_json.decode(answer, Reply, max_bytes=MAX_REPLY_BYTES, dec_hook=parse.convert_path)
+        except UntrustedJsonError as error:
             raise ControlError(f"{self._endpoint} does not speak as a control socket does ({error})") from error
         if isinstance(reply, Refused):
             raise ControlError(reply.error)

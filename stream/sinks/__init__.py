@@ -82,7 +82,7 @@ def open_sink(
         case Publisher():
             from stream.sinks.publisher import PublisherSink
 
-            sink = PublisherSink(settings)
+            sink = PublisherSink(settings, cameras)
         case Push():
             from stream.sinks.push import PushSink
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from collections.abc import Sequence
 
 from msgspec import structs
 
@@ -11,22 +13,27 @@ from stream.message import CompositedFrame, EndOfStream, Outage, Output, StreamS
 from stream.settings.config import Publisher
 from stream.sinks.error import SinkError
 from stream.sinks.latest import Newest
+from stream.subscriptions import Subscriptions
 from stream.transport import protocol
-from stream.transport.protocol import FrameEncoder, Roster, Stats, Stream, Topic
+from stream.transport.protocol import FrameEncoder, Roster, Stats, Stream
 from stream.transport.sockets import LinkError, Publication
 
 ROSTER_S = 1.0
 """How often the roster is said where nothing changes: a sign of life."""
 STATS_NS = 1_000_000_000
 """How often a camera's statistics are said."""
+GREETING_S = 0.1
+"""How soon newcomers are greeted with the roster, all who came since at once."""
 _POLL_S = 0.05
+_WORDS_A_TURN = 50  # of subscribers, between two frames: more wait, so that nobody's words hold up frames
 _MAX_ENDED = 32  # cameras that have ended and are still named
 
 
 class PublisherSink:
     """Takes what it is given at once; a thread of its own encodes and sends the newest."""
 
-    def __init__(self, settings: Publisher) -> None:
+    def __init__(self, settings: Publisher, cameras: Sequence[str] = ()) -> None:
+        """`cameras`: those that may be asked for before they run. Raises SinkError."""
         try:
             self._publication = Publication(settings.bind, settings.keys)
         except LinkError as error:
@@ -34,7 +41,7 @@ class PublisherSink:
         self.endpoint = self._publication.endpoint
         self._waiting = Newest()
         self._failure: Exception | None = None
-        self._announcer = _Announcer(self._publication, settings)
+        self._announcer = _Announcer(self._publication, settings, cameras)
         self._thread = threading.Thread(target=self._serve, name="publisher", daemon=True)
         self._thread.start()
 
@@ -46,7 +53,7 @@ class PublisherSink:
 
     def wants(self, camera: str) -> bool:
         """Whether anybody has subscribed to a camera's frames."""
-        return camera in self._announcer.wanted
+        return camera in self._announcer.subscriptions.wanted
 
     def close(self) -> None:
         """Say what still waits, and that it is over."""
@@ -55,9 +62,10 @@ class PublisherSink:
 
     def _serve(self) -> None:
         try:
+            more = False
             while not self._waiting.over:
-                item = self._waiting.take(_POLL_S)
-                self._announcer.hear(time.monotonic())
+                item = self._waiting.take(0 if more else _POLL_S)
+                more = self._announcer.hear(time.monotonic())
                 if item is not None:
                     self._announcer.tell(item)
             self._announcer.end()
@@ -70,37 +78,36 @@ class PublisherSink:
 class _Announcer:
     """Who wants what, and which streams there are."""
 
-    def __init__(self, publication: Publication, settings: Publisher) -> None:
+    def __init__(self, publication: Publication, settings: Publisher, cameras: Sequence[str]) -> None:
         self._publication = publication
-        self._default = settings.encoding
-        self._wanted: dict[bytes, Topic] = {}
-        # Cameras somebody wants; replaced as a whole, because another thread reads it.
-        self.wanted: frozenset[str] = frozenset()
+        self.subscriptions = Subscriptions(settings.encoding, cameras)
+        self._newcomers = False
         self._streams: dict[str, Stream] = {}
         self._paces: dict[str, _Pace] = {}
         self._said_s = 0.0
 
-    def hear(self, now_s: float) -> None:
-        """Note what is asked for; greet newcomers, and give a sign of life when it is due."""
-        newcomers = changed = False
-        for subscription, wanted in self._publication.heard():
-            topic = protocol.parse_subscription(subscription, self._default)
-            if not wanted:
-                self._wanted.pop(subscription, None)
-            elif topic is not None:
-                self._wanted[subscription] = topic
-            newcomers, changed = newcomers or wanted, True
-        if changed:
-            self.wanted = frozenset(topic.camera for topic in self._wanted.values())
-        if newcomers or now_s - self._said_s >= ROSTER_S:
+    def hear(self, now_s: float) -> bool:
+        """Note what is asked for; greet newcomers, and give a sign of life when it is due. Whether more may wait."""
+        words = 0
+        for subscription, wanted in itertools.islice(self._publication.heard(), _WORDS_A_TURN):
+            words += 1
+            if wanted:
+                self.subscriptions.add(subscription)
+                self._newcomers = True
+            else:
+                self.subscriptions.remove(subscription)
+        if now_s - self._said_s >= (GREETING_S if self._newcomers else ROSTER_S):
+            self._newcomers = False
             self._said_s = now_s
             self._say_roster()
+        return words == _WORDS_A_TURN
 
     def tell(self, item: Output) -> None:
         """Send a frame to those who want of it, or what has changed to all."""
         if isinstance(item, CompositedFrame):
             encoder, camera = FrameEncoder(item), item.frame.camera
-            for topic in {topic for topic in self._wanted.values() if topic.camera == camera}:
+            self.subscriptions.know(camera)
+            for topic in self.subscriptions.of(camera):
                 self._publication.publish(encoder.encode(topic))
             stats = self._paces.setdefault(camera, _Pace()).note(item, time.monotonic_ns())
             if stats is not None:
@@ -108,9 +115,11 @@ class _Announcer:
             return
         self._paces.pop(item.camera, None)
         self._streams[item.camera] = followed(self._streams.get(item.camera), item)
+        self.subscriptions.know(item.camera)
         ended = [name for name, stream in self._streams.items() if stream.state == "ended"]
         for name in ended[:-_MAX_ENDED]:
             del self._streams[name]
+            self.subscriptions.forget(name)
         self._say_roster()
 
     def end(self) -> None:

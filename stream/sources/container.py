@@ -11,8 +11,9 @@ import av
 from av import VideoStream
 from av.container import InputContainer
 
+from stream.bounds import MAX_PIXELS, MAX_SIDE_PX
 from stream.media.address import tells
-from stream.message import MAX_PIXELS, MAX_SIDE_PX, Mode, Picture
+from stream.message import Mode, Picture
 from stream.sources.decoder import Clock, Decoder
 from stream.sources.error import SourceError
 

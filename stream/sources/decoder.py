@@ -12,8 +12,9 @@ import av
 from av import Packet, VideoFrame, VideoStream
 from av.filter import Graph
 
+from stream.bounds import MAX_PIXELS
 from stream.media.pixels import FAST, SQUARE, Converter
-from stream.message import MAX_PIXELS, Mode, Picture, Pixels
+from stream.message import Mode, Picture, Pixels
 from stream.sources.orientation import frame_matrix, stream_matrix
 from stream.sources.timeline import JUMP_AHEAD_NS, Timeline
 

@@ -6,23 +6,28 @@ bounded and checked before memory is taken for them.
 
 from __future__ import annotations
 
+import math
 import typing
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import cv2
 import msgspec
 import numpy as np
 
 from clothseg.labels import PALETTE
-from stream.message import MAX_CLASSES, MAX_PIXELS, MAX_SIDE_PX, CompositedFrame, Mode, Pixels, with_alpha
+from stream import bounds, untrusted_json
+from stream.bounds import MAX_PIXELS, MAX_SIDE_PX, MessageError
+from stream.message import CompositedFrame, Mode, Pixels, with_alpha
 from stream.stage import StreamError
 from stream.transport import codec
 from stream.transport.codec import Buffer, CodecError, Encoding
+from stream.untrusted_json import UntrustedJsonError
 
 VERSION = 1
 MAX_HEADER_BYTES = 65_536
 MAX_TOPIC_BYTES = 256
+MAX_STREAMS = 1024
 ROSTER_TOPIC = "/streams"
 
 Kind = Literal["cutout", "composite", "picture", "parts", "alpha", "probabilities"]
@@ -147,6 +152,9 @@ class Stats(msgspec.Struct, frozen=True):
     last_seq: int
     rate_hz: float
     age_ms: float
+
+
+OfCamera = TypeVar("OfCamera", FrameHeader, Stats)
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -316,15 +324,17 @@ def decode(parts: Sequence[Buffer]) -> PublishedFrame | Roster | Stats:
     if topic.nbytes > MAX_TOPIC_BYTES or header.nbytes > MAX_HEADER_BYTES:
         raise ProtocolError(f"expected a topic of at most {MAX_TOPIC_BYTES} bytes, a header of {MAX_HEADER_BYTES}")
     try:
-        version = msgspec.json.decode(header, type=_Version).v
+        version = untrusted_json.decode(header, _Version, max_bytes=MAX_HEADER_BYTES).v
         if version != VERSION:
             raise VersionError(f"expected protocol version {VERSION}, got {version}: install the publisher's release")
         if bytes(topic) == ROSTER_TOPIC.encode():
-            return msgspec.json.decode(header, type=Roster)
+            return _bounded_roster(untrusted_json.decode(header, Roster, max_bytes=MAX_HEADER_BYTES))
         if bytes(topic).endswith(b"/stats"):
-            return msgspec.json.decode(header, type=Stats)
-        return _decoded(msgspec.json.decode(header, type=FrameHeader), parts[2:])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, CodecError) as error:
+            stats = _bounded_stats(untrusted_json.decode(header, Stats, max_bytes=MAX_HEADER_BYTES))
+            return _of_topic(topic, stats)
+        said = untrusted_json.decode(header, FrameHeader, max_bytes=MAX_HEADER_BYTES)
+        return _decoded(_of_topic(topic, said), parts[2:])
+    except (UntrustedJsonError, MessageError, CodecError) as error:
         raise ProtocolError(f"expected a header as in docs/protocol.md ({error})") from error
 
 
@@ -333,8 +343,9 @@ def _decoded(header: FrameHeader, buffers: Sequence[Buffer]) -> PublishedFrame:
         raise ProtocolError(f"expected {len(header.planes)} planes, got {len(buffers)}")
     if not (1 <= header.height <= MAX_SIDE_PX and 1 <= header.width <= MAX_SIDE_PX):
         raise ProtocolError(f"expected sides of 1 to {MAX_SIDE_PX} pixels, got {header.width}x{header.height}")
-    if header.height * header.width > MAX_PIXELS or len(header.classes) > MAX_CLASSES:
-        raise ProtocolError(f"expected at most {MAX_PIXELS} pixels and {MAX_CLASSES} classes")
+    if header.height * header.width > MAX_PIXELS:
+        raise ProtocolError(f"expected at most {MAX_PIXELS} pixels, got {header.width}x{header.height}")
+    _expect_bounded(header)
     for plane in header.planes:
         _expect_shape(plane, header)
     return PublishedFrame(
@@ -344,6 +355,53 @@ def _decoded(header: FrameHeader, buffers: Sequence[Buffer]) -> PublishedFrame:
             for plane, buffer in zip(header.planes, buffers, strict=True)
         },
     )
+
+
+def _expect_bounded(header: FrameHeader) -> None:
+    """Refuse numbers and names that no frame has; MessageError says which."""
+    _expect_place(header.camera, header.epoch, header.seq)
+    bounds.expect_time("pts_ns", header.pts_ns)
+    bounds.expect_time("captured_ns", header.captured_ns)
+    bounds.expect_time("mask_age_ns", header.mask_age_ns)
+    bounds.expect_classes(header.classes)
+    bounds.expect(len(header.palette) == len(header.classes), "a colour for each class", len(header.palette))
+    colours = [level for colour in header.palette for level in colour]
+    bounds.expect(min(colours) >= 0 and max(colours) <= 255, "colours of 0 to 255", (min(colours), max(colours)))
+    names = [plane.name for plane in header.planes]
+    bounds.expect(len({*names}) == len(names), "planes of different names", names)
+
+
+def _of_topic(topic: memoryview, said: OfCamera) -> OfCamera:
+    """What is said, where it is of the camera that its topic names; MessageError where it is of another."""
+    bounds.expect(
+        bytes(topic).startswith(f"{said.camera}/".encode()),
+        f"{said.camera} in the topic",
+        bytes(topic)[:MAX_TOPIC_BYTES],
+    )
+    return said
+
+
+def _expect_place(camera: str, epoch: int, seq: int) -> None:
+    bounds.expect_camera(camera)
+    bounds.expect_count("epoch", epoch)
+    bounds.expect_count("seq", seq, least=-1)
+
+
+def _bounded_roster(roster: Roster) -> Roster:
+    """The roster where every number, name and sentence in it is bounded; MessageError where one is not."""
+    bounds.expect(len(roster.streams) <= MAX_STREAMS, f"at most {MAX_STREAMS} streams", len(roster.streams))
+    for stream in roster.streams:
+        _expect_place(stream.camera, stream.epoch, stream.last_seq or 0)
+        bounds.expect_count("frames", stream.frames or 0)
+        bounds.expect_rate(stream.rate_hz)
+        bounds.expect_text("cause", stream.cause)
+    return roster
+
+
+def _bounded_stats(stats: Stats) -> Stats:
+    """The statistics where every number and name in them is bounded; MessageError where one is not."""
+    _expect_place(stats.camera, stats.epoch, stats.last_seq)
+    return stats
 
 
 _CHANNELS: dict[PlaneName, tuple[int, ...]] = {
@@ -361,6 +419,7 @@ def _expect_shape(plane: Plane, header: FrameHeader) -> None:
     if plane.name == "probabilities":
         fits = len(plane.shape) == 3 and plane.shape[0] == len(header.classes) and plane.crop is None
         height, width = plane.shape[1:] if fits else (0, 0)
+        fits = fits and max(height, width) <= bounds.MAX_MASK_SIDE_PX and math.prod(plane.shape) <= 4 * MAX_PIXELS
     else:
         fits = len(plane.shape) >= 2 and plane.shape[2:] == _CHANNELS[plane.name]
         height, width = plane.shape[:2] if fits else (0, 0)

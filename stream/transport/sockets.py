@@ -13,26 +13,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 import zmq
-import zmq.auth
 from zmq.auth.thread import ThreadAuthenticator
 
-from stream import message
+from stream import bounds, keys, message, private_folder
+from stream.connections import MAX_CONNECTIONS, Connections, Limit
+from stream.keys import Allowed, Role
 from stream.stage import StreamError
 from stream.transport import wire
 from stream.transport.codec import Buffer
 
 _LINGER_MS = 1000
 _PATIENCE_MS = 10_000  # a message is not taken for so long only where it never will be
-_HEARTBEAT_MS = 1000
+_HEARTBEAT_MS = 250
+_SILENCE_MS = 1750  # after which a connection is opened anew: with the beat before it, within 2 s
 _MAX_SUBSCRIPTION_BYTES = 1024
+_WORDS = 2  # of a subscriber, that wait: libzmq takes all there are, and those that come meanwhile, before it goes on
 MAX_REQUEST_BYTES = 1_048_576
+_SAID_BY: dict[Role, tuple[type, ...]] = {
+    "reader": (message.Opened, message.Offer, message.Lost, message.Ended),
+    "worker": (message.Ready,),
+    "composite": (message.Done, message.Watched, message.Finished),
+}
+_STAGES = Limit(wire.MAX_MESSAGE_BYTES)
+_CALLERS = Limit(2 * MAX_REQUEST_BYTES)
+# One that follows a thousand cameras says some 100 kB at once.
+_SUBSCRIBERS = Limit(262_144, forgiven_bytes_s=16_384)
 # Where a high-water mark may hold up what comes in, ZMTP's heartbeats take that for death, and libzmq aborts as it
 # connects again (its issue 3937, "Assertion failed: _input_stopped"): there the kernel looks after the connection.
 _KEEPALIVE: dict[int, int] = {
@@ -42,8 +52,6 @@ _KEEPALIVE: dict[int, int] = {
     zmq.TCP_KEEPALIVE_INTVL: 1,
     zmq.TCP_KEEPALIVE_CNT: 3,
 }
-_SERVER_KEY = "server"
-_CLIENT_KEY = "client"
 
 
 class LinkError(StreamError):
@@ -61,23 +69,29 @@ class _End:
         bind: bool,
         keys: Path | None,
         options: Mapping[int, int | bytes] = MappingProxyType({}),
+        limit: Limit | None = None,
+        roles: tuple[Role, ...] = (),
     ) -> None:
         self.refused = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(kind)
         self._authenticator: ThreadAuthenticator | None = None
+        self._connections: Connections | None = None
+        self._allowed: Allowed | None = None
         self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
         self._socket.setsockopt(zmq.SNDTIMEO, _PATIENCE_MS)
         self._socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_PLANE_BYTES)
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-        self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * _HEARTBEAT_MS)
+        self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 50)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)  # who waits for a run to start is not to wait longer
         for option, value in options.items():
             self._socket.setsockopt(option, value)
         try:
             if keys is not None:
-                self._secure(keys, bind=bind)
+                self._secure(keys, roles, bind=bind)
+            if limit is not None:
+                self._connections = Connections(self._context, self._socket, limit)
             for endpoint in endpoints:
                 (self._socket.bind if bind else self._socket.connect)(endpoint)
         except (zmq.ZMQError, OSError, ValueError) as error:
@@ -87,20 +101,18 @@ class _End:
             cause = "expected tcp://HOST:PORT or ipc://PATH" if unknown else error
             raise LinkError(f"cannot {doing} {', '.join(endpoints)}: {cause}") from error
 
-    def _secure(self, keys: Path, *, bind: bool) -> None:
-        """CURVE with the key files in `keys`: only holders of the client's secret key may connect."""
-        own = _SERVER_KEY if bind else _CLIENT_KEY
-        if not (keys / f"{own}.key_secret").is_file():
-            raise ValueError(f"no {own}.key_secret in {keys}: make the keys with tools/make_keys.py {keys}")
-        public, secret = zmq.auth.load_certificate(keys / f"{own}.key_secret")
-        self._socket.curve_publickey, self._socket.curve_secretkey = public, secret or b""
+    def _secure(self, folder: Path, roles: tuple[Role, ...], *, bind: bool) -> None:
+        """CURVE with the key files in `folder`: only hosts that may play one of the roles may connect."""
+        own = keys.load(folder, keys.SERVER if bind else keys.HOST)
+        self._socket.curve_publickey, self._socket.curve_secretkey = own
         if bind:
             self._authenticator = ThreadAuthenticator(self._context)
             self._authenticator.start()
-            self._authenticator.configure_curve(location=str(keys / "allowed"))
+            self._allowed = Allowed(folder, roles)
+            self._authenticator.configure_curve_callback(credentials_provider=self._allowed)
             self._socket.curve_server = True
         else:
-            self._socket.curve_serverkey = zmq.auth.load_certificate(keys / f"{_SERVER_KEY}.key")[0]
+            self._socket.curve_serverkey = keys.server_key(folder)
 
     @property
     def endpoint(self) -> str:
@@ -114,9 +126,27 @@ class _End:
             raise LinkError(f"{self.endpoint} takes no message: is it there, and are these the keys for it?") from None
 
     def _receive(self, timeout_ms: int) -> list[Buffer] | None:
-        if not self._socket.poll(timeout_ms):
+        if not self._arrived(timeout_ms):
             return None
-        return [frame.buffer for frame in self._socket.recv_multipart(copy=False)]
+        return [part.buffer for part in self._parts()]
+
+    def _arrived(self, timeout_ms: int) -> bool:
+        """Whether a message is there, or comes in time."""
+        waits = bool(self._socket.poll(0))
+        self._look(patience=2 * MAX_CONNECTIONS if waits else 0)
+        return waits or bool(self._socket.poll(timeout_ms))
+
+    def _parts(self) -> list[zmq.Frame]:
+        """The parts of a message that is there."""
+        parts = self._socket.recv_multipart(copy=False)
+        if self._connections is not None:
+            self._connections.taken(parts[-1])
+        return parts
+
+    def _look(self, patience: int) -> None:
+        """Shut down whoever sends more than a connection may."""
+        if self._connections is not None:
+            self.refused += self._connections.look(patience)
 
     async def arrival(self, timeout_ms: int) -> None:
         """Wait until a message may be there, at most so long, while the event loop goes on."""
@@ -143,6 +173,9 @@ class _End:
 
     def close(self) -> None:
         """Let what was sent leave, at most a second long, and free the socket."""
+        if self._connections is not None:
+            self._connections.close()
+            self._connections = None
         self._socket.close()
         if self._authenticator is not None:  # after the socket: somebody may be at the door, and libzmq asks it who
             self._authenticator.stop()
@@ -154,18 +187,39 @@ class Hub(_End):
     """The dispatcher's end: hears every peer, and answers each by its identity."""
 
     def __init__(self, endpoint: str, keys: Path | None = None) -> None:
-        super().__init__(zmq.ROUTER, [endpoint], bind=True, keys=keys)
+        # A peer whose connection broke on its side alone comes back while the old one still seems to stand.
+        options: dict[int, int] = {zmq.ROUTER_HANDOVER: 1}
+        super().__init__(
+            zmq.ROUTER,
+            [endpoint],
+            bind=True,
+            keys=keys,
+            options=options,
+            limit=_STAGES,
+            roles=("reader", "worker", "composite"),
+        )
 
     def receive(self, timeout_ms: int) -> tuple[bytes, object] | None:
         """The next message and the identity of its sender; None when none came in time."""
-        parts = self._receive(timeout_ms)
-        if parts is None:
+        if not self._arrived(timeout_ms):
             return None
+        identity, *parts = self._parts()
         try:
-            return bytes(parts[0]), wire.decode(parts[1:])
+            item = wire.decode([part.buffer for part in parts])
         except wire.WireError:
             self.refused += 1
             return None
+        if not self._may_say(item, parts[0]):
+            self.refused += 1
+            return None
+        return bytes(identity.buffer), item
+
+    def _may_say(self, item: object, part: zmq.Frame) -> bool:
+        """Whether the key of whoever sent it is of a host that may play the role in which such a thing is said."""
+        if self._allowed is None:
+            return True
+        role = next((role for role, kinds in _SAID_BY.items() if isinstance(item, kinds)), None)
+        return role in self._allowed.roles(str(part.get("User-Id")).encode())
 
     def send(self, peer: bytes, item: object, pictures: wire.Encoding = "raw") -> None:
         """Send to one peer; what a peer that is gone was sent goes out again elsewhere."""
@@ -177,10 +231,16 @@ class Peer(_End):
 
     def __init__(self, endpoint: str, identity: str, keys: Path | None = None) -> None:
         super().__init__(zmq.DEALER, [endpoint], bind=False, keys=keys, options={zmq.IDENTITY: identity.encode()})
+        self._folder = Path(endpoint.removeprefix("ipc://")).parent if endpoint.startswith("ipc://") else None
+        self._heard = False
 
     def receive(self, timeout_ms: int) -> object | None:
-        """The next message; None when none came in time."""
-        return self._message(timeout_ms)
+        """The next message; None when none came in time. LinkError where nobody can ever be reached."""
+        item = self._message(timeout_ms)
+        self._heard = self._heard or item is not None
+        if not self._heard and self._folder is not None and not self._folder.is_dir():
+            raise LinkError(f"{self.endpoint} cannot be reached: its folder was removed; start the run anew")
+        return item
 
     def send(self, item: object) -> None:
         """Send to the dispatcher; waits while it does not take what was sent before, LinkError where it never does."""
@@ -191,7 +251,7 @@ class Inbox(_End):
     """Composite's end: everything that workers and the dispatcher send to it."""
 
     def __init__(self, endpoint: str, keys: Path | None = None) -> None:
-        super().__init__(zmq.PULL, [endpoint], bind=True, keys=keys)
+        super().__init__(zmq.PULL, [endpoint], bind=True, keys=keys, limit=_STAGES, roles=("worker",))
 
     def receive(self, timeout_ms: int) -> object | None:
         """The next message; None when none came in time."""
@@ -220,17 +280,25 @@ class Publication(_End):
             zmq.SNDHWM: waiting,
             zmq.LINGER: _LINGER_MS // 2,
             zmq.MAXMSGSIZE: _MAX_SUBSCRIPTION_BYTES,
+            zmq.RCVHWM: _WORDS,
             zmq.XPUB_VERBOSE: 1,  # a second subscriber of a topic is a newcomer too
             **_KEEPALIVE,
         }
-        super().__init__(zmq.XPUB, [endpoint], bind=True, keys=keys, options=options)
+        super().__init__(
+            zmq.XPUB, [endpoint], bind=True, keys=keys, options=options, limit=_SUBSCRIBERS, roles=("subscriber",)
+        )
 
     def heard(self) -> Iterator[tuple[bytes, bool]]:
         """The topics that were asked for (True), and those that nobody wants any more (False), since."""
+        self._look(patience=0)
         while (parts := self._receive(0)) is not None:
             word = bytes(parts[0])
             if word[:1] in (b"\0", b"\1"):
                 yield word[1:], word[0] == 1
+
+    def _parts(self) -> list[zmq.Frame]:
+        """A subscriber's word, which pays for nothing: all that it says is owed, and forgiven with time."""
+        return self._socket.recv_multipart(copy=False)
 
     def publish(self, parts: Sequence[Buffer]) -> None:
         """Say something to all who want it, `parts[0]` being its topic; never waits."""
@@ -250,7 +318,7 @@ class Subscription(_End):
     def __init__(self, endpoint: str, keys: Path | None = None, waiting: int = 2) -> None:
         options: dict[int, int] = {
             zmq.RCVHWM: waiting,
-            zmq.MAXMSGSIZE: 4 * message.MAX_PIXELS,
+            zmq.MAXMSGSIZE: 4 * bounds.MAX_PIXELS,
             zmq.LINGER: 0,
             **_KEEPALIVE,
         }
@@ -274,7 +342,9 @@ class Desk(_End):
 
     def __init__(self, endpoint: str, keys: Path | None = None) -> None:
         options: dict[int, int] = {zmq.MAXMSGSIZE: MAX_REQUEST_BYTES}
-        super().__init__(zmq.REP, [endpoint], bind=True, keys=keys, options=options)
+        super().__init__(
+            zmq.REP, [endpoint], bind=True, keys=keys, options=options, limit=_CALLERS, roles=("controller",)
+        )
 
     def receive(self, timeout_ms: int) -> bytes | None:
         """The next request; None when none came in time. It must be answered before another is heard."""
@@ -303,7 +373,10 @@ class Caller(_End):
 def private_endpoints(names: Sequence[str]) -> tuple[dict[str, str], Path | None]:
     """Endpoints of this run alone: `ipc://` in a new folder of mode 0700 (returned, to be removed), or tcp."""
     if zmq.has("ipc"):
-        folder = Path(tempfile.mkdtemp(prefix="stream-"))
+        try:
+            folder = private_folder.make(max(names, key=len))
+        except OSError as error:
+            raise LinkError(f"cannot make a folder for sockets: {error}") from error
         return {name: f"ipc://{folder / name}" for name in names}, folder
     return dict(zip(names, _free_loopback(len(names)), strict=True)), None
 
@@ -311,7 +384,7 @@ def private_endpoints(names: Sequence[str]) -> tuple[dict[str, str], Path | None
 def remove_folder(folder: Path | None) -> None:
     """Remove the private folder of `private_endpoints`, if one was made."""
     if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+        private_folder.remove(folder)
 
 
 def _free_loopback(count: int) -> Iterator[str]:

@@ -14,16 +14,19 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import numpy as np
 
-from stream import message
+from stream import bounds, message, untrusted_json
 from stream.stage import StreamError
 from stream.transport import codec
 from stream.transport.codec import Buffer
+from stream.untrusted_json import UntrustedJsonError
 
 VERSION = 1
 MAX_HEADER_BYTES = 65_536
 MAX_PLANES = 4
-MAX_PLANE_BYTES = 3 * message.MAX_PIXELS
-"""Bounds that are checked before memory is taken; links refuse longer parts on the socket itself."""
+_MAX_TYPE_CHARS = 64
+MAX_PLANE_BYTES = 3 * bounds.MAX_PIXELS
+MAX_MESSAGE_BYTES = MAX_PLANE_BYTES + 16_777_216
+"""Bounds that are checked before memory is taken; links refuse longer parts, and more of them, on the socket itself."""
 
 Encoding = Literal["raw", "jpeg"]
 Message = TypeVar("Message")
@@ -88,19 +91,18 @@ def decode(buffers: Sequence[Buffer]) -> object:
     """The message in `buffers`, its raw planes in their memory; WireError says what is wrong with them."""
     if not buffers or len(buffers) > 1 + MAX_PLANES:
         raise WireError(f"expected 1 to {1 + MAX_PLANES} parts, got {len(buffers)}")
-    if memoryview(buffers[0]).nbytes > MAX_HEADER_BYTES:
-        raise WireError(f"expected a header of at most {MAX_HEADER_BYTES} bytes")
     try:
-        header = msgspec.json.decode(buffers[0], type=_Header)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        header = untrusted_json.decode(buffers[0], _Header, max_bytes=MAX_HEADER_BYTES)
+    except UntrustedJsonError as error:
         raise WireError(f"expected a JSON header with v, type and body ({error})") from error
     if header.v != VERSION:
         raise WireError(f"expected protocol version {VERSION}, got {header.v}: run the same release on both ends")
     if header.type not in TYPES:
-        raise WireError(f"expected one of {', '.join(TYPES)}, got {header.type!r}")
+        raise WireError(f"expected one of {', '.join(TYPES)}, got {header.type[:_MAX_TYPE_CHARS]!r}")
+    hook = _planes(buffers[1:])
     try:
-        return msgspec.json.decode(header.body, type=TYPES[header.type], dec_hook=_planes(buffers[1:]))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return untrusted_json.decode(header.body, TYPES[header.type], max_bytes=MAX_HEADER_BYTES, dec_hook=hook)
+    except UntrustedJsonError as error:
         raise WireError(f"{header.type}: {error}") from error
 
 

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from clothseg.network.roi import Box
-from stream.message import MAX_SIDE_PX, Done, Frame, LateMasks, MessageError, Picture, SegmentedFrame
+from stream.bounds import MAX_MASK_SIDE_PX, MAX_SIDE_PX, MessageError
+from stream.message import (
+    Done,
+    Dropped,
+    Ended,
+    EndOfStream,
+    Frame,
+    LateMasks,
+    Lost,
+    Next,
+    Offer,
+    Opened,
+    Outage,
+    Picture,
+    Ready,
+    SegmentedFrame,
+    StreamStart,
+    Watched,
+)
 from tests.stream.pictures import composited, frame, picture
 
 
@@ -65,3 +84,44 @@ def test_the_cut_out_is_the_foreground_with_its_alpha_and_made_once() -> None:
 def test_a_box_lies_within_the_picture(sides: tuple[float, float, float, float]) -> None:
     with pytest.raises(MessageError, match="shares that rise"):
         Done("front", 0, 0, Box(*sides))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Picture(picture().pixels, 2**63, 0),
+        lambda: Picture(picture().pixels, 0, -(10**400)),
+        lambda: Frame("front", 0, 2**53, picture()),
+        lambda: Frame("../front", 0, 0, picture()),
+        lambda: Frame("front\n", 0, 0, picture()),
+        lambda: Frame("front", 0, 0, picture(), detail=float("nan")),
+        lambda: SegmentedFrame(frame(), ("background",), np.zeros((1, 2, 2), np.uint8)),
+        lambda: SegmentedFrame(frame(), ("a", "a"), np.zeros((2, 2, 2), np.uint8)),
+        lambda: SegmentedFrame(frame(), ("a", ""), np.zeros((2, 2, 2), np.uint8)),
+        lambda: LateMasks("front", 0, ("a", "b"), np.zeros((2, 1, MAX_MASK_SIDE_PX + 1), np.uint8)),
+        lambda: LateMasks("front", -1, ("a", "b"), np.zeros((2, 1, 1), np.uint8)),
+        lambda: Offer("front", picture(), 10**12),
+        lambda: Offer("front", picture(), -1),
+        lambda: Opened("x" * 65, "live", "camera:0"),
+        lambda: Opened("front", "live", "camera:0", rate_hz=0.0),
+        lambda: Opened("front", "live", "camera:0", rate_hz=1e300),
+        lambda: Opened("front", "live", "camera:0", frames=-1),
+        lambda: StreamStart("front", 0, -1, "live", "camera:0"),
+        lambda: StreamStart("front", 0, 0, "live", "camera:0", frames=2**60),
+        lambda: Outage("front", -2, "gone"),
+        lambda: Outage("front", 0, "x" * 10_000),
+        lambda: EndOfStream("front", 2**60),
+        lambda: Dropped("front", 0, -1, "stopped"),
+        lambda: Done("front", -1, 0),
+        lambda: Done("", 0, 0),
+        lambda: Lost("front", "x" * 10_000),
+        lambda: Ended("", None),
+        lambda: Next("a/b"),
+        lambda: Watched("\0", True),
+        lambda: Ready(-1),
+        lambda: Ready(2**60),
+    ],
+)  # fmt: skip
+def test_what_no_camera_and_no_worker_would_say_is_no_message(make: Callable[[], object]) -> None:
+    with pytest.raises(MessageError, match="expected"):
+        make()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 
 from stream.client import PublishedFrame, Subscriber, SubscriberError
@@ -21,6 +24,7 @@ from stream.transport import codec, protocol
 from stream.transport.codec import Buffer, Encoding
 from stream.transport.protocol import Roster, VersionError
 from stream.transport.sockets import Publication, Subscription
+from tests import zmtp
 from tests.stream.composited import composited_frame
 
 LOOPBACK = "tcp://127.0.0.1:*"
@@ -322,6 +326,52 @@ def test_strange_subscriptions_harm_nobody(sink: PublisherSink) -> None:
             assert written_until_received(sink, subscriber).camera == "front"
     finally:
         stranger.close()
+
+
+def test_invented_subscriptions_hold_nobody_up(sink: PublisherSink) -> None:
+    """Before, with and after a flood of them a subscriber gets its frames at the same rate."""
+    start(sink, "front")
+
+    def taken(subscriber: Subscriber, first: int) -> int:
+        """How many of 30 frames, one each 10 ms, a subscriber gets."""
+        got, tick = 0, threading.Event()
+        for seq in range(first, first + 30):
+            sink.write(composited_frame("front", seq))
+            got += subscriber.receive(100) is not None
+            tick.wait(0.01)
+        return got
+
+    flood = b"".join(zmtp.whole(b"\x01invented-%d/cutout/raw" % number) for number in range(300_000))
+    process = psutil.Process()
+
+    def send(stranger: socket.socket, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            stranger.sendall(data)
+
+    with Subscriber(sink.endpoint) as subscriber:
+        written_until_received(sink, subscriber)
+        before = process.memory_info().rss
+        alone = taken(subscriber, 1000)
+        with zmtp.connected(b"SUB", sink.endpoint) as stranger:
+            sending = threading.Thread(target=send, args=(stranger, flood))
+            sending.start()
+            besides = taken(subscriber, 2000)
+            sending.join()
+            after = taken(subscriber, 3000)
+        late = Subscriber(sink.endpoint)
+        written_until_received(sink, late, first=4000)
+        late.close()
+    assert alone == 30
+    assert min(besides, after) >= 24
+    assert process.memory_info().rss - before < 50_000_000
+
+
+def test_a_camera_may_be_asked_for_before_it_runs(sink: PublisherSink) -> None:
+    with Subscriber(sink.endpoint, cameras=["late"]) as subscriber:
+        while not sink.wants("late"):
+            assert subscriber.receive(WAIT_MS) is None
+        start(sink, "late")
+        assert written_until_received(sink, subscriber, "late").camera == "late"
 
 
 def test_an_endpoint_that_is_taken_is_refused(sink: PublisherSink) -> None:

@@ -232,11 +232,57 @@ def test_the_header_below_is_whole() -> None:
         {"planes": []},
         {"classes": ["x"] * 300},
         {"seq": "0"},
+        {"seq": 10**19},
+        {"seq": 2**60},
+        {"pts_ns": 10**400},
+        {"captured_ns": -(2**63)},
+        {"camera": "../front"},
+        {"camera": "side"},
+        {"classes": ["background"]},
+        {"palette": [[0, 0, 0]]},
+        {"palette": [[0, 0, 0], [0, 0, 256]]},
+        {"plane": {"name": "probabilities", "shape": [2, 8000, 8000], "crop": None, "encoding": "lz4"}},
+        {"height": 8000, "width": 8000, "plane": {"shape": [8000, 8000], "crop": None, "encoding": "lz4"}},
     ],
 )
 def test_a_header_that_cannot_be_true_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ProtocolError, match="expected"):
         protocol.decode([b"front/parts/raw", header(**changes), b"\1\2\3\4"])
+
+
+DEEP = b"[" * 1200 + b"]" * 1200
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"/streams", b'{"v": 1, "over": false, "streams": ' + DEEP + b"}"],
+        [b"/streams", DEEP],
+        [b"/streams", b'{"v": 1, "over": false, "streams": [], "later": ' + DEEP + b"}"],
+        [b"front/stats", b'{"v": 1, "weather": ' + DEEP + b"}"],
+        [b"front/parts/raw", b'{"v": 1, "planes": ' + DEEP + b"}", b""],
+    ],
+)
+def test_json_that_lies_deep_is_refused(parts: list[Buffer]) -> None:
+    with pytest.raises(ProtocolError, match="expected"):
+        protocol.decode(parts)
+
+
+@pytest.mark.parametrize(
+    ("topic", "said"),
+    [
+        (b"/streams", {"over": False, "streams": [{"camera": "a/b", "state": "running"}]}),
+        (b"/streams", {"over": False, "streams": [{"camera": "a", "state": "running", "frames": -3}]}),
+        (b"/streams", {"over": False, "streams": [{"camera": "a", "state": "running", "rate_hz": 1e300}]}),
+        (b"/streams", {"over": False, "streams": [{"camera": "a", "state": "ended", "cause": "x" * 9000}]}),
+        (b"/streams", {"over": False, "streams": [{"camera": "a", "state": "ended"}] * 1500}),
+        (b"front/stats", {"camera": "front", "epoch": -1, "last_seq": 0, "rate_hz": 1, "age_ms": 1}),
+        (b"front/stats", {"camera": "side", "epoch": 0, "last_seq": 0, "rate_hz": 1, "age_ms": 1}),
+    ],
+)
+def test_news_that_cannot_be_true_is_refused(topic: bytes, said: dict[str, object]) -> None:
+    with pytest.raises(ProtocolError, match="expected"):
+        protocol.decode([topic, json.dumps({"v": 1, **said}).encode()])
 
 
 json_values = st.recursive(

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import zmq
-import zmq.auth
 
-from stream.message import Frame, Next, Ready, SegmentedFrame
+from stream import connections
+from stream.connections import Limit
+from stream.message import Done, Frame, Lost, Next, Ready, SegmentedFrame
 from stream.transport import sockets
-from stream.transport.sockets import Hub, Inbox, LinkError, Outbox, Peer, private_endpoints, remove_folder
+from stream.transport.sockets import (
+    Desk,
+    Hub,
+    Inbox,
+    LinkError,
+    Outbox,
+    Peer,
+    Publication,
+    private_endpoints,
+    remove_folder,
+)
+from tests import zmtp
+from tests.half_broken import Direction, HalfBroken
 from tests.stream.pictures import frame, segmented
+from tools.make_keys import make_keys
 
 TIMEOUT_MS = 10_000
 
@@ -91,6 +108,94 @@ def test_garbage_is_counted_and_refused(closing: Callable[..., None]) -> None:
     assert hub.receive(TIMEOUT_MS) == (b"a.1", Ready(1))
 
 
+@pytest.mark.parametrize("direction", ["inward", "outward"])
+@pytest.mark.parametrize("identity", ["composite", "inference-0.4711", "reader.front.4711"])
+def test_a_peer_whose_connection_breaks_in_one_direction_is_heard_again(
+    identity: str, direction: Direction, closing: Callable[..., None]
+) -> None:
+    hub = Hub("tcp://127.0.0.1:*")
+    with HalfBroken(hub.endpoint) as cable:
+        peer = Peer(cable.endpoint, identity)
+        closing(hub, peer)
+        for again in range(2):
+            peer.send(Ready(again))
+            assert hub.receive(TIMEOUT_MS) == (identity.encode(), Ready(again))
+        hub.send(identity.encode(), Next("front"))
+        assert peer.receive(TIMEOUT_MS) == Next("front")
+        cable.swallow(direction)
+        broken_s = time.monotonic()
+        while hub.receive(20) is None or cable.connections < 2:
+            peer.send(Ready(2))
+            assert time.monotonic() - broken_s < 3
+        while peer.receive(20) != Next("back"):  # and it hears
+            hub.send(identity.encode(), Next("back"))
+            assert time.monotonic() - broken_s < 3
+
+
+@pytest.mark.parametrize("direction", ["inward", "outward"])
+def test_results_come_again_after_their_connection_breaks_in_one_direction(
+    direction: Direction, closing: Callable[..., None]
+) -> None:
+    inbox = Inbox("tcp://127.0.0.1:*")
+    with HalfBroken(inbox.endpoint) as cable:
+        outbox = Outbox(cable.endpoint)
+        closing(inbox, outbox)
+        outbox.write(segmented(0))
+        assert isinstance(inbox.receive(TIMEOUT_MS), SegmentedFrame)
+        cable.swallow(direction)
+        broken_s = time.monotonic()
+        while inbox.receive(20) is None or cable.connections < 2:
+            outbox.write(segmented(1))
+            assert time.monotonic() - broken_s < 3
+
+
+@pytest.mark.parametrize(("end", "speaks"), [(Hub, b"DEALER"), (Inbox, b"PUSH"), (Publication, b"SUB"), (Desk, b"REQ")])
+def test_a_message_without_an_end_takes_bounded_memory(
+    end: type[Hub | Inbox | Publication | Desk], speaks: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts are bounded each, but who never sends the last could send any number of them."""
+    monkeypatch.setattr(sockets, "_STAGES", Limit(20_000_000))
+    bound = end("tcp://127.0.0.1:*")
+    hear = (lambda _: [*bound.heard()]) if isinstance(bound, Publication) else bound.receive
+    process, over = psutil.Process(), threading.Event()
+    try:
+        with zmtp.connected(speaks, bound.endpoint) as stranger:
+            before = process.memory_info().rss
+
+            def send() -> None:
+                with contextlib.suppress(OSError):
+                    stranger.settimeout(10)
+                    many = zmtp.part(bytes(1000)) * 1000
+                    for _ in range(300):
+                        stranger.sendall(many)
+                over.set()
+
+            threading.Thread(target=send, daemon=True).start()
+            while not over.is_set():
+                hear(1)
+            hear(1)
+            assert bound.refused == 1
+            assert process.memory_info().rss - before < 100_000_000
+    finally:
+        bound.close()
+
+
+def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch, closing: Callable[..., None]) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    hub = Hub("tcp://127.0.0.1:*")
+    peer = Peer(hub.endpoint, "a.1")
+    closing(hub, peer)
+    peer.send(Ready(0))
+    assert hub.receive(TIMEOUT_MS) == (b"a.1", Ready(0))
+    with contextlib.ExitStack() as strangers:
+        for _ in range(10):
+            strangers.enter_context(zmtp.connected(b"DEALER", hub.endpoint))
+        while hub.refused < 8:
+            hub.receive(20)
+        peer.send(Ready(1))
+        assert hub.receive(TIMEOUT_MS) == (b"a.1", Ready(1))
+
+
 def test_an_endpoint_that_cannot_be_bound_is_named() -> None:
     with pytest.raises(LinkError, match=r"cannot bind ipc:///no/such/folder: "):
         Hub("ipc:///no/such/folder")
@@ -111,42 +216,97 @@ def test_private_endpoints_are_for_this_user_alone() -> None:
     assert folder is None or not folder.exists()
 
 
+def test_a_peer_whose_folder_was_removed_before_it_came_is_told(tmp_path: Path, closing: Callable[..., None]) -> None:
+    folder = tmp_path / "sockets"
+    folder.mkdir()
+    hub = Hub(f"ipc://{folder / 'dispatch'}")
+    early = Peer(hub.endpoint, "w.1")
+    closing(hub, early)
+    early.send(Ready(0))
+    assert hub.receive(TIMEOUT_MS) is not None
+    hub.send(b"w.1", Next("front"))
+    assert early.receive(TIMEOUT_MS) == Next("front")
+    shutil.rmtree(folder)
+    late = Peer(hub.endpoint, "w.2")
+    closing(late)
+    with pytest.raises(LinkError, match="its folder was removed"):
+        late.receive(10)
+    assert early.receive(0) is None
+
+
 class TestKeys:
     @pytest.fixture
     def keys(self, tmp_path: Path) -> Path:
-        from tools.make_keys import make_keys
-
-        make_keys(tmp_path / "keys")
+        make_keys(tmp_path / "keys", {"camera": ["reader"], "gpu": ["worker"], "view": ["subscriber"]})
         return tmp_path / "keys"
 
-    def test_a_holder_of_the_keys_is_heard(self, keys: Path, closing: Callable[..., None]) -> None:
-        hub = Hub("tcp://127.0.0.1:*", keys)
-        peer = Peer(hub.endpoint, "a.1", keys)
-        closing(hub, peer)
-        peer.send(Ready(0))
-        assert hub.receive(TIMEOUT_MS) == (b"a.1", Ready(0))
+    def test_a_host_is_heard_in_its_role_alone(self, keys: Path, closing: Callable[..., None]) -> None:
+        hub = Hub("tcp://127.0.0.1:*", keys / "server")
+        gpu, camera = Peer(hub.endpoint, "w.1", keys / "gpu"), Peer(hub.endpoint, "r.1", keys / "camera")
+        closing(hub, gpu, camera)
+        gpu.send(Ready(0))
+        assert hub.receive(TIMEOUT_MS) == (b"w.1", Ready(0))
+        gpu.send(Done("front", 0, 0))
+        camera.send(Ready(0))
+        while hub.refused < 2:
+            assert hub.receive(50) is None
+        camera.send(Lost("front", "gone"))
+        assert hub.receive(TIMEOUT_MS) == (b"r.1", Lost("front", "gone"))
 
-    def test_others_are_not(self, keys: Path, tmp_path: Path, closing: Callable[..., None]) -> None:
-        from tools.make_keys import make_keys
+    def test_the_host_that_binds_plays_every_role_of_a_stage(self, keys: Path, closing: Callable[..., None]) -> None:
+        hub, inbox = Hub("tcp://127.0.0.1:*", keys / "server"), Inbox("tcp://127.0.0.1:*", keys / "server")
+        peer, outbox = Peer(hub.endpoint, "c", keys / "server"), Outbox(inbox.endpoint, keys / "server")
+        closing(hub, inbox, peer, outbox)
+        peer.send(Done("front", 0, 0))
+        assert hub.receive(TIMEOUT_MS) == (b"c", Done("front", 0, 0))
+        outbox.write(segmented(0))
+        assert isinstance(inbox.receive(TIMEOUT_MS), SegmentedFrame)
 
-        make_keys(tmp_path / "others")
-        (tmp_path / "others" / "server.key").write_bytes((keys / "server.key").read_bytes())
-        hub = Hub("tcp://127.0.0.1:*", keys)
-        stranger, plain = Peer(hub.endpoint, "s.1", tmp_path / "others"), Peer(hub.endpoint, "p.1")
-        friend = Peer(hub.endpoint, "f.1", keys)
-        closing(hub, stranger, plain, friend)
-        for refused in (stranger, plain):
+    def test_others_are_not_heard(self, keys: Path, tmp_path: Path, closing: Callable[..., None]) -> None:
+        make_keys(tmp_path / "others", {"gpu": ["worker"]})
+        (tmp_path / "others" / "gpu" / "server.key").write_bytes((keys / "gpu" / "server.key").read_bytes())
+        hub = Hub("tcp://127.0.0.1:*", keys / "server")
+        strangers = [
+            Peer(hub.endpoint, "s.1", tmp_path / "others" / "gpu"),
+            Peer(hub.endpoint, "v.1", keys / "view"),  # a subscriber is none of the stages
+            Peer(hub.endpoint, "p.1"),
+        ]
+        friend = Peer(hub.endpoint, "f.1", keys / "gpu")
+        closing(hub, *strangers, friend)
+        for refused in strangers:
             with contextlib.suppress(LinkError):  # where it was turned away before it spoke
                 refused.send(Ready(0))
         friend.send(Ready(0))
         heard = [hub.receive(TIMEOUT_MS), hub.receive(1500)]
         assert heard == [(b"f.1", Ready(0)), None]
 
+    def test_a_key_that_is_taken_away_or_added_counts_at_once(self, keys: Path, closing: Callable[..., None]) -> None:
+        hub = Hub("tcp://127.0.0.1:*", keys / "server")
+        gpu = Peer(hub.endpoint, "w.1", keys / "gpu")
+        closing(hub, gpu)
+        gpu.send(Ready(0))
+        assert hub.receive(TIMEOUT_MS) == (b"w.1", Ready(0))
+        allowed = keys / "server" / "allowed" / "worker" / "gpu.key"
+        allowed.rename(keys / "gpu.key")
+        gpu.send(Ready(1))
+        while not hub.refused:
+            assert hub.receive(50) is None
+        make_keys(keys, {"later": ["worker"]})
+        later = Peer(hub.endpoint, "l.1", keys / "later")
+        closing(later)
+        later.send(Ready(2))
+        assert hub.receive(TIMEOUT_MS) == (b"l.1", Ready(2))
+
+    def test_a_secret_that_others_can_read_is_refused(self, keys: Path) -> None:
+        (keys / "gpu" / "host.key_secret").chmod(0o640)
+        with pytest.raises(LinkError, match="can be read by others: chmod 600"):
+            Peer("tcp://127.0.0.1:1", "w.1", keys / "gpu")
+
     def test_who_is_turned_away_is_told_and_does_not_wait_for_ever(
         self, keys: Path, closing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sockets, "_PATIENCE_MS", 300)
-        hub = Hub("tcp://127.0.0.1:*", keys)
+        hub = Hub("tcp://127.0.0.1:*", keys / "server")
         plain = Peer(hub.endpoint, "p.1")
         closing(hub, plain)
 
