@@ -104,13 +104,13 @@ def _one(name: str, plan: Plan, around: Surroundings) -> list[Result]:
         told = " ".join(f"{type(error).__name__}: {error}".split())
         failure = f"it could not be carried through (seed {around.seed}): {told[:1000]}"
         seconds = time.monotonic() - begun_s
-        return [Result(fault=name, reach="", trials=1, measured="", seconds=seconds, failures=(failure,))]
+        return [Result(part=name, fault="", reach="", trials=1, seconds=seconds, failures=(failure,))]
 
 
 def _head(minutes: float, seed: int, load: float, results: Sequence[Result]) -> str:
     machine = this_machine()
     whole = "`make chaos`" if minutes == FULL_MINUTES else f"`python tools/chaos.py --minutes {minutes:g}`"
-    seconds = sum(result.seconds for result in results if not result.fault.startswith("a run with everyday wear"))
+    seconds = sum(result.seconds for result in results if result.part != SOAK)
     return (
         f"Made by {whole}, seed {seed}, in {seconds / 60:.1f} minutes on {machine.cores} cores of {machine.processor}. "
         f"Load average before it began: {load:.1f}; anything above 0.5 is other work, which makes every time longer."

@@ -93,16 +93,18 @@ class TestSoak:
 
 
 class TestPage:
-    held = Result(fault="a | b", reach="2 s", trials=1000, held=1000, measured="fine", seconds=3, memory_mb=4.4)
-    failed = Result(fault="c", reach="2 s", trials=3, held=2, seconds=3, failures=("outage 1\n(seed 7)",))
-    missing = Result(fault="d", reach="2 s", missing="no server")
+    held = Result(
+        part="a", fault="a | b", reach="2 s", trials=1000, held=1000, measured="fine", seconds=3, memory_mb=4.4
+    )
+    failed = Result(part="b", fault="c", reach="2 s", trials=3, held=2, seconds=3, failures=("outage 1\n(seed 7)",))
+    missing = Result(part="b", fault="d", reach="2 s", missing="no server")
 
     def test_a_row_for_each_result_and_a_line_for_each_failure(self) -> None:
         lines = page.table([self.held, self.failed, self.missing]).splitlines()
-        assert lines[2] == "| a \\| b | 2 s | 1 000 of 1 000 | fine | 3 | +4 MB | held |"
-        assert lines[3] == "| c | 2 s | 2 of 3 |  | 3 |  | **not held** |"
-        assert lines[4] == "| d | 2 s |  | no server | 0 |  | not measured |"
-        assert lines[-1] == "* c: outage 1 (seed 7)"
+        assert lines[2] == "| `a` | a \\| b | 2 s | 1 000 of 1 000 | fine | 3 | +4 MB | held |"
+        assert lines[3] == "| `b` | c | 2 s | 2 of 3 |  | 3 |  | **not held** |"
+        assert lines[4] == "| `b` | d | 2 s |  | no server | 0 |  | not measured |"
+        assert lines[-1] == "* `b`: outage 1 (seed 7)"
 
     def test_the_table_takes_the_place_of_the_last_one_and_nothing_else(self) -> None:
         text = f"before\n{page.BEGIN}\nold\n{page.END}\nafter"

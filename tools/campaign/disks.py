@@ -32,6 +32,7 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
             wrong.append(f"{name}: {told}")
     return [
         Result(
+            part="disks",
             fault=", ".join(KINDS),
             reach="the output on the full disk ends, told once, with exit code 1; a log costs no frame",
             trials=len(KINDS),

@@ -58,6 +58,7 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
     same = sum(one == other for one, other in zip(whole.pictures, killed.pictures, strict=False))
     return [
         Result(
+            part="kills",
             fault=f"SIGKILL of {plan.kills} workers, at random moments of a file of {frames} frames",
             reach="exit code 0, no frame lost, none doubled, every pixel as without",
             trials=plan.kills,

@@ -68,6 +68,7 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
     late = [one for one in breaks if one.back_s is None or one.back_s > REACH_S]
     return [
         Result(
+            part="links",
             fault=f"{plan.links} links between stages, broken on one side: " + ", ".join(WAYS),
             reach=f"all heard again within {REACH_S:g} s",
             trials=plan.links,

@@ -53,9 +53,9 @@ class Target(NamedTuple):
     def harmed(self) -> str | None:
         """What has ended, None where all goes on."""
         if self.run.over:
-            return f"the run has ended: {self.run.words[-400:]}"
+            return f"the run has ended: {self.run.words[-1500:]}"
         gone = [process.pid for process in self.processes if process not in family.alive(self.processes)]
-        return f"processes {gone} have ended: {self.run.words[-400:]}" if gone else None
+        return f"processes {gone} have ended: {self.run.words[-1500:]}" if gone else None
 
     def shows(self) -> bool:
         """Whether frames go on to be shown."""
@@ -80,17 +80,18 @@ def _barrage(count: int, most_s: float, around: Surroundings) -> Result:
         wrong = [harm] if harm else []
         wrong += [] if harm or target.shows() else ["no frame is shown any more"]
         growth_mb = family.held(target.processes).memory_mb - before.memory_mb
-        if growth_mb > REACH_MB:
+        if not harm and growth_mb > REACH_MB:
             wrong.append(f"memory grew by {growth_mb:.0f} MB")
         wrong += command.tracebacks(target.run) if harm else command.stopped(target.run)
     return Result(
+        part="messages",
         fault=f"{sent} hostile messages at {', '.join(_SHARES)}",
         reach=f"no process ends, memory grows by less than {REACH_MB:g} MB, frames go on",
         trials=sent,
         held=0 if wrong else sent,
         measured="all" if sent == count or harm else f"of {count}: for more there was no time",
         seconds=time.monotonic() - begun_s,
-        memory_mb=growth_mb,
+        memory_mb=None if harm else growth_mb,
         failures=tuple(wrong),
     )
 
@@ -254,6 +255,7 @@ def _unfinished(around: Surroundings) -> Result:
                 break
         wrong += command.stopped(target.run) if not target.run.over else []
     return Result(
+        part="messages",
         fault=f"messages of {_UNFINISHED_PARTS} parts of {_UNFINISHED_BYTES / 1e6:g} MB that are never finished",
         reach=f"memory grows by less than {REACH_MB:g} MB",
         trials=len(_WORDS),

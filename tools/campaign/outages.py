@@ -86,13 +86,14 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
     fault = f"{plan.outages} outages of RTSP cameras: " + ", ".join(KINDS)
     reach = f"back within {REACH_S:g} s of the source; the camera beside them undisturbed"
     if why := missing():
-        return [Result(fault=fault, reach=reach, missing=why)]
+        return [Result(part="outages", fault=fault, reach=reach, missing=why)]
     begun_s = time.monotonic()
     outages, wrong = _done(plan.outages, around)
     back_s = [outage.back_s for outage in outages if outage.back_s is not None]
     late = [outage for outage in outages if outage.back_s is None or outage.back_s > REACH_S]
     return [
         Result(
+            part="outages",
             fault=fault,
             reach=reach,
             trials=plan.outages,

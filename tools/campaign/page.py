@@ -16,20 +16,20 @@ def table(results: Sequence[Result]) -> str:
 
 
 def _rows(results: Sequence[Result]) -> Iterator[str]:
-    yield "| what is done | reach | held | measured | seconds | memory | |"
-    yield "|---|---|--:|---|--:|--:|---|"
+    yield "| part | what is done | reach | held | measured | seconds | memory | |"
+    yield "|---|---|---|--:|---|--:|--:|---|"
     for result in results:
         memory = "" if result.memory_mb is None else f"{result.memory_mb:+.0f} MB"
         count = "" if result.missing else f"{result.held:,} of {result.trials:,}".replace(",", " ")
         yield (
-            f"| {_cell(result.fault)} | {_cell(result.reach)} | {count} | "
+            f"| `{result.part}` | {_cell(result.fault)} | {_cell(result.reach)} | {count} | "
             f"{_cell(result.missing or result.measured)} | {result.seconds:.0f} | {memory} | "
             f"{_WORDS[result.reached]} |"
         )
 
 
 def _failures(results: Sequence[Result]) -> Iterator[str]:
-    told = [f"* {_cell(result.fault)}: {_cell(failure)}" for result in results for failure in result.failures]
+    told = [f"* `{result.part}`: {_cell(failure)}" for result in results for failure in result.failures]
     if told:
         yield ""
         yield "What did not hold:"

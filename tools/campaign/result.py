@@ -13,12 +13,13 @@ Tell = Callable[[str], None]
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the table: `held` of `trials` met the `reach`.
+    """One row of the table, of a `part` of the campaign: `held` of `trials` met the `reach`.
 
     `measured` says by how much, `memory_mb` how much the run's memory grew meanwhile (None where that says nothing).
     `failures` are sentences, with what is needed to see each again. `missing` says why nothing was measured.
     """
 
+    part: str
     fault: str
     reach: str
     trials: int = 0

@@ -144,6 +144,7 @@ def judged(samples: list[Sample], wears: int, wrong: list[str], seconds: float) 
     warm_s = min(_WARM_S, _WARM_SHARE * length_s)
     late = [sample for sample in samples if sample.at_s - begun_s >= warm_s]
     untold = Result(
+        part="soak",
         fault=f"a run with everyday wear ({wears} visitors, subscribers and changes), beside all other parts",
         reach=f"memory grows by less than {REACH_AN_HOUR:g} MB an hour, descriptors and threads by less than one",
         missing="the campaign was too short",

@@ -63,6 +63,7 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
     wrong = [trial for trial in trials if trial.wrong is not None]
     return [
         Result(
+            part="stages",
             fault="SIGKILL and SIGSTOP of each process of a live run: " + ", ".join(trial.done for trial in trials),
             reach=f"worker, reader, page: back {KILL_REACH_S:g} s after a kill, {HANG_REACH_S:g} s after a hang; "
             f"dispatcher, composite: exit code 1 with the cause after {END_REACH_S:g} s or {HANG_REACH_S:g} s; "
