@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import psutil
 import zmq
 
+from tests import zmtp
 from tests.running import Running
 from tools.campaign import command, family, mutation
 from tools.campaign.encoding import Liar, whole_messages
@@ -22,7 +23,6 @@ from tools.campaign.mutation import Parts
 from tools.campaign.plan import Plan
 from tools.campaign.result import Result, Surroundings
 from tools.campaign.viewer import Viewer
-from tools.campaign.zmtp import RawPeer
 
 REACH_MB = 50.0
 _CAMERA = "front"
@@ -39,7 +39,9 @@ _STRANGER_EVERY = 5_000  # messages, then another connection goes on
 _PATIENCE_S = 30.0
 _SETTLE_S = 2.0
 _UNFINISHED_PARTS, _UNFINISHED_BYTES = 30, 8_000_000
-_WORDS: Mapping[str, str] = {"dispatch": "DEALER", "results": "PUSH", "publisher": "SUB", "control": "REQ"}
+_PEERS: Mapping[str, bytes] = {"dispatch": b"DEALER", "results": b"PUSH", "publisher": b"SUB", "control": b"REQ"}
+"""What kind of socket each one expects at the other end."""
+_TIMEOUT_S = 10.0
 
 
 class Target(NamedTuple):
@@ -244,7 +246,7 @@ def _unfinished(around: Surroundings) -> Result:
     begun_s, wrong, most_mb = time.monotonic(), [], 0.0
     with ExitStack() as stack:
         target = _target(stack, "unfinished", around.room)
-        for name, kind in _WORDS.items():
+        for name, kind in _PEERS.items():
             before_mb = family.held(target.processes).memory_mb
             grown_mb = _send_unfinished(target, target.ports[name], kind, before_mb)
             most_mb = max(most_mb, grown_mb)
@@ -258,8 +260,8 @@ def _unfinished(around: Surroundings) -> Result:
         part="messages",
         fault=f"messages of {_UNFINISHED_PARTS} parts of {_UNFINISHED_BYTES / 1e6:g} MB that are never finished",
         reach=f"memory grows by less than {REACH_MB:g} MB",
-        trials=len(_WORDS),
-        held=max(len(_WORDS) - len(wrong), 0),
+        trials=len(_PEERS),
+        held=max(len(_PEERS) - len(wrong), 0),
         measured=f"at most {most_mb:.0f} MB were kept",
         seconds=time.monotonic() - begun_s,
         memory_mb=most_mb,
@@ -267,11 +269,12 @@ def _unfinished(around: Surroundings) -> Result:
     )
 
 
-def _send_unfinished(target: Target, port: int, kind: str, before_mb: float) -> float:
+def _send_unfinished(target: Target, port: int, kind: bytes, before_mb: float) -> float:
     """How far memory grew meanwhile."""
-    grown_mb, part = 0.0, bytes(_UNFINISHED_BYTES)
-    with contextlib.suppress(OSError), RawPeer(port, kind) as peer:
+    grown_mb, part = 0.0, zmtp.part(bytes(_UNFINISHED_BYTES))
+    with contextlib.suppress(OSError), zmtp.connected(kind, command.tcp(port)) as peer:
+        peer.settimeout(_TIMEOUT_S)
         for _ in range(_UNFINISHED_PARTS):
-            peer.send_part(part, more=True)
+            peer.sendall(part)
             grown_mb = max(grown_mb, family.held(target.processes).memory_mb - before_mb)
     return grown_mb
