@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from tools.campaign.viewer import Viewer
 START_S = 150.0
 """A first start compiles the network; on a busy machine that takes long."""
 _END_S = 20.0
+_MOST_LOAD = 4.0
 
 LIGHT: Mapping[str, Any] = {
     "matting": "off",
@@ -50,6 +52,12 @@ def publisher(port: int) -> dict[str, str]:
 def synthetic(rate_hz: float, size_px: tuple[int, int] = (320, 240)) -> dict[str, Any]:
     """A drawn camera that is played live."""
     return {"source": f"synthetic:?rate={rate_hz:g}&size={size_px[0]}x{size_px[1]}", "mode": "live"}
+
+
+def frame_deadline_ms(least_ms: float) -> float:
+    """After how long a worker hangs, longer on a machine that does something else: there, a slow one does not."""
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return least_ms * min(max(load, 1.0), _MOST_LOAD)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ so a frame captured after the break that is shown proves that everybody is heard
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -27,7 +26,6 @@ _RATE_HZ = 5
 _PATIENCE_S = 20.0
 _SETTLE_S = (0.3, 1.0)
 _FRAME_DEADLINE_MS = 1500  # a frame that was swallowed on its way goes on without the worker, or again, after so long
-_MOST_LOAD = 8.0
 
 WAYS: Mapping[str, Callable[[Proxy], int]] = {
     "reset at the end that connected": lambda proxy: proxy.break_at("client"),
@@ -129,15 +127,9 @@ def _settings(dispatch: int, results: int, published: int) -> dict[str, Any]:
     """What one host is told; frames wait for their masks, so that each has gone over every link."""
     return {
         **command.LIGHT,
-        "model": {"threads": 1, "workers": 2, "frame_deadline_ms": _deadline_ms()},
+        "model": {"threads": 1, "workers": 2, "frame_deadline_ms": command.frame_deadline_ms(_FRAME_DEADLINE_MS)},
         "pace": "off",
         "cameras": {_CAMERA: command.synthetic(_RATE_HZ)},
         "transport": {"dispatch": command.tcp(dispatch), "results": command.tcp(results)},
         "outputs": [command.publisher(published)],
     }
-
-
-def _deadline_ms() -> float:
-    """Longer on a machine that does something else as well: there, a worker that is slow does not hang."""
-    load = os.getloadavg()[0] / (os.cpu_count() or 1)
-    return _FRAME_DEADLINE_MS * min(max(load, 1.0), _MOST_LOAD)

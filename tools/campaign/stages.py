@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
@@ -19,11 +18,12 @@ from tools.campaign.plan import Plan
 from tools.campaign.result import Result, Surroundings, spread
 from tools.campaign.viewer import Viewer
 
-KILL_REACH_S, HANG_REACH_S, END_REACH_S = 10.0, 25.0, 6.0
+KILL_REACH_S, END_REACH_S = 10.0, 6.0
+_NOTICE_S = 5.0  # a hang is noticed so long after the deadline of a frame (docs/pipeline.md)
 _CAMERA = "front"
 _RATE_HZ = 5
 _FRAME_DEADLINE_MS = 8000
-_PATIENCE_S = 45.0
+_PATIENCE_S = 30.0  # beyond the reach
 _LOOK_S = 0.1
 _AT_ONCE = 2  # runs: one that gets no processor would be taken for one that hangs
 
@@ -41,6 +41,22 @@ class Trial(NamedTuple):
     wrong: str | None
 
 
+class Terms(NamedTuple):
+    """What all these runs have in common: after how long a worker hangs, and where they are done."""
+
+    frame_deadline_ms: float
+    around: Surroundings
+
+    @property
+    def hang_reach_s(self) -> float:
+        """Within how long a hang is to be over: noticed, and what hung made anew."""
+        return self.frame_deadline_ms / 1000 + _NOTICE_S + KILL_REACH_S
+
+    def reach_s(self, number: int) -> float:
+        """Within how long what makes the process anew is to be done, after that signal."""
+        return KILL_REACH_S if number == signal.SIGKILL else self.hang_reach_s
+
+
 class Lively(NamedTuple):
     """A live run with a page, and who watches it."""
 
@@ -52,10 +68,11 @@ class Lively(NamedTuple):
 def measure(plan: Plan, around: Surroundings) -> list[Result]:
     """Do both to every process: to those that are made anew in one run, to each other in a run of its own."""
     begun_s = time.monotonic()
+    terms = Terms(command.frame_deadline_ms(_FRAME_DEADLINE_MS), around)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = [pool.submit(_speechless, plan.hangs_s, around), pool.submit(_replaced, around)]
-        jobs += [pool.submit(_ended, stage, number, around) for number in _SIGNALS for stage in DECIDING]
-        jobs += [pool.submit(_orphaned, around)]
+        jobs = [pool.submit(_speechless, plan.hangs_s, terms), pool.submit(_replaced, terms)]
+        jobs += [pool.submit(_ended, stage, number, terms) for number in _SIGNALS for stage in DECIDING]
+        jobs += [pool.submit(_orphaned, terms)]
         try:
             trials = [trial for job in jobs for trial in job.result()]
         finally:
@@ -65,8 +82,8 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
         Result(
             part="stages",
             fault="SIGKILL and SIGSTOP of each process of a live run: " + ", ".join(trial.done for trial in trials),
-            reach=f"worker, reader, page: back {KILL_REACH_S:g} s after a kill, {HANG_REACH_S:g} s after a hang; "
-            f"dispatcher, composite: exit code 1 with the cause after {END_REACH_S:g} s or {HANG_REACH_S:g} s; "
+            reach=f"worker, reader, page: back {KILL_REACH_S:g} s after a kill, {terms.hang_reach_s:g} s after a "
+            f"hang; dispatcher, composite: exit code 1 with the cause, after {END_REACH_S:g} s or as long; "
             "nothing outlives the launcher, and nothing waits for it",
             trials=len(trials),
             held=len(trials) - len(wrong),
@@ -77,24 +94,21 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
     ]
 
 
-_SIGNALS: Mapping[int, tuple[str, float]] = {
-    signal.SIGKILL: ("killed", END_REACH_S),
-    signal.SIGSTOP: ("standing still", HANG_REACH_S),
-}
+_SIGNALS: Mapping[int, str] = {signal.SIGKILL: "killed", signal.SIGSTOP: "standing still"}
 
 
-def _lively(stack: ExitStack, name: str, room: Path) -> Lively:
+def _lively(stack: ExitStack, name: str, terms: Terms) -> Lively:
     """A run that shows its camera."""
     published, page = command.free_ports(2)
     settings: dict[str, Any] = {
         **command.LIGHT,
-        "model": {"threads": 1, "frame_deadline_ms": _FRAME_DEADLINE_MS},
+        "model": {"threads": 1, "frame_deadline_ms": terms.frame_deadline_ms},
         "pace": "off",  # a frame then proves that the network lives
         "cameras": {_CAMERA: command.synthetic(_RATE_HZ)},
         "outputs": [command.publisher(published)],
         "web": {"bind": f"127.0.0.1:{page}"},
     }
-    run = stack.enter_context(command.running(room, name.replace(" ", "-"), settings))
+    run = stack.enter_context(command.running(terms.around.room, name.replace(" ", "-"), settings))
     viewer = stack.enter_context(Viewer(command.tcp(published), [_CAMERA]))
     command.wait_for_first_frames(run, viewer, _CAMERA)
     return Lively(run, viewer, page)
@@ -103,13 +117,13 @@ def _lively(stack: ExitStack, name: str, room: Path) -> Lively:
 # What is made anew.
 
 
-def _replaced(around: Surroundings) -> list[Trial]:
+def _replaced(terms: Terms) -> list[Trial]:
     with ExitStack() as stack:
-        lively = _lively(stack, "replaced", around.room)
+        lively = _lively(stack, "replaced", terms)
         _answers(lively, 0.0, _PATIENCE_S)  # the page is up
         trials = [
-            _hurt(lively, title, what, number, reach_s)
-            for number, reach_s in ((signal.SIGKILL, KILL_REACH_S), (signal.SIGSTOP, HANG_REACH_S))
+            _hurt(lively, title, what, number, terms.reach_s(number))
+            for number in _SIGNALS
             for title, what in REPLACED.items()
         ]
         wrong = command.stopped(lively.run)
@@ -118,15 +132,15 @@ def _replaced(around: Surroundings) -> list[Trial]:
 
 def _hurt(lively: Lively, title: str, what: str, number: int, reach_s: float) -> Trial:
     """Send a process a signal and wait until its work is done again."""
-    done = f"{what} {_SIGNALS[number][0]}"
+    done = f"{what} {_SIGNALS[number]}"
     victim = lively.run.stage(title)
     hurt_s = time.monotonic()
     victim.send_signal(number)
     back: Callable[[Lively, float, float], bool] = _answers if what == "page" else _shows
-    if not back(lively, hurt_s, _PATIENCE_S):
+    if not back(lively, hurt_s, reach_s + _PATIENCE_S):
         if victim.is_running():
             victim.send_signal(signal.SIGCONT)  # for the next trial
-        return Trial(done, _PATIENCE_S, f"not back after {_PATIENCE_S:g} s")
+        return Trial(done, time.monotonic() - hurt_s, f"not back after {reach_s + _PATIENCE_S:g} s")
     back_s = time.monotonic() - hurt_s
     return Trial(done, back_s, None if back_s <= reach_s else f"back after {back_s:.1f} s only")
 
@@ -155,19 +169,20 @@ def _answers(lively: Lively, _after_s: float, timeout_s: float) -> bool:
 # What ends the run.
 
 
-def _ended(stage: str, number: int, around: Surroundings) -> list[Trial]:
+def _ended(stage: str, number: int, terms: Terms) -> list[Trial]:
     """A process that cannot be replaced is hurt: all ends, with its name as the cause, said once."""
-    how, reach_s = _SIGNALS[number]
+    done = f"{stage} {_SIGNALS[number]}"
+    reach_s = END_REACH_S if number == signal.SIGKILL else terms.hang_reach_s
     with ExitStack() as stack:
-        run = _lively(stack, f"{stage} {how}", around.room).run
+        run = _lively(stack, done, terms).run
         left = run.stages()
         hurt_s = time.monotonic()
         run.stage(stage).send_signal(number)
-        over = _wait(lambda: run.over, _PATIENCE_S)
+        over = _wait(lambda: run.over, reach_s + _PATIENCE_S)
         ended_s = time.monotonic() - hurt_s
-        wrong = _wrong_end(run, stage, ended_s, reach_s) if over else [f"the run goes on after {_PATIENCE_S:g} s"]
+        wrong = _wrong_end(run, stage, ended_s, reach_s) if over else [f"the run goes on after {ended_s:.0f} s"]
         _end(left, wrong if over else [])
-    return [Trial(f"{stage} {how}", ended_s, "; ".join(wrong) or None)]
+    return [Trial(done, ended_s, "; ".join(wrong) or None)]
 
 
 def _wrong_end(run: Running, stage: str, ended_s: float, reach_s: float) -> list[str]:
@@ -178,10 +193,10 @@ def _wrong_end(run: Running, stage: str, ended_s: float, reach_s: float) -> list
     return wrong + ([] if len(causes) == 1 and stage in causes[0] else [f"the cause was told as {causes}"])
 
 
-def _orphaned(around: Surroundings) -> list[Trial]:
+def _orphaned(terms: Terms) -> list[Trial]:
     """The launcher is killed: its stages notice."""
     with ExitStack() as stack:
-        run = _lively(stack, "orphaned", around.room).run
+        run = _lively(stack, "orphaned", terms).run
         left = run.stages()
         killed_s = time.monotonic()
         run.send(signal.SIGKILL)
@@ -191,10 +206,10 @@ def _orphaned(around: Surroundings) -> list[Trial]:
     return [Trial("launcher killed", time.monotonic() - killed_s, None if gone else "; ".join(wrong))]
 
 
-def _speechless(length_s: float, around: Surroundings) -> list[Trial]:
+def _speechless(length_s: float, terms: Terms) -> list[Trial]:
     """The launcher stands still, as when its terminal is held: frames go on."""
     with ExitStack() as stack:
-        lively = _lively(stack, "speechless", around.room)
+        lively = _lively(stack, "speechless", terms)
         still_s = time.monotonic()
         lively.run.send(signal.SIGSTOP)
         time.sleep(length_s)
