@@ -36,21 +36,25 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     # The stream: first what every stage shares,
     "stream.stage": (),
-    "stream.message": ("clothseg.network",),
-    "stream.transport": ("clothseg.labels", "stream.stage", "stream.message"),
+    "stream.bounds": ("clothseg.network",),
+    "stream.message": ("clothseg.network", "stream.bounds"),
+    "stream.transport": ("clothseg.labels", "stream.stage", "stream.bounds", "stream.message"),
     "stream.client": ("stream.stage", "stream.transport"),
-    "stream.settings": (
+    "stream.media": ("stream.bounds", "stream.message"),
+    "stream.settings": (  # of media how an address is shown: a refusal must not repeat a secret
         "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
-        "stream.stage", "stream.message", "stream.transport",
+        "stream.stage", "stream.message", "stream.transport", "stream.media",
     ),
-    "stream.media": ("stream.message",),
     "stream.process": ("stream.stage", "stream.message", "stream.settings"),
     # then where pictures come from and go to,
-    "stream.sources": ("clothseg.labels", "stream.stage", "stream.message", "stream.settings", "stream.media"),
+    "stream.sources": (
+        "clothseg.labels", "stream.stage", "stream.bounds", "stream.message", "stream.settings", "stream.media",
+    ),
     "stream.sinks": ("stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.media"),
     # then the stages,
     "stream.capture": (
-        "stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.process", "stream.sources",
+        "stream.stage", "stream.bounds", "stream.message", "stream.transport", "stream.settings", "stream.process",
+        "stream.sources",
     ),
     "stream.dispatch": (
         "clothseg.network", "stream.message", "stream.transport", "stream.settings", "stream.process",
@@ -81,7 +85,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 """Every room, and which of those above it in this table it may import: no arrow runs back up."""
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
-    "zmq": ("stream.transport.sockets",),
+    "zmq": ("stream.transport.sockets", "stream.transport.connections", "stream.transport.keys"),
     "lz4": ("stream.transport.codec",),
     "av": ("stream.media", "stream.sources", "stream.sinks"),
     "aiortc": ("stream.web",),

@@ -22,7 +22,7 @@ import zmq.auth
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from stream.keys import HOST, ROLES, SERVER
+from stream.transport.keys import HOST, ROLES, SERVER
 
 
 def make_keys(folder: Path, hosts: Mapping[str, Sequence[str]]) -> None:

@@ -22,7 +22,11 @@ class Mailbox:
         self._items: deque[FromReader] = deque()
         self._closed = False
         self.active_s = time.monotonic()
-        """When the reader last left something, on the monotonic clock."""
+        """When the reader last left something or was told to be alive, on the monotonic clock."""
+
+    def stir(self) -> None:
+        """Note that the reader is alive, though it has nothing to leave yet."""
+        self.active_s = time.monotonic()
 
     def tell(self, news: Opened | Lost | Ended) -> None:
         """Leave a piece of news."""

@@ -51,7 +51,7 @@ def _read_once(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.E
     pictures = 0
     mode = mode_of(camera)
     try:
-        with closing(open_source(camera)) as source:
+        with closing(open_source(camera, mailbox.stir)) as source:
             mailbox.tell(Opened(name, mode, printable(source.address), source.rate_hz, source.frames))
             for picture in source:
                 pictures += 1

@@ -9,12 +9,12 @@ import msgspec
 
 from clothseg.tryon import Effect
 from clothseg.tryon.cutout import Cutout
-from stream import untrusted_json
 from stream.settings import config, parse
 from stream.settings.config import CameraName, ConfigError, Panel
 from stream.stage import StreamError
+from stream.transport import untrusted_json
 from stream.transport.sockets import MAX_REQUEST_BYTES, Caller
-from stream.untrusted_json import UntrustedJsonError
+from stream.transport.untrusted_json import UntrustedJsonError
 
 __all__ = [
     "CameraState",

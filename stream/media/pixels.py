@@ -9,8 +9,8 @@ import numpy as np
 from av import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from stream.media.orientation import Matrix
 from stream.message import Pixels
-from stream.sources.orientation import Matrix
 
 HD_HEIGHT_PX = 720
 """From here on a picture that does not name its matrix is BT.709, below BT.601, as players have it."""

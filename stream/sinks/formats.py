@@ -39,7 +39,7 @@ class Container:
     """A file format; its first codec is its default, `tick` is what its timestamps are rounded to.
 
     Sound in one of the codecs `sounds` is carried over as it is, any other is encoded with the first;
-    where there are none, the recording is silent.
+    where there are none, the recording is silent. `encoded_sound` are more options for when it is encoded.
     """
 
     muxer: str
@@ -47,10 +47,15 @@ class Container:
     tick: Fraction
     sounds: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    encoded_sound: Mapping[str, str] = field(default_factory=dict)
 
 
-MOVFLAGS = {"movflags": "hybrid_fragmented+frag_keyframe+default_base_moof"}
+_FRAGMENTS = "hybrid_fragmented+frag_keyframe+default_base_moof"
+MOVFLAGS = {"movflags": _FRAGMENTS}
 """Fragments while it is written, so that what a killed process leaves plays; one plain file once closed."""
+MOVFLAGS_PRIMED = {"movflags": f"{_FRAGMENTS}+delay_moov"}
+"""An encoder of AAC begins before time 0: with the header written after its first packets, that is cut off by an edit
+list, and pictures are not moved to make room for it."""
 INTRA = {"g": "1"}
 KEYS_WHEN_ASKED = {"g": "100000"}
 
@@ -104,8 +109,10 @@ CODECS: Mapping[str, Codec] = {
 }
 
 CONTAINERS: Mapping[str, Container] = {
-    ".mp4": Container("mp4", ("h264", "h265"), Fraction(1, 90_000), ("aac", "mp3", "ac3"), MOVFLAGS),
-    ".mov": Container("mov", ("prores", "h264", "h265"), Fraction(1, 90_000), ("aac", "mp3", "alac"), MOVFLAGS),
+    ".mp4": Container("mp4", ("h264", "h265"), Fraction(1, 90_000), ("aac", "mp3", "ac3"), MOVFLAGS, MOVFLAGS_PRIMED),
+    ".mov": Container(
+        "mov", ("prores", "h264", "h265"), Fraction(1, 90_000), ("aac", "mp3", "alac"), MOVFLAGS, MOVFLAGS_PRIMED
+    ),
     ".webm": Container("webm", ("vp9",), Fraction(1, 1000), ("opus", "vorbis")),
     ".mkv": Container(
         "matroska",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,18 +20,24 @@ from av.video.format import VideoFormat
 from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
+from stream.media.opening import FAILURES, reason
 from stream.media.planes import frame_of
 from stream.message import Pixels
 from stream.sinks.error import SinkError
 from stream.sinks.formats import Format
-from stream.sinks.sound import Sound, SoundTrack
+from stream.sinks.sound import Sound
+from stream.sinks.soundtrack import copies, open_track
+
+log = logging.getLogger(__name__)
 
 KEY_FRAME_NS = 1_000_000_000
 """A key frame at least this often: what a killed process loses, and how finely a player can seek."""
+FLUSHED = {"flush_packets": "1", "max_interleave_delta": "1000000"}
+"""What is written goes to the disk at once, and pictures wait for sound for at most a second."""
 MAX_THREADS = 4
-DEFAULT_STEP_NS = 40_000_000
+OUTAGE_STEPS = 4
+"""After a longer gap, in steps of the nominal rate, nothing was seen: it is not how long the next picture is shown."""
 KEPT_SAMPLES = 8
-FAILURES = (av.FFmpegError, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,8 +54,8 @@ class Movie:
     `start_ns` is its time 0, `rate_hz` the nominal rate that players are told (the true times are in the
     file), `shape` the height and width of its pictures; one of another size is fitted into that with
     black (transparent) borders. What was written is on its way to the disk within a
-    second, and a file whose writer was killed plays up to there. `count`, `last_tick` and `samples` are
-    what the finished file must hold.
+    second, and a file whose writer was killed plays up to there. `count`, `last_tick`, `end_tick` (of the
+    last picture), `latest_end_tick` (of any) and `samples` are what the finished file must hold.
     """
 
     def __init__(
@@ -56,23 +64,38 @@ class Movie:
         self.path = path
         self.form = form
         self.count = 0
-        self.last_tick = -1
+        self.last_tick = self.end_tick = self.latest_end_tick = -1
         self.samples: list[Sample] = []
         multiple_px = form.codec.multiple_px
         self._shape = (shape[0] + -shape[0] % multiple_px, shape[1] + -shape[1] % multiple_px)
         self._scaler = VideoReformatter()
         self.start_ns = self._last_ns = self._key_ns = start_ns
-        self._step_ns = DEFAULT_STEP_NS
+        self._step_ns = round(1e9 / rate_hz)
+        self._longest_step_ns = OUTAGE_STEPS * self._step_ns
         self._stride = 1
         self._over = False
         try:
-            options = {"flush_packets": "1", **form.container.options}
-            self._container = av.open(ffmpeg_name(path), "w", format=form.container.muxer, container_options=options)
-            self._stream = _video_stream(self._container, form, self._shape, rate_hz)
-            self._sound = SoundTrack(sound, self._container, form.container.sounds) if sound else None
-            self._container.start_encoding()
+            self._begin(sound, rate_hz)
         except FAILURES as error:
-            raise SinkError(f"cannot record to {path}: {_reason(error)}") from None
+            if sound is None:
+                raise SinkError(f"cannot record to {path}: {reason(error)}") from None
+            log.warning("%s is recorded without the sound of %s: %s", path, sound.path, reason(error))
+            self._begin_silent(rate_hz)
+
+    def _begin(self, sound: Sound | None, rate_hz: float) -> None:
+        container = self.form.container
+        encoded = sound is not None and not copies(sound, container.sounds)
+        options = {**FLUSHED, **container.options, **(container.encoded_sound if encoded else {})}
+        self._container = av.open(ffmpeg_name(self.path), "w", format=container.muxer, container_options=options)
+        self._stream = _video_stream(self._container, self.form, self._shape, rate_hz)
+        self._sound = open_track(sound, self._container, container.sounds) if sound else None
+        self._container.start_encoding()
+
+    def _begin_silent(self, rate_hz: float) -> None:
+        try:
+            self._begin(None, rate_hz)
+        except FAILURES as error:
+            raise SinkError(f"cannot record to {self.path}: {reason(error)}") from None
 
     def write(self, pixels: Pixels, pts_ns: int) -> None:
         """Append a picture, (H, W, 3) BGR, (H, W, 4) BGRA or (H, W) labels, shown from `pts_ns` on."""
@@ -82,15 +105,16 @@ class Movie:
         if self.count == 0 or pts_ns - self._key_ns >= KEY_FRAME_NS:
             self._key_ns = pts_ns
             frame.pict_type = PictureType.I
-        if pts_ns > self._last_ns:
+        if 0 < pts_ns - self._last_ns <= self._longest_step_ns:
             self._step_ns = pts_ns - self._last_ns
         self._last_ns = pts_ns
         self.last_tick = max(round((pts_ns - self.start_ns) / tick_ns), self.last_tick + 1)
         frame.pts, frame.time_base = self.last_tick, self.form.container.tick
         frame.duration = max(1, round(self._step_ns / tick_ns))
+        self.end_tick = self.last_tick + frame.duration
+        self.latest_end_tick = max(self.latest_end_tick, self.end_tick)
         try:
-            if self._sound:
-                self._sound.write(self.start_ns, pts_ns)
+            self._write_sound(pts_ns)
             self._container.mux(self._stream.encode(frame))
         except FAILURES as error:
             self._fail(error)
@@ -106,17 +130,22 @@ class Movie:
             return
         self._over = True
         try:
+            self._write_sound(until_ns or self._last_ns + self._step_ns)
             if self._sound:
-                self._sound.write(self.start_ns, until_ns or self._last_ns + self._step_ns)
-                self._sound.flush()
+                with contextlib.suppress(*FAILURES):  # its pictures are whole without the last of its sound
+                    self._sound.flush()
             self._container.mux(self._stream.encode(None))
             self._container.close()
         except FAILURES as error:
             self._fail(error)
 
+    def _write_sound(self, until_ns: int) -> None:
+        if self._sound:
+            self._sound.write(self.start_ns, until_ns)
+
     def _fail(self, error: Exception) -> None:
         self._over = True
-        raise SinkError(f"the recording {self.path} ends here: {_reason(error)}") from None
+        raise SinkError(f"the recording {self.path} ends here: {reason(error)}") from None
 
     def _remember(self, pixels: Pixels) -> None:
         """Keep the masks of a few pictures, spread evenly over all there were."""
@@ -129,11 +158,14 @@ class Movie:
 
 
 def ffmpeg_name(path: Path) -> str:
-    """What FFmpeg is told to write to: for single pictures, a pattern with each one's time in milliseconds."""
+    """What FFmpeg is told to write to, no part of its name taken for a protocol.
+
+    For single pictures that is a pattern with each one's time in milliseconds.
+    """
     if path.suffix.lower() != ".png":
-        return str(path)
+        return f"file:{path}"
     stem = str(path.with_suffix("")).replace("%", "%%")
-    return f"{stem}-%010d{path.suffix}"
+    return f"file:{stem}-%010d{path.suffix}"
 
 
 def fitted(pixels: Pixels, height: int, width: int) -> Pixels:
@@ -173,7 +205,3 @@ def _video_stream(container: OutputContainer, form: Format, shape: tuple[int, in
     if form.codec.encoder == "libx265":
         context.codec_tag = "hvc1"  # what Apple's players ask for
     return stream
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

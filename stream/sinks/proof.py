@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import cast
 
 import av
@@ -14,9 +13,13 @@ from av.codec import Codec, CodecContext
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 
+from stream.media.opening import FAILURES, open_local, reason
 from stream.message import Pixels
 from stream.sinks.error import SinkError
-from stream.sinks.movie import FAILURES, Movie, Sample, ffmpeg_name
+from stream.sinks.movie import Movie, Sample, ffmpeg_name
+
+SOUND_MAY_LAST_S = Fraction(15, 100)
+"""By how much sound may be longer or shorter than the pictures: an encoder's last pieces."""
 
 
 def prove(movie: Movie) -> None:
@@ -24,13 +27,13 @@ def prove(movie: Movie) -> None:
     try:
         fault = _fault_of_pictures(movie) if movie.path.suffix.lower() == ".png" else _fault_of_file(movie)
     except FAILURES as error:
-        fault = f"it cannot be read back: {error}"
+        fault = f"it cannot be read back: {reason(error)}"
     if fault:
         raise SinkError(f"the recording {movie.path} is not what was written: {fault}")
 
 
 def _fault_of_file(movie: Movie) -> str | None:
-    with av.open(str(movie.path), "r") as container:
+    with open_local(movie.path) as container:
         stream = container.streams.video[0]
         times = [p.pts * p.time_base for p in container.demux(stream) if p.size and p.pts is not None]
         if len(times) != movie.count:
@@ -39,16 +42,31 @@ def _fault_of_file(movie: Movie) -> str | None:
         length_s, expected_s = max(times) - min(times), movie.last_tick * tick
         if abs(length_s - expected_s) > tick:
             return f"it is {float(length_s):.3f} s long in place of {float(expected_s):.3f} s"
+        if fault := _fault_of_length(movie, container):
+            return fault
         for sample in movie.samples:
             if fault := _fault_of_sample(movie, sample, _frame_at(container, movie, min(times) + sample.tick * tick)):
                 return fault
     return None
 
 
+def _fault_of_length(movie: Movie, container: InputContainer) -> str | None:
+    """Whether players are told another length than that of what was seen; sound may end a little later."""
+    stream, tick = container.streams.video[0], movie.form.container.tick
+    told_s = Fraction(container.duration or 0, 1_000_000)
+    if stream.duration is not None and stream.time_base is not None:
+        told_s = stream.duration * stream.time_base
+    allowed_s = 2 * tick + (SOUND_MAY_LAST_S if container.streams.audio else 0)
+    # Of pictures at uneven times an earlier one may be said to last longer than the last.
+    if not movie.end_tick * tick - allowed_s <= told_s <= movie.latest_end_tick * tick + allowed_s:
+        return f"players are told {float(told_s):.3f} s in place of {float(movie.end_tick * tick):.3f} s"
+    return None
+
+
 def _fault_of_pictures(movie: Movie) -> str | None:
     pattern = ffmpeg_name(movie.path)
     for sample in movie.samples:
-        with av.open(str(Path(pattern % sample.tick)), "r", format="png_pipe") as container:
+        with av.open(pattern % sample.tick, "r", format="png_pipe") as container:
             frame = next(container.decode(video=0))
         if fault := _fault_of_sample(movie, sample, frame):
             return fault

@@ -13,10 +13,10 @@ from stream.message import CompositedFrame, EndOfStream, Outage, Output, StreamS
 from stream.settings.config import Publisher
 from stream.sinks.error import SinkError
 from stream.sinks.latest import Newest
-from stream.subscriptions import Subscriptions
 from stream.transport import protocol
 from stream.transport.protocol import FrameEncoder, Roster, Stats, Stream
 from stream.transport.sockets import LinkError, Publication
+from stream.transport.subscriptions import Subscriptions
 
 ROSTER_S = 1.0
 """How often the roster is said where nothing changes: a sign of life."""

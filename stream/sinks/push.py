@@ -24,14 +24,14 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
 from stream.media.address import advice, redact, scheme
+from stream.media.opening import FAILURES, reason
 from stream.media.planes import frame_of
 from stream.media.srt import Sender, missing, relayed
 from stream.message import CompositedFrame, Output, Pixels
 from stream.settings.config import Push
 from stream.sinks.error import SinkError
-from stream.sinks.movie import FAILURES, KEY_FRAME_NS, fitted
+from stream.sinks.movie import KEY_FRAME_NS, fitted
 from stream.sinks.reconnecting import Reconnecting
-from stream.sources.container import reason
 
 _THREADS = 2
 _HANG_S = 4

@@ -1,105 +1,147 @@
-"""Carries the sound of a file over into its recordings, in step with the pictures."""
+"""Reads the sound of a file, in step with its pictures."""
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-import av
-from av import AudioStream, Packet
-from av.container import InputContainer, OutputContainer
+from av import AudioStream, Packet, VideoStream
+from av.container import InputContainer
+
+from stream.media.opening import FAILURES, open_local
+from stream.media.timeline import JUMP_BACK_NS, nominal_step_ns
 
 log = logging.getLogger(__name__)
 
 NS = Fraction(1, 1_000_000_000)
-ENCODERS = {"opus": "libopus"}
-OPUS_RATE_HZ = 48_000
-FAILURES = (av.FFmpegError, OSError, ValueError)
+_LOOK_AHEAD = 500  # packets of sound that wait for the picture they belong to
 
 
 class Sound:
-    """The first sound track of a file, read as far as the pictures have come; time 0 is the file's start."""
+    """The first sound track of a file, read as far as the pictures have come; time 0 is the file's start.
+
+    Where the file's clock goes back (two parts were joined), the sound moves with the pictures, as
+    `stream.media.timeline` moves them. What cannot be used is counted and told at the end: sound never ends pictures.
+    """
 
     def __init__(self, path: Path, container: InputContainer) -> None:
         self.path = path
         self.stream = container.streams.audio[0]
-        self.origin_ns = 1000 * (container.start_time or 0)
         self._container = container
-        self._packets = container.demux(self.stream)
-        self._ahead: Packet[AudioStream] | None = None
+        video = container.streams.best("video")
+        self._clock = _Clock(video if isinstance(video, VideoStream) else None, 1000 * (container.start_time or 0))
+        self._packets = container.demux([self.stream, *filter(None, [video])])
+        self._read: deque[tuple[Packet[AudioStream], int]] = deque()
+        self._over = False
+        self._lost_ns = 0
 
     @classmethod
     def of(cls, source: str) -> Sound | None:
         """The sound of the file at `source`; None where it is no file, or a silent one."""
-        if not Path(source).is_file():
+        path = Path(source)
+        if not path.is_file():
             return None
         try:
-            container = av.open(source, "r", metadata_errors="replace")
+            container = open_local(path)
         except FAILURES:
             return None
-        if not container.streams.audio:
+        if not container.streams.audio or container.streams.audio[0].codec_context is None:
             container.close()
             return None
-        return cls(Path(source), container)
+        return cls(path, container)
 
     def until(self, pts_ns: int) -> Iterator[tuple[Packet[AudioStream], int]]:
         """The packets, not given before, that begin before `pts_ns`, each with its time."""
-        while (packet := self._ahead or self._next()) is not None:
-            begins_ns = round((packet.pts or 0) * packet.time_base / NS) - self.origin_ns
-            self._ahead = packet
-            if begins_ns >= pts_ns:
-                return
-            self._ahead = None
-            yield packet, begins_ns
+        while (begins_ns := self._next_ns()) is not None and begins_ns < pts_ns:
+            yield self._read.popleft()[0], begins_ns
+
+    def lose(self, packet: Packet[AudioStream]) -> None:
+        """Count a packet of which no use could be made."""
+        self._lost_ns += round((packet.duration or 0) * (packet.time_base or 0) / NS)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, and tell what of it was left out."""
         self._container.close()
+        if self._lost_ns:
+            log.warning("%s: damaged sound was left out: %d ms", self.path, max(1, round(self._lost_ns / 1e6)))
+            self._lost_ns = 0
 
-    def _next(self) -> Packet[AudioStream] | None:
+    def _next_ns(self) -> int | None:
+        """When the next packet begins; None at the end."""
+        while not self._over and not (self._read and self._clock.knows(self._read[0][1])):
+            if len(self._read) >= _LOOK_AHEAD:
+                break
+            self._advance()
+        if not self._read:
+            return None
+        packet, part = self._read[0]
+        return self._clock.place(packet, part)
+
+    def _advance(self) -> None:
         try:
-            packet = next(self._packets, None)
+            packet: Packet[Any] | None = next(self._packets, None)
         except FAILURES as error:
             log.warning("the sound of %s cannot be read any further: %s", self.path, error)
-            return None
-        return packet if packet is not None and packet.size else None
+            packet = None
+        if packet is None:
+            self._over = True
+        elif packet.stream is not self.stream:
+            self._clock.see(packet)
+        elif packet.size and packet.pts is not None:
+            self._read.append((packet, self._clock.hear(packet)))
 
 
-class SoundTrack:
-    """One recording's track of a `Sound`: copied where its container knows the codec, else encoded anew."""
+class _Clock:
+    """Where the parts of a file stand, told by its pictures: a new part begins where times go back.
 
-    def __init__(self, sound: Sound, container: OutputContainer, codecs: tuple[str, ...]) -> None:
-        self._sound = sound
-        self._container = container
-        self._copied = sound.stream.codec_context.codec.canonical_name in codecs
-        self._stream: AudioStream
-        if self._copied:
-            self._stream = container.add_stream_from_template(sound.stream)
-        else:
-            encoder = ENCODERS.get(codecs[0], codecs[0])
-            rate = OPUS_RATE_HZ if codecs[0] == "opus" else sound.stream.rate
-            self._stream = cast(AudioStream, container.add_stream(encoder, rate=rate))
-            self._stream.layout = "mono" if sound.stream.channels == 1 else "stereo"
+    Sound of a part may be read before its first picture, and after the first one of the next.
+    """
 
-    def write(self, from_ns: int, until_ns: int) -> None:
-        """Append what sounds before `until_ns`; the recording begins at `from_ns`, what is earlier is left out."""
-        for packet, begins_ns in self._sound.until(until_ns):
-            if begins_ns < from_ns or packet.pts is None:
-                continue
-            shift = round((from_ns + self._sound.origin_ns) * NS / packet.time_base)
-            packet.pts -= shift
-            packet.dts = packet.pts
-            if self._copied:
-                packet.stream = self._stream
-                self._container.mux(packet)
-            else:
-                for frame in self._sound.stream.decode(packet):
-                    self._container.mux(self._stream.encode(frame))
+    def __init__(self, video: VideoStream | None, origin_ns: int) -> None:
+        self._step_ns = nominal_step_ns(video.guessed_rate if video else None)
+        self._offsets_ns = [-origin_ns]
+        self._seen_ns: int | None = None  # the last picture read, as it stands in the file
+        self._shown_ns: int | None = None  # the latest picture of this part
+        self._part = 0  # of the sound
+        self._heard_ns: int | None = None
+        self._sounded_ns = 0  # where the sound of the part before ended
 
-    def flush(self) -> None:
-        """Append what the encoder still holds."""
-        if not self._copied:
-            self._container.mux(self._stream.encode(None))
+    def see(self, packet: Packet[VideoStream]) -> None:
+        """Take note of a picture."""
+        pts_ns, order_ns = _ns(packet, packet.pts), _ns(packet, packet.dts if packet.dts is not None else packet.pts)
+        if pts_ns is None or order_ns is None:
+            return
+        if self._seen_ns is not None and self._shown_ns is not None and order_ns < self._seen_ns - JUMP_BACK_NS:
+            self._offsets_ns.append(self._shown_ns + self._offsets_ns[-1] + self._step_ns - pts_ns)
+            self._shown_ns = pts_ns
+        self._seen_ns = order_ns
+        self._shown_ns = pts_ns if self._shown_ns is None else max(pts_ns, self._shown_ns)
+
+    def hear(self, packet: Packet[AudioStream]) -> int:
+        """The part that a packet of sound belongs to."""
+        begins_ns = _ns(packet, packet.pts) or 0
+        if self._heard_ns is not None and begins_ns < self._heard_ns - JUMP_BACK_NS:
+            self._part += 1
+        self._heard_ns = begins_ns
+        return self._part
+
+    def knows(self, part: int) -> bool:
+        """Whether it is known where a part stands."""
+        return part < len(self._offsets_ns)
+
+    def place(self, packet: Packet[AudioStream], part: int) -> int:
+        """When a packet of sound begins; one whose part has no pictures goes on after the sound before."""
+        begins_ns = _ns(packet, packet.pts) or 0
+        while not self.knows(part):
+            self._offsets_ns.append(self._sounded_ns - begins_ns)
+        placed_ns = begins_ns + self._offsets_ns[part]
+        self._sounded_ns = placed_ns + (_ns(packet, packet.duration) or 0)
+        return placed_ns
+
+
+def _ns(packet: Packet[Any], ticks: int | None) -> int | None:
+    return None if ticks is None or packet.time_base is None else round(ticks * packet.time_base / NS)

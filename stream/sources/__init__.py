@@ -12,7 +12,7 @@ whoever reads it opens it anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from stream.media.address import local_path, redact, scheme
@@ -62,20 +62,21 @@ def mode_of(camera: Camera) -> Mode:
     return "file" if ends else "live"
 
 
-def open_source(camera: Camera) -> PictureSource:
+def open_source(camera: Camera, heard: Callable[[], None] = lambda: None) -> PictureSource:
     """Open what `camera.source` names; raise `SourceError` saying what is wrong with which input.
 
     What is played `live` without coming in real time is paced by its timestamps, and `mirror` is
-    applied, whatever the source is.
+    applied, whatever the source is. `heard` is called whenever a network stream sends something, also while that
+    makes no picture.
     """
     from stream.sources.presentation import Presented
 
-    source = _opened(camera)
+    source = _opened(camera, heard)
     in_time = (camera.mode or source.mode) == "file" or source.realtime
     return source if in_time and not camera.mirror else Presented(source, camera)
 
 
-def _opened(camera: Camera) -> PictureSource:
+def _opened(camera: Camera, heard: Callable[[], None]) -> PictureSource:
     if (path := local_path(camera.source)) is not None:
         from stream.sources.file import open_file
         from stream.sources.images import is_photo, open_images
@@ -93,4 +94,4 @@ def _opened(camera: Camera) -> PictureSource:
         case _:
             from stream.sources.network import open_network
 
-            return open_network(camera)
+            return open_network(camera, heard)

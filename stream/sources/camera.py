@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import av
 from av.device import enumerate_input_devices
 
+from stream.media.opening import FAILURES, reason
 from stream.settings.config import Camera
-from stream.sources.container import FAILURES, ContainerSource, reason
+from stream.sources.container import ContainerSource
 from stream.sources.error import SourceError
 
 COMPRESSED = frozenset({"mjpeg", "h264", "hevc"})

@@ -12,7 +12,7 @@ from av import VideoStream
 from av.container import InputContainer
 
 from stream.bounds import MAX_PIXELS, MAX_SIDE_PX
-from stream.media.address import tells
+from stream.media.opening import FAILURES, reason
 from stream.message import Mode, Picture
 from stream.sources.decoder import Clock, Decoder
 from stream.sources.error import SourceError
@@ -24,18 +24,10 @@ TIMELESS = {"mpjpeg", "mjpeg", "h264", "hevc", "m4v"}
 DECODING_ORDER = {"avi"}
 """Formats whose times are those at which pictures are decoded, though some are shown later than others."""
 POLL_S = 0.005
+KEY_PATIENCE_NS = 2_500_000_000
+"""A live stream without a key frame for so long is told to wait for one."""
 PATIENCE_NS = 10_000_000_000
 """A live stream that sends packets but no picture that can be decoded is given up after this."""
-
-
-FAILURES = (av.FFmpegError, OSError, ValueError)
-"""What PyAV raises when an input is not what it should be; its own errors are not all `OSError`."""
-
-
-def reason(error: Exception, address: str = "") -> str:
-    """What went wrong with `address`, without its secrets: FFmpeg's word for the number of an error, if any."""
-    words: str = getattr(error, "strerror", None) or str(error)
-    return type(error).__name__ if not words or tells(words, address) else words
 
 
 def video_stream(container: InputContainer, address: str) -> VideoStream:
@@ -66,7 +58,7 @@ class ContainerSource:
     `mode` says how its failures are met: a file plays as far as it goes and says so in the log, a live
     stream that fails or falls silent raises `SourceError`, so that it can be opened anew. `close` from
     another thread takes effect when the read under way returns: within the container's read timeout.
-    `release` lets go of what the container reads from, after the container.
+    `release` lets go of what the container reads from, after the container. `heard` is called for every packet.
     """
 
     def __init__(
@@ -75,13 +67,16 @@ class ContainerSource:
         address: str,
         mode: Mode,
         realtime: bool,
+        *,
         release: Callable[[], None] = lambda: None,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
         self.address = address
         self.mode: Mode = mode
         self.realtime = realtime
         self._container = container
         self._release = release
+        self._heard = heard
         try:
             stream = video_stream(container, address)
         except SourceError:
@@ -97,6 +92,8 @@ class ContainerSource:
         self._reading = threading.Lock()
         self._closed = False
         self._packets_read = 0
+        self._opened_ns = time.monotonic_ns()
+        self._told_waiting = False
 
     @property
     def skipped(self) -> int:
@@ -112,11 +109,20 @@ class ContainerSource:
             now_ns = time.monotonic_ns()
             if pictures:
                 patient_until_ns = now_ns + PATIENCE_NS
+            elif self._decoder.awaits_key:  # some cameras send one every half a minute
+                patient_until_ns = now_ns + PATIENCE_NS
+                self._say_that_it_waits(now_ns)
             elif self.mode == "live" and now_ns > patient_until_ns:
                 raise SourceError(f"{self.address} sends data, but no picture that can be decoded")
         if not self._closed:
             self._judge_end(count)
         self.close()
+
+    def _say_that_it_waits(self, now_ns: int) -> None:
+        if self._told_waiting or now_ns < self._opened_ns + KEY_PATIENCE_NS:
+            return
+        self._told_waiting = True
+        log.warning("%s waits for a key frame", self.address)
 
     def close(self) -> None:
         """Let go of the input; a read under way in another thread is left to finish first."""
@@ -155,6 +161,7 @@ class ContainerSource:
             if (patience_s := self._container.read_timeout) and time.monotonic_ns() - started_ns > patience_s * 1e9:
                 raise self._silence()  # FFmpeg gives out what its parser still held before it fails
             self._packets_read += packet.size > 0
+            self._heard()
             return list(self._decoder.decode(packet, time.monotonic_ns()))
 
     def _silence(self) -> SourceError:

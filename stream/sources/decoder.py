@@ -12,24 +12,21 @@ import av
 from av import Packet, VideoFrame, VideoStream
 from av.filter import Graph
 
-from stream.bounds import MAX_PIXELS
+from stream.media.opening import BOUNDS
+from stream.media.orientation import frame_matrix, stream_matrix
 from stream.media.pixels import FAST, SQUARE, Converter
+from stream.media.timeline import JUMP_AHEAD_NS, Timeline, nominal_step_ns
 from stream.message import Mode, Picture, Pixels
-from stream.sources.orientation import frame_matrix, stream_matrix
-from stream.sources.timeline import JUMP_AHEAD_NS, Timeline
 
 Clock = Literal["stream", "arrival", "order"]
 """Whether a picture's time is what its stream says, when it came, or, where the container knows only the order in
 which packets are decoded, the first of their times that is left."""
-BOUNDS = {"max_pixels": str(MAX_PIXELS)}
-"""Given to whatever opens or decodes: FFmpeg then refuses a larger picture before it takes memory for it."""
 LENIENT = frozenset({"mjpeg", "png"})
 """Decoders that fill with grey what a picture cut short lacks, unless they are told not to."""
 STRICT = {"err_detect": "explode"}
 MAX_THREADS = 4
 REMEMBERED_ARRIVALS = 64
 """How many packets back the arrival of a picture is looked for; decoders hold fewer than 20."""
-DEFAULT_RATE_HZ = 25
 
 
 class Decoder:
@@ -53,13 +50,18 @@ class Decoder:
         self._origin_ns = origin_ns
         self._convert = Converter(FAST)
         self._look = _Look(stream)
-        step_ns = round(1_000_000_000 / (stream.guessed_rate or DEFAULT_RATE_HZ))
+        step_ns = nominal_step_ns(stream.guessed_rate)
         self._timeline = Timeline(step_ns, JUMP_AHEAD_NS if mode == "live" else None)
         self._deinterlacer: _Deinterlacer | None = None
         self._arrivals: dict[int | None, int] = {}
         self._due_ns: list[int] = []
         self._awaits_key = mode == "live"
         self.skipped = 0
+
+    @property
+    def awaits_key(self) -> bool:
+        """Whether a live stream has sent no key frame yet, so that none of its pictures can be shown."""
+        return self._awaits_key
 
     def decode(self, packet: Packet[VideoStream], captured_ns: int) -> Iterator[Picture]:
         """The pictures that `packet`, which arrived at `captured_ns`, completes; an empty one flushes."""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
-from av.container import InputContainer
-
 from stream.media.address import readable, redact
-from stream.sources.container import FAILURES, ContainerSource, reason
-from stream.sources.decoder import BOUNDS
+from stream.media.opening import FAILURES, open_local, reason
+from stream.sources.container import ContainerSource
 from stream.sources.error import SourceError
 
 
@@ -25,9 +22,3 @@ def open_file(path: Path) -> ContainerSource:
     except FAILURES as error:
         raise SourceError(f"{address} cannot be read as a video: {reason(error)}") from None
     return ContainerSource(container, address, mode="file", realtime=False)
-
-
-def open_local(path: Path) -> InputContainer:
-    """What FFmpeg makes of `path`: no part of a name is taken for a protocol, of one that exists none for a pattern."""
-    options = BOUNDS | ({"pattern_type": "none"} if path.exists() else {})
-    return av.open(f"file:{path}", "r", options=options, metadata_errors="replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -10,18 +11,18 @@ import av
 from av.container import InputContainer
 
 from stream.media.address import advice, redact, scheme
+from stream.media.opening import BOUNDS, FAILURES, reason
 from stream.media.srt import Receiver, missing, relayed
 from stream.settings.config import Camera
-from stream.sources.container import FAILURES, ContainerSource, reason
-from stream.sources.decoder import BOUNDS
+from stream.sources.container import ContainerSource
 from stream.sources.error import SourceError
 
 HLS_STALL_MS = 15_000.0
 """HLS comes in segments of several seconds, so its silence means something only after longer."""
 
 
-def open_network(camera: Camera) -> ContainerSource:
-    """Open a URL; a server that is absent or silent is given up after `stall_ms`.
+def open_network(camera: Camera, heard: Callable[[], None] = lambda: None) -> ContainerSource:
+    """Open a URL; a server that is absent or silent is given up after `stall_ms`, `heard` is called when it is not.
 
     A recording served over HTTP (one with a length) and HLS do not come in real time.
     """
@@ -43,11 +44,14 @@ def open_network(camera: Camera) -> ContainerSource:
             f"{address} cannot be opened: {reason(error, camera.source)}{advice(camera.source)}"
         ) from None
     recorded = scheme(camera.source) in ("http", "https", "ftp", "sftp") and bool(container.duration)
-    return ContainerSource(container, address, camera.mode or "live", not (recorded or segmented), release)
+    mode, realtime = camera.mode or "live", not (recorded or segmented)
+    return ContainerSource(container, address, mode, realtime, release=release, heard=heard)
 
 
 def _opened(camera: Camera, silence_s: float) -> tuple[InputContainer, Callable[[], None]]:
     """What FFmpeg reads, and what is to be called when it has been read."""
+    if scheme(camera.source) in ("http", "https"):
+        return _over_http(camera, silence_s), lambda: None
     if not relayed(camera.source):
         return _container(camera.source, camera, silence_s), lambda: None
     if lack := missing():
@@ -60,10 +64,24 @@ def _opened(camera: Camera, silence_s: float) -> tuple[InputContainer, Callable[
         raise
 
 
-def _container(address: str, camera: Camera, silence_s: float) -> InputContainer:
+def _over_http(camera: Camera, silence_s: float) -> InputContainer:
+    """What a web server sends; MJPEG that does not begin with its boundary is searched for pictures, as browsers do."""
+    try:
+        return _container(camera.source, camera, silence_s)
+    except av.error.InvalidDataError as error:
+        with contextlib.suppress(*FAILURES):
+            bare = _container(camera.source, camera, silence_s, "mjpeg")
+            if bare.streams.video and bare.streams.video[0].width:
+                return bare
+            bare.close()
+        raise error from None
+
+
+def _container(address: str, camera: Camera, silence_s: float, form: str | None = None) -> InputContainer:
     return av.open(
         address,
         "r",
+        format=form,
         options=protocol_options(camera, silence_s),
         timeout=(silence_s, silence_s),
         metadata_errors="replace",

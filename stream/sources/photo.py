@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from av import Packet, VideoFrame, VideoStream
 from av.container import InputContainer
 from av.stream import Disposition
 
 from stream.media.address import readable
+from stream.media.opening import BOUNDS, FAILURES, open_local, reason
+from stream.media.orientation import photo_matrix, stream_matrix
 from stream.media.pixels import EXACT, Converter
 from stream.message import Pixels
-from stream.sources.container import FAILURES, reason, video_stream
-from stream.sources.decoder import BOUNDS, LENIENT, STRICT
+from stream.sources.container import video_stream
+from stream.sources.decoder import LENIENT, STRICT
 from stream.sources.error import SourceError
-from stream.sources.file import open_local
-from stream.sources.orientation import photo_matrix, stream_matrix
 
 _PNG_SIGNATURE_BYTES = 8
 _PNG_FRAME_BYTES = 12  # length, name and checksum of a chunk
@@ -70,7 +71,7 @@ def _bared(packet: Packet[VideoStream], codec: str) -> Iterator[Packet[VideoStre
     bare = {"png": bare_png, "mjpeg": bare_jpeg}.get(codec)
     if bare is not None and packet.size:
         for exif in (True, False):
-            yield Packet(bare(bytes(packet), exif=exif))
+            yield cast("Packet[VideoStream]", Packet(bare(bytes(packet), exif=exif)))
 
 
 def bare_png(content: bytes, *, exif: bool) -> bytes:

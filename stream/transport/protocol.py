@@ -16,13 +16,13 @@ import msgspec
 import numpy as np
 
 from clothseg.labels import PALETTE
-from stream import bounds, untrusted_json
+from stream import bounds
 from stream.bounds import MAX_PIXELS, MAX_SIDE_PX, MessageError
 from stream.message import CompositedFrame, Mode, Pixels, with_alpha
 from stream.stage import StreamError
-from stream.transport import codec
+from stream.transport import codec, untrusted_json
 from stream.transport.codec import Buffer, CodecError, Encoding
-from stream.untrusted_json import UntrustedJsonError
+from stream.transport.untrusted_json import UntrustedJsonError
 
 VERSION = 1
 MAX_HEADER_BYTES = 65_536

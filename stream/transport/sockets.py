@@ -20,12 +20,12 @@ from types import MappingProxyType
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from stream import bounds, keys, message, private_folder
-from stream.connections import MAX_CONNECTIONS, Connections, Limit
-from stream.keys import Allowed, Role
+from stream import bounds, message
 from stream.stage import StreamError
-from stream.transport import wire
+from stream.transport import keys, private_folder, wire
 from stream.transport.codec import Buffer
+from stream.transport.connections import MAX_CONNECTIONS, Connections, Limit
+from stream.transport.keys import Allowed, Role
 
 _LINGER_MS = 1000
 _PATIENCE_MS = 10_000  # a message is not taken for so long only where it never will be

@@ -14,11 +14,11 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import numpy as np
 
-from stream import bounds, message, untrusted_json
+from stream import bounds, message
 from stream.stage import StreamError
-from stream.transport import codec
+from stream.transport import codec, untrusted_json
 from stream.transport.codec import Buffer
-from stream.untrusted_json import UntrustedJsonError
+from stream.transport.untrusted_json import UntrustedJsonError
 
 VERSION = 1
 MAX_HEADER_BYTES = 65_536

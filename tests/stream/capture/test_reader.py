@@ -44,7 +44,7 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Script | SourceEr
     def scripted(script: list[Script | SourceError]) -> Reading:
         openings = iter(script)
 
-        def open_source(_: Camera) -> Script:
+        def open_source(_camera: Camera, _heard: object) -> Script:
             opening = next(openings, SourceError("nothing more"))
             if isinstance(opening, SourceError):
                 raise opening
@@ -108,7 +108,7 @@ def test_a_mistake_in_a_source_ends_the_camera_with_its_name(
 ) -> None:
     take = reading([])
 
-    def broken(_: Camera) -> Script:
+    def broken(_camera: Camera, _heard: object) -> Script:
         raise ZeroDivisionError("a mistake")
 
     monkeypatch.setattr(reader, "open_source", broken)

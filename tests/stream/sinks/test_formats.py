@@ -203,6 +203,13 @@ class TestProof:
         with pytest.raises(SinkError, match=r"it is 2\.360 s long in place of 2\.400 s"):
             prove(movie)
 
+    def test_another_length_told_to_players_is_found(self, tmp_path: Path, make_frame: Any) -> None:
+        movie = self.movie(tmp_path / "clip.mkv", make_frame)
+        movie.end_tick += 140
+        movie.latest_end_tick += 140
+        with pytest.raises(SinkError, match=r"players are told 2\.400 s in place of 2\.540 s"):
+            prove(movie)
+
     def test_a_file_cut_short_is_found(self, tmp_path: Path, make_frame: Any) -> None:
         movie = self.movie(tmp_path / "clip.mkv", make_frame)
         movie.path.write_bytes(movie.path.read_bytes()[: movie.path.stat().st_size // 2])

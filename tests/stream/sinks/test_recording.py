@@ -18,6 +18,7 @@ from stream.message import EndOfStream, Outage, Pixels, StreamStart
 from stream.settings.config import Camera, Recording
 from stream.sinks import SinkError, check, open_sink
 from stream.sources import open_source
+from tests.cases import CASES
 
 MS = 1_000_000
 
@@ -162,6 +163,34 @@ def test_a_new_epoch_whose_clock_starts_lower_goes_on_after_the_last_frame(tmp_p
     assert times_ms(record(tmp_path / "clip.mp4", first + second)) == [0, 40, 80, 81, 121, 161]
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".webm", ".mkv"])
+@pytest.mark.parametrize("pictures_between", [1, 13, 30])
+def test_a_recording_is_as_long_as_what_was_seen_after_any_number_of_reconnects(
+    tmp_path: Path, make_frame: Any, ending: str, pictures_between: int
+) -> None:
+    items: list[Any] = [StreamStart("cam", 0, 0, "live", "rtsp://cam", rate_hz=25)]
+    time_ms = 0
+    for epoch in range(4):
+        for _ in range(pictures_between):
+            items.append(make_frame(len(items), time_ms * MS, epoch=epoch))
+            time_ms += 40
+        time_ms += 2000
+    items.append(EndOfStream("cam", len(items) - 2))
+    path = record(tmp_path / f"clip{ending}", items)
+    with av.open(str(path)) as container:
+        assert container.duration is not None
+        assert container.duration / 1000 == pytest.approx(time_ms - 2000, abs=1)
+    assert times_ms(path)[-1] == time_ms - 2040
+
+
+@pytest.mark.parametrize("name", ["rec-10:30.mp4", "http:a.mkv", "100% [a] {b}.webm", "50%d.mp4", "take:%d.png"])
+def test_any_name_is_a_file(tmp_path: Path, make_frame: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    record(Path(name), [make_frame(0, 0), make_frame(1, 40 * MS), EndOfStream("cam", 1)])
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".png"] == [name] * (not name.endswith(".png"))
+    assert len(list(tmp_path.glob("take:%d-*.png"))) == 2 * name.endswith(".png")
+
+
 def test_each_camera_has_its_own_file(tmp_path: Path, make_frame: Any) -> None:
     frames = [make_frame(i, i * 40 * MS, camera=c) for i in range(3) for c in ("left", "right")]
     record(tmp_path / "deep" / "{camera}.mp4", frames, ("left", "right"))
@@ -220,6 +249,30 @@ def test_a_recording_plays_up_to_the_last_two_seconds_after_kill_9(tmp_path: Pat
     assert process.stdout
     written = -1
     while written < 160:  # 6.4 s of video
+        written = int(process.stdout.readline())
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    times = times_ms(path)
+    assert times == list(range(0, 40 * len(times), 40))
+    assert times[-1] >= 40 * written - 2000
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".webm"])
+def test_so_does_one_with_sound_that_is_encoded_and_ends_early(tmp_path: Path, ending: str) -> None:
+    """The header waits for the encoder's first packets; it must not wait for sound that never comes."""
+    path = tmp_path / f"killed{ending}"
+    begins = f'sink.write(StreamStart("cam", 0, 0, "file", {str(CASES / "pcm16k.mov")!r}, rate_hz=25))\nnoise ='
+    program = RECORD_UNTIL_KILLED.replace("noise =", begins, 1).replace("Picture\n", "Picture, StreamStart\n", 1)
+    program = program.replace(
+        "Recording(path=Path(sys.argv[1]))", "Recording(path=Path(sys.argv[1]), shows='composite')"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+    )
+    assert process.stdout
+    written = -1
+    while written < 160:
         written = int(process.stdout.readline())
     process.kill()
     process.wait()

@@ -18,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import psutil
@@ -184,6 +185,31 @@ class Mjpeg(QuietHandler):
             pass
 
 
+class WithoutFirstBoundary(QuietHandler):
+    """What some firmware of ESP32 cameras does: the boundary follows each picture."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace;boundary=picture")
+        self.end_headers()
+        picture = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+        head = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n".encode()
+        pace = threading.Event()
+        with contextlib.suppress(OSError):
+            while not pace.wait(0.02):
+                self.wfile.write(head + picture + b"\r\n--picture\r\n")
+
+
+class NoPicture(QuietHandler):
+    """A page of words."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<html>" + b"no picture here " * 1000)
+
+
 @pytest.fixture
 def serve_http() -> Iterator[Callable[[Any], str]]:
     servers: list[http.server.ThreadingHTTPServer] = []
@@ -208,6 +234,69 @@ def test_a_camera_that_sends_mjpeg_without_times_is_timed_by_arrival(serve_http:
     source.close()
     for earlier, later in pairwise(taken[10:]):
         assert later.pts_ns - earlier.pts_ns == max(later.captured_ns - earlier.captured_ns, 1_000_000)
+
+
+def test_mjpeg_without_its_first_boundary_plays(serve_http: Callable[[Any], str]) -> None:
+    source = open_source(Camera(source=f"{serve_http(WithoutFirstBoundary)}/stream"))
+    pictures = list(itertools.islice(source, 10))
+    source.close()
+    assert all(abs(int(picture.pixels.mean()) - 90) < 3 for picture in pictures)
+    assert all(later.pts_ns > earlier.pts_ns for earlier, later in pairwise(pictures))
+
+
+def test_a_page_without_a_picture_is_a_sentence(serve_http: Callable[[Any], str]) -> None:
+    with pytest.raises(SourceError, match=r"cannot be opened: (Invalid data found|Input/output error)"):
+        open_source(Camera(source=f"{serve_http(NoPicture)}/page", stall_ms=1000))
+
+
+class Endless(QuietHandler):
+    """MPEG-TS entered in the middle of a group of pictures, whose next key frame comes only when `key` is set."""
+
+    content, rest, key = b"", b"", threading.Event()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "video/mp2t")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for at in range(0, len(self.content), 188 * 3):
+                self.wfile.write(self.content[at : at + 188 * 3])
+                if not self.key.wait(0.01):
+                    continue
+            self.key.wait()
+            self.wfile.write(self.rest)
+
+
+def test_a_stream_whose_key_frame_is_late_is_waited_for_and_told(
+    serve_http: Callable[[Any], str], make_clip: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("stream.sources.container.KEY_PATIENCE_NS", 0)
+    monkeypatch.setattr("stream.sources.container.PATIENCE_NS", 0)
+    options = {"g": "100", "keyint_min": "100", "bf": "0", "sc_threshold": "0"}
+    path = make_clip("long.ts", options=options, times_ms=range(0, 8000, 40))
+    with av.open(str(path)) as container:
+        keys = [p.pos for p in container.demux(video=0) if p.is_keyframe and p.pos is not None]
+        second = [p.pos for p in container.demux(video=0) if p.pos is not None]
+    content = path.read_bytes()
+    assert len(keys) == 2, second
+    tables, begin = content[: 188 * 3], content.index(b"G", keys[0] + 188 * 40)
+    begin -= begin % 188
+    monkeypatch.setattr(Endless, "content", tables + content[begin : keys[1]])
+    monkeypatch.setattr(Endless, "rest", content[keys[1] :])
+    monkeypatch.setattr(Endless, "key", threading.Event())
+    heard: list[int] = []
+
+    def hear() -> None:
+        heard.append(len(heard))
+        if len(heard) == 20:
+            Endless.key.set()
+
+    source = open_source(Camera(source=f"{serve_http(Endless)}/live.ts"), hear)
+    picture = next(iter(source))
+    source.close()
+    assert len(heard) > 20
+    assert picture.pixels[:10, :10].reshape(-1, 3).mean(axis=0) == pytest.approx((200, 60, 40), abs=12)
+    assert caplog.text.count("waits for a key frame") == 1
 
 
 def test_a_recording_on_a_web_server_is_live_unless_it_is_asked_for_as_a_file(

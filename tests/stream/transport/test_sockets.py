@@ -16,9 +16,9 @@ import pytest
 import zmq
 
 from stream import connections
-from stream.connections import Limit
 from stream.message import Done, Frame, Lost, Next, Ready, SegmentedFrame
 from stream.transport import sockets
+from stream.transport.connections import Limit
 from stream.transport.sockets import (
     Desk,
     Hub,

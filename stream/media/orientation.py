@@ -12,12 +12,10 @@ import io
 import math
 import struct
 from fractions import Fraction
-from typing import cast
 
 import av
 from av import VideoFrame, VideoStream
 from av.codec import CodecContext
-from av.video.codeccontext import VideoCodecContext
 
 Matrix = tuple[int, int, int, int]
 """The 2×2 part `(a, b, c, d)` of a display matrix: a stored point (x, y) is shown at (a·x + c·y, b·x + d·y)."""
@@ -71,7 +69,7 @@ def photo_matrix(frame: VideoFrame, of_stream: Matrix) -> Matrix:
 
 def _png(frame: VideoFrame) -> bytes:
     """A PNG of one pixel with the EXIF of `frame`."""
-    encoder = cast(VideoCodecContext, CodecContext.create("png", "w"))
+    encoder = CodecContext.create("png", "w")
     encoder.width = encoder.height = 1
     encoder.pix_fmt, encoder.time_base = "rgb24", Fraction(1)
     pixel = frame.reformat(width=1, height=1, format="rgb24")

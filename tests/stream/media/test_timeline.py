@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.sources.timeline import LEAST_STEP_NS, Timeline
+from stream.media.timeline import LEAST_STEP_NS, Timeline
 
 STEP = 40_000_000
 MS = 1_000_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stream import keys
+from stream.transport import keys
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stream import private_folder
+from stream.transport import private_folder
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def _place(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("t")))
 
 
-OWNER = "import sys, tempfile; tempfile.tempdir = sys.argv[1]; from stream import private_folder; " \
+OWNER = "import sys, tempfile; tempfile.tempdir = sys.argv[1]; from stream.transport import private_folder; " \
         "print(private_folder.make('dispatch'), flush=True); sys.stdin.read()"  # fmt: skip
 
 

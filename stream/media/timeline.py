@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 LEAST_STEP_NS = 1_000_000
 """Between two pictures that claim the same moment."""
 JUMP_BACK_NS = 500_000_000
 """Further back than this is a new clock (a looped or spliced stream), not a disordered picture."""
 JUMP_AHEAD_NS = 10_000_000_000
 """Further ahead than this in a live stream is a new clock as well."""
+
+DEFAULT_RATE_HZ = 25
+
+
+def nominal_step_ns(rate_hz: Fraction | None) -> int:
+    """The gap between two pictures of a stream that says its rate, or does not."""
+    return round(1_000_000_000 / (rate_hz or DEFAULT_RATE_HZ))
 
 
 class Timeline:

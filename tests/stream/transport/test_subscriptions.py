@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.subscriptions import MAX_EARLY, MAX_TOPICS, Subscriptions
 from stream.transport import protocol
 from stream.transport.protocol import Topic
+from stream.transport.subscriptions import MAX_EARLY, MAX_TOPICS, Subscriptions
 
 PARTS = Topic("front", ("parts",), "raw")
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream import untrusted_json
-from stream.untrusted_json import MAX_DEPTH, UntrustedJsonError
+from stream.transport import untrusted_json
+from stream.transport.untrusted_json import MAX_DEPTH, UntrustedJsonError
 
 BOUND = 65_536
 

@@ -1,0 +1,28 @@
+"""How FFmpeg is asked to open a file, and what is said where it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+
+from stream.bounds import MAX_PIXELS
+from stream.media.address import tells
+
+BOUNDS = {"max_pixels": str(MAX_PIXELS)}
+"""Given to whatever opens or decodes: FFmpeg then refuses a larger picture before it takes memory for it."""
+FAILURES = (av.FFmpegError, OSError, ValueError)
+"""What PyAV raises when an input or output is not what it should be; its own errors are not all `OSError`."""
+
+
+def open_local(path: Path) -> InputContainer:
+    """What FFmpeg makes of `path`: no part of a name is taken for a protocol, of one that exists none for a pattern."""
+    options = BOUNDS | ({"pattern_type": "none"} if path.exists() else {})
+    return av.open(f"file:{path}", "r", options=options, metadata_errors="replace")
+
+
+def reason(error: Exception, address: str = "") -> str:
+    """What went wrong with `address`, without its secrets: FFmpeg's word for the number of an error, if any."""
+    words: str = getattr(error, "strerror", None) or str(error)
+    return type(error).__name__ if not words or tells(words, address) else words
