@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import psutil
@@ -28,6 +28,22 @@ def held(processes: Iterable[psutil.Process]) -> Held:
         except psutil.Error:
             continue
     return Held(memory, descriptors, threads)
+
+
+def by_name(processes: Iterable[psutil.Process]) -> dict[str, float]:
+    """Megabytes that each holds alone, by its title."""
+    sizes = {}
+    for process in processes:
+        try:
+            sizes[" ".join(process.cmdline()).strip()] = held([process]).memory_mb
+        except psutil.Error:
+            continue
+    return sizes
+
+
+def compared(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    """How far each has grown, in words."""
+    return ", ".join(f"{name} {after[name] - before.get(name, 0.0):+.0f} MB" for name in after)
 
 
 def alive(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
