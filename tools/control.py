@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from stream.composite import control
 from stream.composite.control import Controller, Request
-from stream.settings import config
 from stream.settings.config import ConfigError
 from stream.stage import StreamError
 
@@ -47,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--endpoint", default=config.Control().bind, help="the stream's control.bind (%(default)s)")
+    parser.add_argument("--endpoint", help="the stream's control.bind (default: that of your run with control: {})")
     parser.add_argument("--timeout-ms", type=int, default=5000, help="how long to wait for a reply (%(default)s)")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("status", help="how every camera stands, and what is shown of it")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,8 @@ def make_keys(folder: Path, hosts: Mapping[str, Sequence[str]]) -> None:
     the server's pair too; later only hosts are added.
     """
     unknown = [role for roles in hosts.values() for role in roles if role not in ROLES]
-    if unknown or not all(hosts.values()) or SERVER in hosts:
+    named = all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", host) and host != SERVER for host in hosts)
+    if unknown or not named or not all(hosts.values()):
         raise ValueError(f"expected HOST=ROLE[,ROLE …] with roles of {', '.join(ROLES)}, got {', '.join(unknown)}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = folder / SERVER
@@ -40,10 +42,10 @@ def make_keys(folder: Path, hosts: Mapping[str, Sequence[str]]) -> None:
         _make_pair(server, SERVER)
         _make_pair(server, HOST)  # where something is bound, something connects too
         (server / "allowed").mkdir(mode=0o700)
-        for role in ROLES:
-            (server / "allowed" / role).mkdir(mode=0o700)
-        for role in ("reader", "worker", "composite"):
-            _copy(server / f"{HOST}.key", server / "allowed" / role / f"{SERVER}.key")
+        for each in ROLES:
+            (server / "allowed" / each).mkdir(mode=0o700)
+        for stage in ("reader", "worker", "composite"):
+            _copy(server / f"{HOST}.key", server / "allowed" / stage / f"{SERVER}.key")
     for host, roles in hosts.items():
         _make_pair(folder / host, HOST)
         _copy(server / f"{SERVER}.key", folder / host / f"{SERVER}.key")

@@ -1,11 +1,13 @@
 """Reads the pictures that effects show: PNG or JPEG, sizes bounded before memory is taken."""
 
-import struct
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from clothseg.image_header import MAX_SCANS, read_image_header
+from clothseg.regular import open_regular
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_AREA_PX = 50_000_000
@@ -21,44 +23,40 @@ def read_picture(path: Path, longest_px: int) -> NDArray[np.uint8]:
     Raises EffectError if it is missing, too large, damaged, or neither PNG nor JPEG.
     """
     try:
-        size_bytes = path.stat().st_size
-        if size_bytes > MAX_FILE_BYTES:
-            raise EffectError(f"{path} has {size_bytes} bytes, expected at most {MAX_FILE_BYTES}: make it smaller")
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            if (size_bytes := path.stat().st_size) > MAX_FILE_BYTES:
+                raise EffectError(f"{path} has {size_bytes} bytes, expected at most {MAX_FILE_BYTES}: make it smaller")
+            content = file.read(MAX_FILE_BYTES + 1)  # what a file says of its length is not always true
     except OSError as error:
         raise EffectError(f"cannot read the picture {path}: {error.strerror}") from error
-    size = _size_px(content)
-    if size is None:
-        raise EffectError(f"{path} is neither a PNG nor a JPEG picture: convert it to one of them")
-    if size[0] * size[1] > MAX_AREA_PX:
-        raise EffectError(f"{path} is {size[0]}×{size[1]}, expected at most {MAX_AREA_PX} pixels: make it smaller")
+    return decode_picture(content, str(path), longest_px, MAX_AREA_PX)
+
+
+def decode_picture(content: bytes, name: str, longest_px: int, most_px: int) -> NDArray[np.uint8]:
+    """The picture in a file's `content`, of at most `most_px` pixels, as `read_picture` gives it.
+
+    Raises EffectError, which calls it `name`.
+    """
+    if len(content) > MAX_FILE_BYTES:
+        raise EffectError(f"{name} has over {MAX_FILE_BYTES} bytes, expected at most so many: make it smaller")
+    header = read_image_header(content)
+    if header is None:
+        raise EffectError(f"{name} is neither a PNG nor a JPEG picture: convert it to one of them")
+    if header.width * header.height * max(header.bits, 8) > 8 * most_px:
+        raise EffectError(
+            f"{name} is {header.width}×{header.height}, expected at most {most_px} pixels of 8 bits: make it smaller"
+        )
+    if header.scans > MAX_SCANS:
+        raise EffectError(f"{name} is a JPEG of over {MAX_SCANS} scans: save it anew")
     # only JPEG carries an orientation worth obeying, and only PNG an alpha worth keeping
-    flags = cv2.IMREAD_COLOR if content[:2] == _JPEG else cv2.IMREAD_UNCHANGED
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    flags = cv2.IMREAD_COLOR if header.kind == "jpeg" else cv2.IMREAD_UNCHANGED
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error:
+        picture = None
     if picture is None:
-        raise EffectError(f"{path} is damaged, its pixels cannot be decoded: save it anew")
+        raise EffectError(f"{name} is damaged, its pixels cannot be decoded: save it anew")
     return _shrink(_bgra(picture), longest_px)
-
-
-_JPEG = b"\xff\xd8"
-_PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def _size_px(content: bytes) -> tuple[int, int] | None:
-    """Width and height as the header of a PNG or JPEG file says, before anything is decoded."""
-    if content[:8] == _PNG and len(content) >= 24:
-        width, height = struct.unpack(">II", content[16:24])
-        return width, height
-    if content[:2] != _JPEG:
-        return None
-    at = 2
-    while at + 9 <= len(content) and content[at] == 0xFF:
-        marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame carries the size
-            height, width = struct.unpack(">HH", content[at + 5 : at + 9])
-            return width, height
-        at += 2 + length
-    return None
 
 
 def _bgra(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:

@@ -106,7 +106,10 @@ def fit(
         light = follow_light(before.light if before else None, matte.foreground, matte.foreground[box], garment, pts_ns)
         if light is None:
             continue
-        where, size = _where(track, before.size if before else None, box, view, flat)
+        try:
+            where, size = _where(track, before.size if before else None, box, view, flat)
+        except np.linalg.LinAlgError:  # what is seen of the garment lies on one line
+            continue
         worn, alpha = matte.foreground[box], part_alpha(matte, garment, box)
         lit = _Cloth(flat.cloth[size], where, _shade(worn, light, flat))
         _put_on(painted[box], alpha, worn, lit)

@@ -14,7 +14,9 @@ from clothseg.tryon.fitting import Flat, halvings
 from clothseg.tryon.outline import landmarks, proportion
 from clothseg.tryon.part import Part, covered_mask
 
-_LONGEST_PX = 1024
+GARMENT_PX = 1024
+"""The longer side of the picture that a garment is cut from."""
+_SMALLEST_PX = 16  # the shorter side of a picture in which a garment can be seen
 _OUTLINE_PX = 256  # the longer side of the mask in which the flat garment's landmarks are looked for
 
 
@@ -63,11 +65,18 @@ def open_garment(settings: GarmentPhoto, cut_out: CutOut) -> Flat:
 
     Raises EffectError if the picture cannot be read or shows no garment.
     """
-    picture = read_picture(settings.image, _LONGEST_PX)
-    colour, alpha = np.ascontiguousarray(picture[:, :, :3]), picture[:, :, 3]
+    picture = read_picture(settings.image, GARMENT_PX)
+    colour = np.ascontiguousarray(picture[:, :, :3])
+    return lay_flat(colour, garment_alpha(picture, cut_out), settings.part, settings.image)
+
+
+def garment_alpha(picture: NDArray[np.uint8], cut_out: CutOut) -> NDArray[np.uint8]:
+    """How much of each pixel of `picture` (H, W, 4) BGRA is its garment, (H, W) uint8: by its own alpha, or by
+    `cut_out` where that hides nothing."""
+    alpha = picture[:, :, 3]
     if alpha.min() > 127:
-        alpha = cut_out(colour)
-    return lay_flat(colour, _largest(alpha), settings.part, settings.image)
+        alpha = cut_out(np.ascontiguousarray(picture[:, :, :3]))
+    return _largest(alpha)
 
 
 def _largest(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -83,21 +92,21 @@ def _largest(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def lay_flat(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], part: Part, name: Path) -> Flat:
     """`colour` (H, W, 3) uint8 BGR of which `alpha` (H, W) uint8 is the garment; `name` is for the error."""
     scale = _OUTLINE_PX / max(alpha.shape)
-    small = cv2.resize(alpha, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) > 127
-    garment = np.pad(small, 4)  # room around, so that no edge of the picture is taken for a cut
+    size = (max(round(alpha.shape[1] * scale), 1), max(round(alpha.shape[0] * scale), 1))
+    garment = np.pad(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 127, 4)  # room, so that no edge is a cut
     points = landmarks(garment, garment, part, None)
-    if points is None:
+    inside = cv2.erode(np.asarray(alpha > 250, np.uint8), np.ones((3, 3), np.uint8), iterations=2)
+    if points is None or not inside.any() or min(alpha.shape) < _SMALLEST_PX:
         raise EffectError(f"{name} shows no garment: expected the photo of one {part} or a PNG with alpha around it")
     brightness = float(np.median(colour[alpha > 127].max(axis=1)))
     return Flat(
-        part, halvings(_spread(colour, alpha)), (points - 4) / scale, proportion(points, part), max(brightness, 1.0)
+        part, halvings(_spread(colour, inside)), (points - 4) / scale, proportion(points, part), max(brightness, 1.0)
     )
 
 
-def _spread(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`colour` (H, W, 3) as opaque BGRA with the garment's edge continued outwards, for worn garments that
-    reach further."""
-    inside = cv2.erode(np.asarray(alpha > 250, np.uint8), np.ones((3, 3), np.uint8), iterations=2)
+def _spread(colour: NDArray[np.uint8], inside: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """`colour` (H, W, 3) as opaque BGRA with what is `inside` (H, W) the garment's edge continued outwards, for worn
+    garments that reach further."""
     outside = np.asarray(inside == 0, np.uint8)
     _, labels = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     y, x = np.nonzero(inside)

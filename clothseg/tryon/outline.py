@@ -30,6 +30,8 @@ _WIDEST: Final = {"top": (1.06, 1.1, 1.15, 1.18), "dress": (1.06, 1.15, 9.0, 9.0
 _BESIDE_ARM: Final = 1.0  # where the side is taken to be when an arm hides it, in half shoulder widths
 _ARM: Final = 0.07  # how far in from the outline's corner a shoulder's seam is, in widths between the corners
 _UNSEEN: Final = (math.nan, math.nan)
+_NARROWEST_PX: Final = 4  # between the sides of a garment, and
+_SHORTEST_PX: Final = 4  # from its top to its hem: below, nothing can be told apart
 
 
 def landmarks(garment: Mask, person: Mask, part: Part, length: float | None) -> Points | None:
@@ -60,20 +62,24 @@ def proportion(points: Points, part: Part) -> float:
     return float((last[:, 1].mean() - first[:, 1].mean()) / (first[1, 0] - first[0, 0]))
 
 
-def _torso(garment: Mask, person: Mask, part: Part, length: float | None) -> Points:
-    """The landmarks of a top or a dress: (23, 2)."""
+def _torso(garment: Mask, person: Mask, part: Part, length: float | None) -> Points | None:
+    """The landmarks of a top or a dress: (23, 2); None where its torso is not seen."""
     upper = _upper_contour(garment)
     shoulders = _shoulders(garment, upper)
+    if shoulders is None:
+        return None
     width = shoulders[1, 0] - shoulders[0, 0]
     hem = _hem(garment, shoulders, length)
+    if hem - shoulders[:, 1].mean() < _SHORTEST_PX:
+        return None
     sides = _sides(garment, person, shoulders, hem, _WIDEST[part])
     reach = round(hem) if part == "top" else round(shoulders[:, 1].mean() * 0.5 + hem * 0.5)  # below, a dress flares
     sleeves = [_sleeve(garment[:reach], shoulders[side], sides[side::3], width, side) for side in (0, 1)]
     return np.vstack([_collar(upper, shoulders), shoulders, sides, *sleeves])
 
 
-def _shoulders(garment: Mask, upper: NDArray[np.float64]) -> Points:
-    """Left and right shoulder (2, 2).
+def _shoulders(garment: Mask, upper: NDArray[np.float64]) -> Points | None:
+    """Left and right shoulder (2, 2); None where nothing is seen between them, or of them.
 
     A shoulder is where the outline, followed outwards from the neck, turns down; on a garment laid flat
     with its sleeves spread it is above the side seam instead: whichever is nearer to the middle.
@@ -81,13 +87,17 @@ def _shoulders(garment: Mask, upper: NDArray[np.float64]) -> Points:
     rows = np.flatnonzero(garment.any(axis=1))
     first, height = rows[0], rows[-1] - rows[0]
     chest = garment[first + height * 45 // 100 : first + height * 75 // 100 + 1]
+    if not chest.any():  # two pieces, one above the other
+        return None
     left, right = _run(chest, int(np.median(np.nonzero(chest)[1])))
     y, x = np.nonzero(garment[: first + height // 2 + 1])
     corners = float(x[np.argmax(-x - y)]), float(x[np.argmax(x - y)] + 1)
     arm = _ARM * (corners[1] - corners[0])  # hangs beside the torso where the outline is wider below its corners
     left = corners[0] + arm if left < corners[0] - arm else max(left, corners[0])
     right = corners[1] - arm if right > corners[1] + arm else min(right, corners[1])
-    columns = np.array([left, right - 1]).round().astype(int)
+    columns = np.clip(np.array([left, right - 1]).round().astype(int), 0, len(upper) - 1)
+    if right - left < _NARROWEST_PX or np.isnan(upper[columns]).any():
+        return None
     return np.array([[left, upper[columns[0]]], [right, upper[columns[1]]]])
 
 
@@ -232,6 +242,8 @@ def _run(mask: Mask, column: int) -> tuple[float, float]:
     """Left and right end of what is connected to `column` in each row, the median of the rows that have
     it."""
     rows = mask[mask[:, column]]
+    if len(rows) == 0:  # the middle of two pieces side by side
+        return float(column), float(column)
     end = np.zeros((len(rows), 1), np.bool_)
     left = column - np.argmin(np.hstack([rows[:, column::-1], end]), axis=1) + 1
     right = column + np.argmin(np.hstack([rows[:, column:], end]), axis=1)

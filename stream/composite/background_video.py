@@ -2,39 +2,67 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 from clothseg.tryon import BackgroundVideo, Clip
 from stream.message import Picture, Pixels
-from stream.settings.config import Camera
-from stream.sources import open_source
+from stream.sources import SourceError
+from stream.sources.regular import open_film
+
+log = logging.getLogger(__name__)
+
+_MOST_PICTURES = 600
+"""Read for one picture of the camera: after a long gap the video goes on from where it is instead."""
 
 
 def open_clip(settings: BackgroundVideo) -> Clip:
-    """Open the file of a background; SourceError where it cannot be read."""
-    return _Loop(Camera(source=str(settings.video), mode="file")).at
+    """Open the file of a background, a regular file alone; SourceError where it cannot be read."""
+    return _Loop(settings).at
 
 
 class _Loop:
-    """Reads forward only, so asking for rising times is cheap; at the file's end it is opened again."""
+    """Reads forward only, so asking for rising times is cheap; at the file's end it is opened again.
 
-    def __init__(self, camera: Camera) -> None:
-        self._camera = camera
-        self._pictures: Iterator[Picture] = iter(open_source(camera))
+    Where that fails in the middle of a run, the last picture stays.
+    """
+
+    def __init__(self, settings: BackgroundVideo) -> None:
+        self._path = settings.video
+        self._pictures: Iterator[Picture] = iter(open_film(self._path))
         self._shown = next(self._pictures)
         self._begun_ns = self._shown.pts_ns
         self._asked_ns: int | None = None
+        self._broken = False
 
     def at(self, pts_ns: int) -> Pixels:
         """The picture (H, W, 3) uint8 BGR of the moment `pts_ns` of the camera in front of it."""
         if self._asked_ns is None or pts_ns < self._asked_ns:
-            self._begun_ns = self._shown.pts_ns
-            self._asked_ns = pts_ns
-        while self._shown.pts_ns - self._begun_ns < pts_ns - self._asked_ns:
-            following = next(self._pictures, None)
-            if following is None:
-                self._pictures = iter(open_source(self._camera))
-                following = next(self._pictures)
-                self._begun_ns, self._asked_ns = following.pts_ns, pts_ns
-            self._shown = following
+            self._set_out(pts_ns)
+        assert self._asked_ns is not None
+        read = 0
+        while not self._broken and self._shown.pts_ns - self._begun_ns < pts_ns - self._asked_ns:
+            read += 1
+            if read > _MOST_PICTURES:
+                self._set_out(pts_ns)
+                break
+            try:
+                self._go_on(pts_ns)
+            except SourceError as error:
+                self._broken = True
+                log.warning("the video behind people stands still from now on: %s", error)
         return self._shown.pixels
+
+    def _set_out(self, pts_ns: int) -> None:
+        """Take what is shown for the picture of the moment `pts_ns`."""
+        self._begun_ns, self._asked_ns = self._shown.pts_ns, pts_ns
+
+    def _go_on(self, pts_ns: int) -> None:
+        """Show the next picture; after the last, the first again."""
+        following = next(self._pictures, None)
+        if following is not None:
+            self._shown = following
+            return
+        self._pictures = iter(open_film(self._path))
+        self._shown = next(self._pictures)
+        self._set_out(pts_ns)

@@ -14,6 +14,7 @@ from clothseg.labels import PALETTE
 from clothseg.network.roi import person_box
 from clothseg.tryon import OpenEffect, apply_effects
 from clothseg.tryon.cutout import cut_out
+from stream.composite.control import endpoint_of
 from stream.composite.control_server import Switchboard
 from stream.composite.demand import Attention
 from stream.composite.effects import open_dressing
@@ -251,7 +252,7 @@ def open_outputs(settings: Run, changes: Changes, lifeline: Reporter) -> Tee:
     sinks: dict[str, Sink[Output]] = {}
     try:
         if settings.control is not None:
-            sinks["control"] = Switchboard(settings, settings.control.bind, changes, lifeline)
+            sinks["control"] = Switchboard(settings, endpoint_of(settings.control), changes, lifeline)
         for output in settings.outputs:
             sink = open_sink(output, list(settings.cameras), stop, tell)
             if isinstance(output, Recording):  # an encoder's time is not the next frame's

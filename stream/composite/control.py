@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import stat
 from types import TracebackType
 from typing import Annotated, Any, Literal
 
 import msgspec
+import platformdirs
 
 from clothseg.tryon import Effect
 from clothseg.tryon.cutout import Cutout
@@ -33,6 +37,8 @@ __all__ = [
     "Status",
     "StatusRequest",
     "Stop",
+    "endpoint_of",
+    "expect_free",
     "read_request",
 ]
 
@@ -163,17 +169,50 @@ def encode(message: Request | Reply) -> bytes:
     return msgspec.json.encode(message, enc_hook=str)
 
 
+def endpoint_of(settings: config.Control) -> str:
+    """Where a run with these settings is asked: by default a socket in a folder that no other user enters.
+
+    Raises ControlError where that folder is not this user's alone.
+    """
+    if settings.bind is not None:
+        return settings.bind
+    folder = platformdirs.user_runtime_path("clothseg")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise ControlError(
+            f"control.bind: cannot make the folder {folder} ({error.strerror}): name a socket"
+        ) from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise ControlError(f"control.bind: expected {folder} to be a folder of yours alone (mode 0700): remove it")
+    return f"ipc://{folder / 'control'}"
+
+
+def expect_free(endpoint: str) -> None:
+    """Refuse the `ipc://` endpoint at which another run is asked: ZeroMQ would take it away from that run."""
+    if not endpoint.startswith("ipc://"):
+        return
+    with socket.socket(socket.AF_UNIX) as asker:
+        asker.settimeout(1)
+        try:
+            asker.connect(endpoint.removeprefix("ipc://"))
+        except OSError:
+            return  # nobody is there, or binding will say what is wrong
+    raise ControlError(f"control.bind: another run is asked at {endpoint}: name another socket")
+
+
 class Controller:
     """Asks a running stream, over its control socket.
 
-    with Controller("tcp://127.0.0.1:5557") as controller:
+    with Controller() as controller:
         controller.ask(SetCutout(cutout="top", camera="front"))
     """
 
-    def __init__(self, endpoint: str = config.Control().bind, *, timeout_ms: int = 5000) -> None:
-        self._endpoint = endpoint
+    def __init__(self, endpoint: str | None = None, *, timeout_ms: int = 5000) -> None:
+        self._endpoint = endpoint or endpoint_of(config.Control())
         self._timeout_ms = timeout_ms
-        self._caller = Caller(endpoint)
+        self._caller = Caller(self._endpoint)
 
     def ask(self, request: Request) -> Done | Cameras | Status:
         """The reply; ControlError where the request was refused or nobody answered in time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from queue import Empty, Full, Queue, SimpleQueue
 
 from msgspec import structs
 
@@ -31,27 +32,33 @@ from stream.message import CompositedFrame, EndOfStream, Outage, Output
 from stream.process.pipe import Reporter, StopWanted, sentence
 from stream.settings.config import Run
 from stream.stage import StreamError
-from stream.transport.sockets import Desk
+from stream.transport.sockets import Desk, Envelope
 
 _POLL_MS = 50
+_SOON_MS = 5  # while something is opened, whose asker waits
+_MOST_WAITING = 64
 
 
 class Switchboard:
     """A sink that watches what is given out, so that it can tell, and takes requests meanwhile.
 
-    Pictures and videos that effects name are opened here, so that the stream does not wait for them and a
-    file that cannot be used is refused before anything changes.
+    Pictures and videos that effects name are opened here, in a thread of their own: neither the stream nor another
+    request (`stop` above all) waits for them, and a file that cannot be used is refused before anything changes.
     """
 
     def __init__(self, settings: Run, endpoint: str, changes: Changes, reporter: Reporter) -> None:
+        control.expect_free(endpoint)
         self._desk = Desk(endpoint)
         self.endpoint = self._desk.endpoint
         self._changes = changes
         self._reporter = reporter
         self._standing = _Standing(settings)
         self._closed = threading.Event()
+        self._to_open: Queue[tuple[Envelope, SetEffects]] = Queue(_MOST_WAITING)
+        self._opened: SimpleQueue[tuple[Envelope, Reply]] = SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
         self._thread.start()
+        threading.Thread(target=self._open, name="opening", daemon=True).start()
 
     def write(self, item: Output) -> None:
         """Note how a camera stands."""
@@ -62,22 +69,51 @@ class Switchboard:
         return False
 
     def close(self) -> None:
-        """Answer nothing any more."""
+        """Answer nothing any more; what is still being opened is not waited for."""
         self._closed.set()
         self._thread.join()
 
     def _serve(self) -> None:
+        under_way = 0
         try:
             while not self._closed.is_set():
-                request = self._desk.receive(_POLL_MS)
-                if request is not None:
-                    self._desk.answer(control.encode(self._reply(request)))
+                heard = self._desk.receive(_SOON_MS if under_way else _POLL_MS)
+                if heard is not None:
+                    under_way += self._hear(*heard)
+                while not self._opened.empty():
+                    envelope, reply = self._opened.get()
+                    self._desk.answer(envelope, control.encode(reply))
+                    under_way -= 1
         finally:
             self._desk.close()
 
-    def _reply(self, data: bytes) -> Reply:
+    def _hear(self, envelope: Envelope, data: bytes) -> bool:
+        """Answer a request at once, or hand it on, because files must be opened for it: True."""
         try:
-            return self._carry_out(control.read_request(data))
+            request = control.read_request(data)
+            if isinstance(request, SetEffects):
+                self._to_open.put_nowait((envelope, request))
+                return True
+            reply = self._reply(request)
+        except Full:
+            reply = Refused("too much is asked at once: wait until what was asked before is answered")
+        except StreamError as error:
+            reply = Refused(" ".join(str(error).split()))
+        self._desk.answer(envelope, control.encode(reply))
+        return False
+
+    def _open(self) -> None:
+        """Carry out what takes its time, one request after the other."""
+        while not self._closed.is_set():
+            try:
+                envelope, request = self._to_open.get(timeout=_POLL_MS / 1000)
+            except Empty:
+                continue
+            self._opened.put((envelope, self._reply(request)))
+
+    def _reply(self, request: Request) -> Reply:
+        try:
+            return self._carry_out(request)
         except StreamError as error:
             return Refused(" ".join(str(error).split()))
         except Exception as error:  # noqa: BLE001 (whatever a request does, the stream goes on)
@@ -94,7 +130,9 @@ class Switchboard:
                 return Done()
             case SetEffects() | SetCutout() | SetPanels():
                 self._standing.expect(request.camera)
-                self._changes.put(opened(request))
+                change = opened(request)
+                self._standing.expect(request.camera)  # it may have ended meanwhile, and its place been taken
+                self._changes.put(change)
                 self._standing.change(request)
                 return Done()
 

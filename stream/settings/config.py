@@ -199,8 +199,9 @@ class Transport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A socket over which effects, cut-out and view are changed while it runs, see docs/control.md."""
 
-    bind: str = "tcp://127.0.0.1:5557"
-    """Endpoint; whoever reaches it may ask anything: keep it on this host."""
+    bind: str | None = None
+    """Endpoint; whoever reaches it may ask anything. By default `ipc://` in a folder of yours alone;
+    `tcp://` is reached by every user of this host."""
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

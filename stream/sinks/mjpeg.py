@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
 import socket
 import threading
 from collections.abc import AsyncIterator
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 BOUNDARY = "frame"
 _LOCAL = ("127.0.0.1", "localhost", "[::1]", "::1")
 _CLOSING_S = 1.0
+_CONNECTIONS = 64
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+
+log = logging.getLogger(__name__)
 
 
 def check() -> None:
@@ -81,7 +86,8 @@ class MjpegSink:
 
     def __init__(self, settings: Mjpeg) -> None:
         check()
-        import uvicorn
+        from stream.web.server import Server
+        from stream.web.server import settings as server_settings
 
         host, port = settings.address
         try:
@@ -91,14 +97,8 @@ class MjpegSink:
         self.port: int = self._socket.getsockname()[1]
         self._views: dict[str, View] = {}
         self._loop = asyncio.new_event_loop()
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                application(self._views, local=host in _LOCAL),
-                log_level="error",
-                lifespan="off",
-                timeout_graceful_shutdown=1,
-            )
-        )
+        app = application(self._views, local=host in _LOCAL)
+        self._server = Server(server_settings(app, lifespan="off"), self._socket, _CONNECTIONS, log.warning)
         self._thread = threading.Thread(target=self._serve, name="mjpeg", daemon=True)
         self._thread.start()
 
@@ -130,7 +130,7 @@ class MjpegSink:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._server.serve(sockets=[self._socket]))
+            self._loop.run_until_complete(self._server.serve())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
             self._socket.close()
@@ -157,13 +157,16 @@ def application(views: dict[str, View], *, local: bool) -> Starlette:
 
     async def index(_: Request) -> Response:
         images = "".join(f'<figure><img src="/{name}.mjpg"><figcaption>{name}</figcaption></figure>' for name in views)
-        return HTMLResponse(f"<!doctype html><title>Live</title>{images or 'No camera is running.'}")
+        page = f"<!doctype html><title>Live</title>{images or 'No camera is running.'}"
+        return HTMLResponse(page, headers=_HEADERS)
 
     async def camera(request: Request) -> Response:
         view = views.get(request.path_params["camera"])
         if view is None:
-            return PlainTextResponse(f"expected one of {', '.join(views) or 'no camera'}\n", status_code=404)
-        return StreamingResponse(view.parts(), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}")
+            known = f"expected one of {', '.join(views) or 'no camera'}\n"
+            return PlainTextResponse(known, status_code=404, headers=_HEADERS)
+        multipart = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+        return StreamingResponse(view.parts(), media_type=multipart, headers=_HEADERS)
 
     routes = [Route("/", index), Route("/{camera}.mjpg", camera)]
     allowed = list(_LOCAL) if local else ["*"]  # on loopback another name is a page elsewhere (DNS rebinding)

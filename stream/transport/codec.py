@@ -10,6 +10,7 @@ import cv2
 import lz4.block
 import numpy as np
 
+from clothseg.image_header import MAX_SCANS, read_image_header
 from stream.message import Pixels
 
 Buffer = bytes | memoryview
@@ -18,8 +19,6 @@ Encoding = Literal["raw", "jpeg", "png", "lz4"]
 
 _LZ4_MOST = 255  # bytes that one of a block can stand for (its format: lengths are told by bytes of at most 255)
 _JPEG_QUALITY = 90
-_JPEG_START = b"\xff\xd8"
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class CodecError(ValueError):
@@ -72,9 +71,10 @@ def _imencode(ending: str, pixels: Pixels, options: Sequence[int]) -> bytes:
 def _imdecode(buffer: Buffer, encoding: Encoding, shape: tuple[int, ...]) -> Pixels:
     """The picture in a file whose own size is looked at before it is decoded."""
     view = memoryview(buffer)
-    size = jpeg_size(view) if encoding == "jpeg" else _png_size(view)
-    if size != shape[:2]:
-        raise CodecError(f"expected a {encoding} of {shape}, got {size}")
+    header = read_image_header(view)
+    size = (header.height, header.width) if header is not None and header.kind == encoding else None
+    if header is None or size != shape[:2] or header.bits != 8 or header.scans > MAX_SCANS:
+        raise CodecError(f"expected a {encoding} of {shape}, 8 bits a channel, got {size}")
     try:
         pixels = cv2.imdecode(np.frombuffer(view, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -82,22 +82,3 @@ def _imdecode(buffer: Buffer, encoding: Encoding, shape: tuple[int, ...]) -> Pix
     if pixels is None or pixels.dtype != np.uint8 or pixels.shape != shape:
         raise CodecError(f"expected a whole {encoding} of {shape}, 8 bits a channel")
     return np.asarray(pixels, np.uint8)
-
-
-def _png_size(data: memoryview) -> tuple[int, int] | None:
-    """(H, W) from the first chunk (PNG specification, 11.2.2), None where it is no PNG."""
-    if data.nbytes < 24 or bytes(data[:8]) != _PNG_SIGNATURE:
-        return None
-    return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
-
-
-def jpeg_size(data: memoryview) -> tuple[int, int] | None:
-    """(H, W) from the first start-of-frame segment, None where there is none (ITU-T T.81, annex B)."""
-    if bytes(data[:2]) != _JPEG_START:
-        return None
-    at = 2
-    while at + 9 < len(data) and data[at] == 0xFF:
-        if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):
-            return int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None

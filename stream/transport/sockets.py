@@ -54,6 +54,11 @@ _KEEPALIVE: dict[int, int] = {
 }
 
 
+Envelope = tuple[bytes, ...]
+"""Whom an answer goes to: the peer's identity, the request's number where it has one, and an empty part."""
+_MOST_ENVELOPE = 3
+
+
 class LinkError(StreamError):
     """An endpoint cannot be bound or connected."""
 
@@ -338,22 +343,29 @@ class Subscription(_End):
 
 
 class Desk(_End):
-    """Where requests are heard and answered one by one."""
+    """Where requests are heard and answered, in any order: one that takes long holds up no other."""
 
     def __init__(self, endpoint: str, keys: Path | None = None) -> None:
-        options: dict[int, int] = {zmq.MAXMSGSIZE: MAX_REQUEST_BYTES}
+        options: dict[int, int] = {zmq.MAXMSGSIZE: MAX_REQUEST_BYTES, zmq.SNDTIMEO: 0}
         super().__init__(
-            zmq.REP, [endpoint], bind=True, keys=keys, options=options, limit=_CALLERS, roles=("controller",)
+            zmq.ROUTER, [endpoint], bind=True, keys=keys, options=options, limit=_CALLERS, roles=("controller",)
         )
 
-    def receive(self, timeout_ms: int) -> bytes | None:
-        """The next request; None when none came in time. It must be answered before another is heard."""
+    def receive(self, timeout_ms: int) -> tuple[Envelope, bytes] | None:
+        """The next request, and whom it is from; None when none came in time, or what no `Caller` sends."""
         parts = self._receive(timeout_ms)
-        return b"".join(bytes(part) for part in parts) if parts is not None else None
+        if parts is None:
+            return None
+        envelope = tuple(bytes(part) for part in parts[:-1])
+        if not 2 <= len(envelope) <= _MOST_ENVELOPE or envelope[-1]:
+            self.refused += 1
+            return None
+        return envelope, bytes(parts[-1])
 
-    def answer(self, reply: bytes) -> None:
-        """Answer the request heard last."""
-        self._send([reply])
+    def answer(self, envelope: Envelope, reply: bytes) -> None:
+        """Answer a request; who has gone, or reads no answers, gets none."""
+        with contextlib.suppress(LinkError):
+            self._send([*envelope, reply])
 
 
 class Caller(_End):

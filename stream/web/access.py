@@ -4,39 +4,86 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Mapping
+import math
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from stream.settings.config import ConfigError, Web
+from stream.web.allowance import Allowance
 
-COOKIE = "stream_token"
+COOKIE = "stream_session"
+SESSION_S = 12 * 3600.0
+"""How long the door stays open for who has entered."""
 _SHORTEST = 16
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+_SESSIONS = 4096
+_TRIES_HZ = 0.5
+_TRIES_AT_ONCE = 10
+_ADDRESSES = 4096
+
+
+class TooManyTriesError(Exception):
+    """The token was tried too often from one address."""
 
 
 class Access:
-    """The rules of one address. `token` is None only on loopback."""
+    """The rules of one address. `token` is None only on loopback; `clock` is any rising clock in seconds.
 
-    def __init__(self, loopback: bool, token: str | None) -> None:
+    Who has said the token is known by a random session value from then on, which is forgotten with this process.
+    """
+
+    def __init__(self, loopback: bool, token: str | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._loopback = loopback
         self._token = token
+        self._clock = clock
+        self._sessions: OrderedDict[str, float] = OrderedDict()
+        self._tries: OrderedDict[str, Allowance] = OrderedDict()
 
     def host_allowed(self, headers: Mapping[str, str]) -> bool:
-        """Whether the request was meant for this server.
+        """Whether the request was meant for this server; never where its host is no host's name.
 
         On loopback another name is a page elsewhere whose name was made to point here (DNS rebinding).
         """
-        return not self._loopback or urlsplit(f"//{headers.get('host', '')}").hostname in _LOCAL_NAMES
+        try:
+            name = urlsplit(f"//{headers.get('host', '')}").hostname
+        except ValueError:
+            return False
+        return name is not None and (not self._loopback or name in _LOCAL_NAMES)
 
     def origin_allowed(self, headers: Mapping[str, str]) -> bool:
         """Whether a request comes from our own page: browsers name the origin of every WebSocket and POST."""
-        origin = urlsplit(headers.get("origin", ""))
+        try:
+            origin = urlsplit(headers.get("origin", ""))
+        except ValueError:
+            return False
         return origin.scheme in ("http", "https") and origin.netloc == headers.get("host")
 
-    def token_allowed(self, token: str | None) -> bool:
-        """Whether `token` opens the door; compared in constant time."""
-        return self._token is None or hmac.compare_digest(self._token.encode(), (token or "").encode())
+    def inside(self, session: str | None) -> bool:
+        """Whether whoever shows this session value has entered."""
+        return self._token is None or self._sessions.get(session or "", -math.inf) > self._clock()
+
+    def enter(self, token: str, address: str) -> str | None:
+        """A new session value for who says the right token, else None; compared in constant time.
+
+        Raises TooManyTriesError where it was tried too often from `address`.
+        """
+        tries = self._tries.setdefault(address, Allowance(_TRIES_HZ, _TRIES_AT_ONCE))
+        self._tries.move_to_end(address)
+        if len(self._tries) > _ADDRESSES:
+            self._tries.popitem(last=False)
+        if not tries.spend(self._clock()):
+            raise TooManyTriesError
+        if self._token is not None and not hmac.compare_digest(self._token.encode(), token.encode()):
+            return None
+        session = secrets.token_urlsafe(32)
+        self._sessions[session] = self._clock() + SESSION_S
+        if len(self._sessions) > _SESSIONS:
+            self._sessions.popitem(last=False)
+        return session
 
 
 def open_access(settings: Web) -> Access:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -14,13 +15,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
-from stream.web.access import COOKIE, Access
+from stream.web.access import COOKIE, SESSION_S, Access, TooManyTriesError
+from stream.web.server import GONE
 from stream.web.session import House, Session
 
 STATIC = Path(__file__).with_name("static")
-_COOKIE_S = 12 * 3600
+_BODY_S = 5.0
 _PAGES_PER_VISITOR = 4  # pages may be open that only watch
 POLICY, FULL = 1008, 1013
 """Why a WebSocket is closed (RFC 6455, and its registry): not allowed in, and no room."""
@@ -31,8 +33,11 @@ _HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"same-origin",  # with none, browsers do not name the origin of the door's form
     b"permissions-policy": b"camera=(self), microphone=(), geolocation=()",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cross-origin-opener-policy": b"same-origin",
     b"cache-control": b"no-cache",
 }
+_SECURE = {b"strict-transport-security": b"max-age=31536000"}
 
 
 def build(house: House, access: Access, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]) -> ASGIApp:
@@ -63,10 +68,12 @@ class _Guarded:
             await Response("this server does not go by that name", 421)(scope, receive, send)
             return
 
+        ours = _HEADERS | (_SECURE if scope.get("scheme") == "https" else {})
+
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = [(name, value) for name, value in message["headers"] if name.lower() not in _HEADERS]
-                message["headers"] = [*own, *_HEADERS.items()]
+                own = [(name, value) for name, value in message["headers"] if name.lower() not in ours]
+                message["headers"] = [*own, *ours.items()]
             await send(message)
 
         await self._app(scope, receive, headed)
@@ -78,7 +85,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def _page(access: Access) -> Endpoint:
     async def page(request: Request) -> Response:
         """The page, or the door where the token is asked for."""
-        inside = access.token_allowed(request.cookies.get(COOKIE))
+        inside = access.inside(request.cookies.get(COOKIE))
         return Response((STATIC / ("index.html" if inside else "door.html")).read_bytes(), media_type="text/html")
 
     return page
@@ -86,31 +93,41 @@ def _page(access: Access) -> Endpoint:
 
 def _enter(access: Access) -> Endpoint:
     async def enter(request: Request) -> Response:
-        """A token typed at the door becomes a cookie that scripts cannot read and other sites do not send."""
+        """A token typed at the door becomes a session: a cookie that no script reads and no other site sends."""
         token = parse_qs((await _body(request, 1024)).decode("ascii", "replace")).get("token", [""])[0].strip()
-        if not access.origin_allowed(request.headers) or not access.token_allowed(token):
+        if not access.origin_allowed(request.headers):
+            return RedirectResponse("/?wrong", 303)
+        try:
+            session = access.enter(token, request.client.host if request.client else "")
+        except TooManyTriesError:
+            return Response("the token was tried too often: wait a minute, then try again", 429)
+        if session is None:
             return RedirectResponse("/?wrong", 303)
         response = RedirectResponse("/", 303)
-        secure = request.url.scheme == "https"
-        response.set_cookie(COOKIE, token, max_age=_COOKIE_S, httponly=True, secure=secure, samesite="strict")
+        secure = request.scope["scheme"] == "https"
+        response.set_cookie(COOKIE, session, max_age=int(SESSION_S), httponly=True, secure=secure, samesite="strict")
         return response
 
     return enter
 
 
 async def _body(request: Request, most_bytes: int) -> bytes:
+    """A request's body; empty where it is longer, or does not come in time."""
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most_bytes:
-            return b""
-    return body
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_BODY_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most_bytes:
+                    return b""
+            return body
+    return b""
 
 
 def _thumbnail(house: House, access: Access) -> Endpoint:
     async def thumbnail(request: Request) -> Response:
         piece = house.wardrobe.piece(request.path_params["kind"], request.path_params["name"])
-        if piece is None or not access.token_allowed(request.cookies.get(COOKIE)):
+        if piece is None or not access.inside(request.cookies.get(COOKIE)):
             return Response("there is no such picture", 404)
         return Response(piece.thumbnail, media_type="image/png")
 
@@ -127,19 +144,22 @@ class _Pages:
 
     async def live(self, socket: WebSocket) -> None:
         """Serve one page for as long as it is open."""
-        headers, token = socket.headers, socket.cookies.get(COOKIE)
+        headers, session = socket.headers, socket.cookies.get(COOKIE)
         allowed = self._access.host_allowed(headers) and self._access.origin_allowed(headers)
-        if not allowed or not self._access.token_allowed(token):
+        if not allowed or not self._access.inside(session):
             await socket.close(POLICY)
             return
-        await socket.accept()
+        try:
+            await socket.accept()
+        except GONE:
+            return
         if self._open >= _PAGES_PER_VISITOR * self._house.settings.visitors:
             await socket.close(FULL)
             return
         self._open += 1
         try:
             await Session(socket, self._house).run(_messages(socket))
-        except WebSocketDisconnect:
+        except GONE:
             pass  # the page went away while it was being told something
         finally:
             self._open -= 1

@@ -17,6 +17,7 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSes
 from aiortc.codecs import h264, vpx
 from aiortc.mediastreams import MediaStreamError
 
+from stream.media.orientation import UPRIGHT
 from stream.media.pixels import FAST, Converter
 from stream.media.planes import frame_as_is
 from stream.message import Pixels
@@ -103,10 +104,10 @@ def _quick_start(sdp: str) -> str:
 
 
 async def _receive(track: MediaStreamTrack, arrive: Callable[[Pixels], None]) -> None:
-    convert = Converter(None, FAST)
+    convert = Converter(FAST)
     while True:
         try:
             frame: Any = await track.recv()
         except MediaStreamError:
             return
-        arrive(await asyncio.to_thread(convert, frame))
+        arrive(await asyncio.to_thread(convert, frame, UPRIGHT))

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from clothseg.tryon import Effect
-from stream.composite.control import ControlError, Controller, SetEffects
+from stream.composite.control import Controller, SetEffects
+from stream.stage import StreamError
 
 
 class DressError(ValueError):
-    """What was asked for cannot be shown; one sentence."""
+    """What was asked for cannot be shown; one sentence that a visitor may read."""
 
 
 class Dresser:
-    """One request at a time, in a thread, so that no page waits for another's photo to be opened."""
+    """One request at a time, in the one thread that owns the socket: who no longer waits for a reply, disturbs none.
 
-    def __init__(self, endpoint: str) -> None:
-        self._controller = Controller(endpoint)
-        self._turn = asyncio.Lock()
+    Why something was refused is for those who run the stream: `tell` hears it, the visitor does not.
+    """
+
+    def __init__(self, endpoint: str, tell: Callable[[str], None], *, timeout_ms: int = 5000) -> None:
+        self._controller = Controller(endpoint, timeout_ms=timeout_ms)
+        self._thread = ThreadPoolExecutor(1, "dresser")
+        self._tell = tell
 
     async def dress(self, camera: str, effects: Sequence[Effect]) -> None:
         """Show `effects` of `camera` from now on; raises DressError."""
-        async with self._turn:
-            try:
-                await asyncio.to_thread(self._controller.ask, SetEffects(effects=tuple(effects), camera=camera))
-            except ControlError as error:
-                raise DressError(str(error)) from error
+        request = SetEffects(effects=tuple(effects), camera=camera)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._controller.ask, request)
+        except StreamError as error:
+            self._tell(f"a visitor could not be dressed: {error}")
+            raise DressError("this cannot be worn at the moment: try again, or choose something else") from error
 
     def close(self) -> None:
-        """Ask nothing any more."""
+        """Ask nothing any more; a request under way is waited for."""
+        self._thread.shutdown(cancel_futures=True)
         self._controller.close()

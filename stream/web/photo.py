@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from clothseg.image_header import MAX_SCANS, read_image_header
 from stream.message import Pixels
-from stream.transport.codec import jpeg_size
 
 _QUALITY = 82
 
@@ -17,25 +17,19 @@ class PhotoError(ValueError):
 
 def from_jpeg(data: bytes, most_px: int) -> Pixels:
     """The picture (H, W, 3) uint8 BGR in a JPEG of at most `most_px` pixels; raises PhotoError."""
-    size = jpeg_size(memoryview(data))
-    if size is None:
+    header = read_image_header(data)
+    if header is None or header.kind != "jpeg" or header.bits != 8 or header.scans > MAX_SCANS:
         raise PhotoError("expected a JPEG picture")
-    height, width = size
+    height, width = header.height, header.width
     if not min(height, width) >= 32 or height * width > most_px:
         raise PhotoError(f"expected a picture of at most {most_px} pixels, got {width}x{height}")
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None or pixels.shape[:2] != size:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        pixels = None
+    if pixels is None or pixels.shape[:2] != (height, width):
         raise PhotoError("expected a whole JPEG picture")
     return np.asarray(pixels, np.uint8)
-
-
-def photo_ending(data: bytes) -> str:
-    """`.png` or `.jpg`, by what is in it; raises PhotoError for anything else."""
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return ".png"
-    if data[:2] == b"\xff\xd8":
-        return ".jpg"
-    raise PhotoError("the photo is neither PNG nor JPEG: choose another")
 
 
 def to_jpeg(picture: Pixels) -> bytes:

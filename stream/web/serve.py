@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from stream.composite.control import endpoint_of
 from stream.process.pipe import BEAT_S, Lifeline, Notice
 from stream.settings.config import ConfigError, Run, Web
 from stream.stage import StreamError
 from stream.transport.sockets import Peer
 from stream.web.access import open_access
+from stream.web.allowance import Allowance
 from stream.web.app import build
 from stream.web.dresser import Dresser
+from stream.web.server import Server
+from stream.web.server import settings as server_settings
 from stream.web.session import House
 from stream.web.talk import MAX_TEXT_BYTES
 from stream.web.uplink import Uplink
+from stream.web.upload import Studio
 from stream.web.wardrobe import read_wardrobe
 
 _SIGN_OF_LIFE_S = 2  # a page is asked for one so often, and must give it in that time
-_GRACE_S = 1
+_CONNECTIONS, _CONNECTIONS_PER_VISITOR = 32, 8  # a browser opens six to load a page
+_WORDS_HZ, _WORDS_AT_ONCE = 0.1, 20
 
 
 class WebError(StreamError):
@@ -54,17 +60,30 @@ def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
     access, wardrobe = open_access(web), read_wardrobe(web)
     listener = _listen(web)
     peer = Peer(transport.dispatch, f"{name}.{os.getpid()}", transport.keys)
-    dresser = Dresser(settings.control.bind)
+    tell = _teller(lifeline)
+    dresser = Dresser(endpoint_of(settings.control), tell)
     try:
         uplink = Uplink(peer, web.visitors, web.rate_hz)
-        house = House(web, tuple(settings.cameras), transport.published, uplink, wardrobe, dresser)
-        server = _server(web, build(house, access, _alongside(uplink)))
+        folder = _private_folder(transport.published)
+        house = House(web, tuple(settings.cameras), transport.published, uplink, wardrobe, dresser, Studio(), folder)
+        server = _server(web, build(house, access, _alongside(uplink)), listener, tell)
         lifeline.report(Notice(f"the page is at {address(web, listener)}"))
-        asyncio.run(_serve(server, listener, lifeline))
+        asyncio.run(_serve(server, lifeline))
     finally:
         dresser.close()
         peer.close()
         listener.close()
+
+
+def _teller(lifeline: Lifeline) -> Callable[[str], None]:
+    """Tells those who run the stream what went wrong, as much of it as a log should hold."""
+    allowance = Allowance(_WORDS_HZ, _WORDS_AT_ONCE)
+
+    def tell(text: str) -> None:
+        if allowance.spend(time.monotonic()):
+            lifeline.report(Notice(f"web: {text}"))
+
+    return tell
 
 
 def address(web: Web, listener: socket.socket) -> str:
@@ -98,52 +117,33 @@ def _alongside(uplink: Uplink) -> Callable[[Starlette], AbstractAsyncContextMana
     return lifespan
 
 
-class _Server(uvicorn.Server):
-    def capture_signals(self) -> AbstractAsyncContextManager[None]:  # type: ignore[override]
-        """Leave signals alone: the launcher stops all stages in order."""
-        return nullcontext()
-
-
-# A peer that gives no sign of life is hung up on at once: to close would wait half a minute for its goodbye in TLS.
-
-
-class _Requests(H11Protocol):
-    def timeout_keep_alive_handler(self) -> None:
-        super().timeout_keep_alive_handler()
-        self.transport.abort()
-
-
-class _Line(WebSocketsSansIOProtocol):
-    def keepalive_timeout(self) -> None:
-        super().keepalive_timeout()
-        self.transport.abort()
-
-
-def _server(web: Web, app: object) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            app,  # type: ignore[arg-type]
-            http=_Requests,
-            timeout_keep_alive=_SIGN_OF_LIFE_S,
-            ws=_Line,
-            ws_max_size=MAX_TEXT_BYTES,
-            ws_max_queue=8,
-            ws_ping_interval=_SIGN_OF_LIFE_S,
-            ws_ping_timeout=_SIGN_OF_LIFE_S,
-            ws_per_message_deflate=False,
-            ssl_certfile=web.certificate,
-            ssl_keyfile=web.key,
-            timeout_graceful_shutdown=_GRACE_S,
-            proxy_headers=False,
-            server_header=False,
-            access_log=False,
-            log_level="error",
-        )
+def _server(web: Web, app: object, listener: socket.socket, tell: Callable[[str], None]) -> Server:
+    secured = {"ssl_certfile": web.certificate, "ssl_keyfile": web.key} if web.certificate else {}
+    config = server_settings(
+        app,
+        timeout_keep_alive=_SIGN_OF_LIFE_S,
+        ws_max_size=MAX_TEXT_BYTES,
+        ws_max_queue=8,
+        ws_ping_interval=_SIGN_OF_LIFE_S,
+        ws_ping_timeout=_SIGN_OF_LIFE_S,
+        ws_per_message_deflate=False,
+        **secured,
     )
+    return Server(config, listener, _CONNECTIONS + _CONNECTIONS_PER_VISITOR * web.visitors, tell)
 
 
-async def _serve(server: _Server, listener: socket.socket, lifeline: Lifeline) -> None:
-    serving = asyncio.create_task(server.serve([listener]))
+def _private_folder(published: str) -> Path | None:
+    """The run's own folder, where its sockets are; None where there is none. What a predecessor left is removed."""
+    if not published.startswith("ipc://"):
+        return None
+    folder = Path(published.removeprefix("ipc://")).parent
+    for left in folder.glob("visitor-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    return folder
+
+
+async def _serve(server: Server, lifeline: Lifeline) -> None:
+    serving = asyncio.create_task(server.serve())
     while not serving.done():
         lifeline.beat()
         for _ in lifeline.heard():

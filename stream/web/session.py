@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
-
-import msgspec
 
 from clothseg.labels import CLASSES, PALETTE
 from stream.settings.config import Web
 from stream.transport.protocol import Stream
+from stream.transport.untrusted_json import UntrustedJsonError
 from stream.web import talk
 from stream.web.allowance import Allowance
 from stream.web.call import CallError, open_call
-from stream.web.dresser import Dresser, DressError
+from stream.web.dresser import Dresser
 from stream.web.guest import Guest
-from stream.web.look import LookError, effects_of
-from stream.web.photo import PhotoError, photo_ending
+from stream.web.look import LookError
+from stream.web.outfit import Outfit
+from stream.web.photo import PhotoError
 from stream.web.presenter import Presenter
+from stream.web.server import GONE
 from stream.web.spectator import follow
 from stream.web.uplink import Uplink
+from stream.web.upload import Studio
 from stream.web.wardrobe import Wardrobe
 
 _WORDS_HZ = 60  # "shown" is said for every picture
-_MAX_PHOTO_BYTES = 3_000_000
+_PHOTOS_HZ = 0.2
+_PHOTOS_AT_ONCE = 8
 
 
 class House(NamedTuple):
@@ -40,6 +42,9 @@ class House(NamedTuple):
     uplink: Uplink
     wardrobe: Wardrobe
     dresser: Dresser
+    studio: Studio
+    folder: Path | None
+    """The run's own folder; None where it has none."""
 
     def hello(self) -> talk.Hello:
         """What a page is told first."""
@@ -76,17 +81,16 @@ class Session:
         self._joined = False
         self._watched: str | None = None
         self._following: asyncio.Task[None] | None = None
-        self._wear: talk.Wear | None = None
-        self._photos: dict[talk.Slot, Path] = {}
-        self._folder: Path | None = None
+        self._outfit = Outfit(house.wardrobe, house.dresser, house.studio, house.folder, self._refuse)
         self._words = Allowance(_WORDS_HZ + house.settings.rate_hz, 2 * _WORDS_HZ)
         self._pictures = Allowance(1.5 * house.settings.rate_hz, house.settings.rate_hz)
+        self._photos = Allowance(_PHOTOS_HZ, _PHOTOS_AT_ONCE)
         self._errands: set[asyncio.Task[None]] = set()
 
     async def run(self, messages: AsyncIterator[str | bytes]) -> None:
         """Serve the page until its messages end."""
         await self._say(self._house.hello())
-        work = (self._listen(messages), self._presenter.run(), self._guest.run())
+        work = (self._listen(messages), self._presenter.run(), self._guest.run(), self._outfit.run())
         tasks = [asyncio.create_task(one) for one in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -97,8 +101,6 @@ class Session:
                 task.cancel()
             await asyncio.gather(*tasks, *self._errands, return_exceptions=True)
             await self._leave()
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _listen(self, messages: AsyncIterator[str | bytes]) -> None:
         async for message in messages:
@@ -107,17 +109,17 @@ class Session:
                 if self._joined and self._pictures.spend(now_s):
                     self._guest.arrive(message)
             elif not self._words.spend(now_s):
-                await self._say(talk.Refused("too much is asked at once: wait a moment"))
+                await self._refuse("too much is asked at once: wait a moment")
             else:
                 await self._hear(message)
 
     async def _hear(self, text: str) -> None:
         try:
             await self._obey(talk.decode(text))
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            await self._say(talk.Refused("the page and its server do not understand each other: reload the page"))
-        except (LookError, DressError, CallError, PhotoError) as error:
-            await self._say(talk.Refused(str(error)))
+        except UntrustedJsonError:
+            await self._refuse("the page and its server do not understand each other: reload the page")
+        except (LookError, CallError, PhotoError) as error:
+            await self._refuse(str(error))
 
     async def _obey(self, said: talk.FromPage) -> None:
         match said:
@@ -128,10 +130,11 @@ class Session:
             case talk.Show():
                 self._presenter.show = said
             case talk.Wear():
-                self._wear = said
-                await self._dress()
+                self._outfit.wear(said)
             case talk.Photo(slot, data):
-                self._keep(slot, data)
+                if not self._photos.spend(time.monotonic()):
+                    raise PhotoError("too many photos are sent at once: wait a moment")
+                self._outfit.take(slot, data)
             case talk.Snapshot(kind):
                 await self._snapshot(kind)
             case talk.Watch(camera):
@@ -153,15 +156,18 @@ class Session:
     # What is watched.
 
     def _watch(self, camera: str) -> None:
-        self._watched = camera
+        self._watched = self._outfit.camera = camera
+        self._outfit.renew()
         self._following = asyncio.create_task(
             follow(self._house.results, camera, self._presenter.frames, self._stream_changed)
         )
 
     def _stream_changed(self, stream: Stream) -> None:
+        silent = stream.state == "no_signal"
         if stream.state == "running" and self._watched == self._guest.name:
-            self._errand(self._dress())
-        self._errand(self._say(talk.State(stream.state, self._watched, stream.cause)))
+            self._outfit.renew()
+        # Why is for those who run the stream: it names addresses that are no visitor's business.
+        self._errand(self._say(talk.State(stream.state, self._watched, "its source is silent" if silent else None)))
 
     def _guest_changed(self, cause: talk.Standing | None) -> None:
         """The visitor's own camera comes, goes, or finds no room."""
@@ -174,7 +180,7 @@ class Session:
     def _unwatch(self) -> None:
         if self._following is not None:
             self._following.cancel()
-        self._watched, self._following = None, None
+        self._watched = self._outfit.camera = self._following = None
 
     async def _leave(self) -> None:
         """Give up what is watched, and the visitor's own camera."""
@@ -185,26 +191,6 @@ class Session:
         self._presenter.forget()
         if call is not None:
             await call.close()
-
-    # What is worn.
-
-    async def _dress(self) -> None:
-        if self._watched is not None and self._wear is not None:
-            effects = effects_of(self._wear, self._house.wardrobe, self._photos)
-            await self._house.dresser.dress(self._watched, effects)
-
-    def _keep(self, slot: talk.Slot, data: bytes) -> None:
-        """Keep a photo for as long as the page is open, in a folder that only this server may read."""
-        if len(data) > _MAX_PHOTO_BYTES:
-            raise PhotoError(f"expected a photo of at most {_MAX_PHOTO_BYTES} bytes, got {len(data)}: choose another")
-        ending = photo_ending(data)
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="visitor-"))
-        before = self._photos.get(slot)
-        self._photos[slot] = self._folder / f"{slot}-{time.monotonic_ns()}{ending}"
-        self._photos[slot].write_bytes(data)
-        if before is not None:
-            before.unlink(missing_ok=True)
 
     async def _snapshot(self, kind: str) -> None:
         png = await self._presenter.snapshot(kind)
@@ -217,14 +203,15 @@ class Session:
     async def _say(self, item: talk.ToPage) -> None:
         await self._socket.send_text(talk.encode(item))
 
+    async def _refuse(self, cause: str) -> None:
+        await self._say(talk.Refused(cause))
+
     def _errand(self, work: Coroutine[None, None, None]) -> None:
-        """Do something that nobody waits for; what is refused is said."""
+        """Do something that nobody waits for, as long as the page is there."""
 
         async def run() -> None:
-            try:
+            with suppress(*GONE):
                 await work
-            except (LookError, DressError) as error:
-                await self._say(talk.Refused(str(error)))
 
         task = asyncio.create_task(run())
         self._errands.add(task)

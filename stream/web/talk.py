@@ -12,6 +12,7 @@ import msgspec
 
 from clothseg.tryon.colour import Colour
 from clothseg.tryon.part import Part
+from stream.transport import untrusted_json
 
 MAX_TEXT_BYTES = 4_194_304
 """A photo of the visitor's own is the longest thing that is said."""
@@ -179,12 +180,10 @@ class Pong(_Said, frozen=True):
 
 ToPage = Hello | State | Answer | Refused | Pong
 
-_decoder = msgspec.json.Decoder(FromPage)
-
 
 def decode(text: str | bytes) -> FromPage:
-    """What the page said; raises msgspec.MsgspecError or UnicodeError for anything else."""
-    said: FromPage = _decoder.decode(text)
+    """What the page said; raises UntrustedJsonError for anything else."""
+    said: FromPage = untrusted_json.decode(text, FromPage, max_bytes=MAX_TEXT_BYTES)
     return said
 
 

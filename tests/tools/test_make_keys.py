@@ -43,7 +43,7 @@ def test_a_secret_is_private_while_it_is_written(tmp_path: Path, monkeypatch: py
     assert {*seen} == {0o700}
 
 
-@pytest.mark.parametrize("host", ["gpu", "gpu=", "gpu=king", "server=worker"])
+@pytest.mark.parametrize("host", ["gpu", "gpu=", "gpu=king", "server=worker", "../gpu=worker", "=worker"])
 def test_what_is_no_host_with_a_role_is_refused(host: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert make_keys.main([str(tmp_path / "keys"), host]) == 1
     assert "expected HOST=ROLE" in capsys.readouterr().err

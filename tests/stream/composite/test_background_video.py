@@ -62,3 +62,32 @@ def test_cameras_play_it_each_at_their_own_pace(video: Path) -> None:
 
     alone = play([0, 100, 200])
     assert play([70_000, 70_100, 70_200]) == alone
+
+
+def test_a_video_that_fails_in_mid_run_stands_still_and_that_is_told_once(
+    video: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clip = open_clip(BackgroundVideo(video=video))
+    levels(clip, [0, 100])
+    video.write_bytes(b"gone")
+    stood = levels(clip, list(range(200, 3000, 100)))
+    assert len(set(stood[10:])) == 1
+    assert [record.message for record in caplog.records].count(caplog.records[-1].message) == 1
+    assert "stands still" in caplog.records[-1].message
+
+
+def test_after_a_long_gap_the_video_is_not_read_through(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.composite.background_video._MOST_PICTURES", 2)
+    clip = open_clip(BackgroundVideo(video=video))
+    assert levels(clip, [0]) == levels(open_clip(BackgroundVideo(video=video)), [0])
+    assert levels(clip, [10**9, 10**9 + 100]) == levels(open_clip(BackgroundVideo(video=video)), [0, 200, 300])[1:]
+
+
+def test_a_playlist_opens_nothing_else(tmp_path: Path, video: Path) -> None:
+    for name, text in (
+        ("a.m3u8", f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:0.4,\n{video}\n#EXT-X-ENDLIST\n"),
+        ("a.txt", f"ffconcat version 1.0\nfile {video.name}\n"),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        with pytest.raises(SourceError, match=name):
+            open_clip(BackgroundVideo(video=tmp_path / name))

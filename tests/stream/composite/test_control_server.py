@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import stat
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
 import numpy as np
 import pytest
 
-from clothseg.tryon import BackgroundColour, BackgroundImage
+from clothseg.tryon import BackgroundColour, BackgroundImage, BackgroundVideo, GarmentPhoto, Texture
 from stream.composite import composite, control
 from stream.composite.control import (
     Cameras,
@@ -30,6 +35,7 @@ from stream.composite.looks import Change, Changes, waiting
 from stream.message import CompositedFrame, EndOfStream, Outage, SegmentedFrame, StreamStart
 from stream.process.pipe import Report, StopWanted
 from stream.settings import parse
+from stream.settings.config import Control
 from stream.transport.sockets import Caller
 from tests.stream.composited import composited_frame
 from tests.stream.pictures import segmented
@@ -155,6 +161,65 @@ def test_the_status_follows_what_is_given_out(switchboard: Switchboard, controll
 def test_stop_is_passed_on(controller: Controller, reports: Reports) -> None:
     assert controller.ask(Stop()) == Done()
     assert reports.items == [StopWanted()]
+
+
+def test_stop_is_answered_while_a_picture_is_being_opened(
+    switchboard: Switchboard, controller: Controller, monkeypatch: pytest.MonkeyPatch, reports: Reports
+) -> None:
+    opening, enough = threading.Event(), threading.Event()
+
+    def slowly(*_: object) -> tuple[()]:
+        opening.set()
+        assert enough.wait(20)
+        return ()
+
+    monkeypatch.setattr("stream.composite.control_server.open_dressing", slowly)
+    with ThreadPoolExecutor(1) as another, Controller(switchboard.endpoint) as patient:
+        dressed = another.submit(patient.ask, SetEffects(effects=()))
+        assert opening.wait(5)
+        assert controller.ask(ListCameras()) == Cameras(("front", "side"))
+        assert controller.ask(Stop()) == Done()
+        assert reports.items == [StopWanted()]
+        assert not dressed.done()
+        enough.set()
+        assert dressed.result(5) == Done()
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "http://127.0.0.1:{port}/a.mp4", "synthetic:", "camera:0"])
+def test_only_regular_files_are_opened(controller: Controller, changes: Changes, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        path = tmp_path / name.format(port=elsewhere.getsockname()[1]) if name == "pipe" else Path(name)
+        for effect in (BackgroundImage(path), BackgroundVideo(path), Texture("top", path), GarmentPhoto("top", path)):
+            with pytest.raises(ControlError, match=r"cannot (open|read)"):
+                controller.ask(SetEffects(effects=(effect,)))
+        elsewhere.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+    assert not list(waiting(changes))
+
+
+def test_by_default_no_other_user_reaches_the_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    endpoint = control.endpoint_of(Control())
+    folder = Path(endpoint.removeprefix("ipc://")).parent
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o755)
+    with pytest.raises(ControlError, match="a folder of yours alone"):
+        control.endpoint_of(Control())
+    assert control.endpoint_of(Control(bind=LOOPBACK)) == LOOPBACK
+
+
+def test_a_socket_is_not_taken_from_another_run(tmp_path: Path, changes: Changes, reports: Reports) -> None:
+    endpoint = f"ipc://{tmp_path / 'control'}"
+    first = Switchboard(SETTINGS, endpoint, changes, reports)
+    try:
+        with pytest.raises(ControlError, match="another run is asked at"):
+            Switchboard(SETTINGS, endpoint, changes, reports)
+    finally:
+        first.close()
+    Switchboard(SETTINGS, endpoint, changes, reports).close()
 
 
 @pytest.fixture

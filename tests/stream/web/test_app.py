@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
+from urllib.parse import unquote
 
 import pytest
 from starlette.applications import Starlette
@@ -16,6 +17,7 @@ from stream.web.app import FULL, POLICY, build
 from stream.web.dresser import Dresser
 from stream.web.session import House
 from stream.web.uplink import Uplink
+from stream.web.upload import Studio
 from stream.web.wardrobe import read_wardrobe
 
 SECRET = "correct horse+battery/=&%"
@@ -33,7 +35,16 @@ async def nothing(_: Starlette) -> AsyncIterator[None]:
 
 
 def client_of(web: Web, base_url: str) -> TestClient:
-    house = House(web, ("front",), "ipc:///nowhere", cast(Uplink, NoUplink()), read_wardrobe(web), cast(Dresser, None))
+    house = House(
+        web,
+        ("front",),
+        "ipc:///nowhere",
+        cast(Uplink, NoUplink()),
+        read_wardrobe(web),
+        cast(Dresser, None),
+        cast(Studio, None),
+        None,
+    )
     return TestClient(build(house, open_access(web), nothing), base_url=base_url)
 
 
@@ -79,6 +90,33 @@ def test_thumbnails_are_pictures_and_other_paths_are_nothing(local: TestClient) 
 
 def test_a_request_for_another_name_is_refused(local: TestClient) -> None:
     assert local.get("/", headers={"host": "evil.example:8000"}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "a]b", "", "evil[]"])
+def test_a_host_that_is_none_is_refused_without_a_fault(local: TestClient, shut: TestClient, host: str) -> None:
+    for client in (local, shut):
+        for method, path in (("GET", "/"), ("POST", "/enter"), ("GET", "/app.js"), ("GET", "/garments/")):
+            reply = client.request(method, path, headers={"host": host, "origin": "http://["}, follow_redirects=False)
+            assert reply.status_code == 421
+
+
+@pytest.mark.parametrize("path", ["/%00", "/%ff%fe", "/" + "a" * 5000, "/..%5c", "/a/%2e%2e/b", "/%0d%0a"])
+def test_a_path_that_is_none_is_not_found(local: TestClient, path: str) -> None:
+    assert local.get(path).status_code in (400, 404, 405)
+
+
+def test_over_tls_browsers_are_told_to_come_back_that_way(local: TestClient) -> None:
+    assert "strict-transport-security" not in local.get("/").headers
+    secure = local.get("https://127.0.0.1:8000/")
+    assert "max-age" in secure.headers["strict-transport-security"]
+
+
+def test_the_token_cannot_be_tried_for_ever(shut: TestClient) -> None:
+    own = {"origin": "http://shop.example:8000"}
+    codes = [
+        shut.post("/enter", data={"token": "wrong"}, headers=own, follow_redirects=False).status_code for _ in range(12)
+    ]
+    assert codes == [303] * 10 + [429] * 2
 
 
 def refusal(client: TestClient, headers: dict[str, str]) -> int:
@@ -140,6 +178,7 @@ def test_other_hosts_are_let_in_with_the_token_only(shut: TestClient) -> None:
     cookie = entered.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
+    assert SECRET not in unquote(cookie)
     assert "Use my camera" in shut.get("/").text
     with shut.websocket_connect("ws://shop.example:8000/live", headers=own) as socket:
         assert socket.receive_json()["say"] == "hello"

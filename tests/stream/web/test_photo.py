@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.web.photo import PhotoError, cut_out, from_jpeg, photo_ending, to_jpeg, to_png
+from stream.web.photo import PhotoError, cut_out, from_jpeg, to_jpeg, to_png
 
 GREY = np.full((60, 80, 3), 128, np.uint8)
 
@@ -36,12 +36,6 @@ def test_garbage_is_refused_and_nothing_else_happens(data: bytes, cut: int) -> N
             from_jpeg(garbage, 10_000)
         except PhotoError:
             continue
-
-
-def test_a_photo_is_known_by_what_is_in_it() -> None:
-    assert (photo_ending(to_png(GREY)), photo_ending(to_jpeg(GREY))) == (".png", ".jpg")
-    with pytest.raises(PhotoError, match="neither PNG nor JPEG"):
-        photo_ending(b"<svg/>")
 
 
 def test_a_cut_out_takes_no_background_with_it() -> None:

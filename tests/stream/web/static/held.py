@@ -16,8 +16,9 @@ from tests.stream.web.static.conftest import Fitting, lend_webcam
 
 
 def kept(fitting: Fitting) -> tuple[int, int]:
-    """What the web process holds: files and sockets, and folders with visitors' photos."""
-    return fitting.running.stage("web").num_fds(), len(list(Path(tempfile.gettempdir()).glob("visitor-*")))
+    """What the web process holds: files and sockets, and folders with visitors' photos, wherever they may lie."""
+    folders = [*Path(tempfile.gettempdir()).glob("visitor-*"), *Path(tempfile.gettempdir()).glob("*/visitor-*")]
+    return fitting.running.stage("web").num_fds(), len(folders)
 
 
 def sockets(fitting: Fitting) -> list[str]:

@@ -61,7 +61,7 @@ def test_a_visitor_who_leaves_frees_everything_within_5_s(fitting: Fitting, brow
     empty, before = settled(fitting, browser, query), len(LEFT.findall(fitting.running.words))
     page = fitting.join(browser, query)
     send_photo(page)
-    assert kept(fitting) >= (empty[0] + 1, empty[1] + 1)
+    assert kept(fitting)[0] > empty[0]
     begun_s = time.monotonic()
     page.context.close()
     fitting.running.wait_for("a visitor has left", before + 1)

@@ -1,0 +1,216 @@
+"""A uvicorn server that no stranger can use up: connections are bounded, each has deadlines, errors are told once."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+GONE: Final = (WebSocketDisconnect, WebSocketDisconnected)
+"""What Starlette raises where a page went away while it was being told something."""
+REQUEST_S = 5.0
+"""A connection is given so long for its TLS handshake, and so long for each request's head."""
+UNREAD_S = 10.0
+"""A peer that has not read what was sent to it for so long is hung up on."""
+_RETRY_S = 1.0
+_TOLD = 20
+
+
+class Once:
+    """Tells each text the first time it comes, at most so many in all: who provokes errors writes no log."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        if text not in self._told and len(self._told) < _TOLD:
+            self._told.add(text)
+            self._tell(text)
+
+    def heed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What an event loop calls with an error that nobody waits for."""
+        error = context.get("exception")
+        self(f"{context['message']} ({type(error).__name__}: {error})" if error else str(context["message"]))
+
+
+class Server(uvicorn.Server):
+    """Serves on `listener`, at most `most` connections at once.
+
+    One more takes the place of the oldest that has asked for nothing yet; where there is none, it is hung up on.
+    Leaves signals alone: the launcher stops all stages in order.
+    """
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, most: int, tell: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._listener = listener
+        self._most = most
+        self._once = Once(tell)
+        config.app = _Quiet(config.app, self._once)  # type: ignore[arg-type]
+        self._waiting: dict[_Requests, None] = {}
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._accepting: asyncio.Task[None] | None = None
+
+    def capture_signals(self) -> AbstractAsyncContextManager[None]:  # type: ignore[override]
+        return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._once.heed)
+        await super().startup(sockets=[])
+        self._listener.setblocking(False)
+        self._accepting = asyncio.create_task(self._accept())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._accepting is not None:
+            self._accepting.cancel()
+        self._listener.close()
+        for task in self._arriving:
+            task.cancel()
+        await super().shutdown(sockets=[])
+
+    async def _accept(self) -> None:
+        """Not asyncio's own, which knows no bound and writes thousands of lines a second without descriptors."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(self._listener)
+            except ConnectionError:
+                continue  # gone before it was let in
+            except OSError as error:
+                self._once(f"no more connections can be taken for the moment ({error.strerror})")
+                await asyncio.sleep(_RETRY_S)
+                continue
+            if self._full() and not self._make_room():
+                connection.close()
+                continue
+            task = asyncio.create_task(self._admit(connection))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    def _full(self) -> bool:
+        return len(self.server_state.connections) + len(self._arriving) >= self._most
+
+    def _make_room(self) -> bool:
+        oldest = next(iter(self._waiting), None)
+        if oldest is not None:
+            self._waiting.pop(oldest)
+            oldest.transport.abort()
+        return oldest is not None
+
+    async def _admit(self, connection: socket.socket) -> None:
+        def requests() -> _Requests:
+            return _Requests(self.config, self.server_state, self.lifespan.state, waiting=self._waiting)
+
+        secured = self.config.ssl
+        patience = {"ssl_handshake_timeout": REQUEST_S, "ssl_shutdown_timeout": 1.0} if secured else {}
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(requests, connection, ssl=secured, **patience)
+        except OSError:  # no handshake, or none in time
+            connection.close()
+
+
+class _Quiet:
+    """An error in the application is told in a sentence; that a peer has gone is none."""
+
+    def __init__(self, app: ASGIApp, once: Once) -> None:
+        self._app = app
+        self._once = once
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except (*GONE, OSError):
+            return
+        except Exception as error:  # noqa: BLE001 (one request never ends the others)
+            self._once(f"a request could not be answered ({type(error).__name__}: {error})")
+
+
+class _Requests(H11Protocol):
+    """Hangs up on who asks for nothing in time, or does not read; who gives no sign of life is not said goodbye to.
+
+    (To close would wait half a minute for the peer's goodbye in TLS.)
+    """
+
+    def __init__(self, *args: Any, waiting: dict[_Requests, None]) -> None:
+        super().__init__(*args)
+        self._waiting = waiting
+        self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._asked()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._asked()
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        self._asked()
+        super().handle_websocket_upgrade(event)
+
+    def on_response_complete(self) -> None:
+        self._await_request()
+        super().on_response_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self.transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self._unread or self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _await_request(self) -> None:
+        self._asked()
+        self._waiting[self] = None
+        self._deadline = self.loop.call_later(REQUEST_S, self.transport.abort)
+
+    def _asked(self) -> None:
+        self._waiting.pop(self, None)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class Line(WebSocketsSansIOProtocol):
+    """A WebSocket whose page gives no sign of life is hung up on at once."""
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.transport.abort()
+
+
+def settings(app: object, **more: Any) -> uvicorn.Config:
+    """uvicorn's settings for `Server`; its own log is silent, for what it says strangers can provoke."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http=_Requests,
+        ws=Line,
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_level="critical",
+        timeout_graceful_shutdown=1,
+        **more,
+    )
