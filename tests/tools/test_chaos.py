@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ from tools.campaign.plan import Plan
 from tools.campaign.proxy import Proxy, Side
 from tools.campaign.result import Result, Surroundings, spread
 from tools.campaign.soak import Sample
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reliability.md"
 
 
 class TestPlan:
@@ -113,8 +117,17 @@ class TestPage:
             page.placed("nothing", "new")
 
     def test_the_page_that_ships_has_a_place_for_it(self) -> None:
-        shipped = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
-        assert "new" in page.placed(shipped, "new")
+        assert "new" in page.placed(PAGE.read_text(encoding="utf-8"), "new")
+
+    def test_every_test_that_the_page_names_is_there(self) -> None:
+        named = re.findall(r"`(test_\w+\.py)::(\w+)`", PAGE.read_text(encoding="utf-8"))
+        there = {
+            (path.name, name)
+            for path in (ROOT / "tests").rglob("test_*.py")
+            for name in re.findall(r"^\s*(?:async )?(?:def )?(\w+)(?:\(| = )", path.read_text(encoding="utf-8"), re.M)
+        }
+        assert len(named) > 50
+        assert not set(named) - there
 
     def test_spread_names_median_and_worst(self) -> None:
         assert spread([0.3, 2.0, 0.1]) == "median 0.30 s, worst 2.00 s"
