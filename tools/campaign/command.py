@@ -24,6 +24,7 @@ _MOST_LOAD = 4.0
 LIGHT: Mapping[str, Any] = {
     "matting": "off",
     "effects": [],
+    "pace": {"still_levels": 64, "still_ms": 60_000},
     "model": {"threads": 1, "frame_deadline_ms": 60_000},
 }
 """Settings that leave most of the processor to the faults, and never take a busy machine for a worker that hangs."""

@@ -19,7 +19,7 @@ from tools.campaign.result import Result, Surroundings, spread
 from tools.campaign.viewer import Viewer
 
 REACH_S = 2.0
-_RATE_HZ = 5  # five cameras of this rate cost what one at full rate does
+_RATE_HZ = 5  # five cameras of this rate cost what one at full rate does; still pictures cost no network
 _HEALTHY = "healthy"
 _GAP_S = 2.0  # the healthy camera may be without a frame for so long, for the machine has two cores
 _PATIENCE_S = 20.0
@@ -136,7 +136,7 @@ def _cameras(stack: ExitStack) -> tuple[dict[str, Camera], dict[str, str]]:
     """A camera for each kind of outage, and the addresses of these and of the healthy one."""
     cameras, addresses = {}, {}
     for name in (*KINDS, _HEALTHY):
-        server = stack.enter_context(RtspServer(["--rate", str(_RATE_HZ)]))
+        server = stack.enter_context(RtspServer(["--rate", str(_RATE_HZ), "--pattern", "smpte"]))
         proxy = stack.enter_context(Proxy(urlsplit(server.url).port or 0))
         addresses[name] = f"rtsp://127.0.0.1:{proxy.port}/live"
         if name != _HEALTHY:
