@@ -15,13 +15,17 @@ FILES = [ROOT / "run_stream.py", *sorted((ROOT / "stream").rglob("*.py")), *sort
 
 ROOMS: dict[str, tuple[str, ...]] = {
     # The library, from the ground up.
+    "clothseg.regular": (),
+    "clothseg.image_header": (),
     "clothseg.labels": (),
     "clothseg.network": (),
     "clothseg.engines": ("clothseg.network",),
     "clothseg.temporal": ("clothseg.labels",),
     "clothseg.matting": ("clothseg.temporal",),
     "clothseg.segmenter": ("clothseg.network", "clothseg.engines", "clothseg.matting"),
-    "clothseg.tryon": ("clothseg.labels", "clothseg.matting", "clothseg.segmenter"),
+    "clothseg.tryon": (
+        "clothseg.regular", "clothseg.image_header", "clothseg.labels", "clothseg.matting", "clothseg.segmenter",
+    ),
     "clothseg.training.skirts": ("clothseg.labels",),
     "clothseg.training.samples": ("clothseg.labels", "clothseg.network", "clothseg.training.skirts"),
     "clothseg.training.eval": (
@@ -38,7 +42,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "stream.stage": (),
     "stream.bounds": ("clothseg.network",),
     "stream.message": ("clothseg.network", "stream.bounds"),
-    "stream.transport": ("clothseg.labels", "stream.stage", "stream.bounds", "stream.message"),
+    "stream.transport": ("clothseg.image_header", "clothseg.labels", "stream.stage", "stream.bounds", "stream.message"),
     "stream.client": ("stream.stage", "stream.transport"),
     "stream.media": ("stream.bounds", "stream.message"),
     "stream.settings": (  # of media how an address is shown: a refusal must not repeat a secret
@@ -48,7 +52,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "stream.process": ("stream.stage", "stream.message", "stream.settings"),
     # then where pictures come from and go to,
     "stream.sources": (
-        "clothseg.labels", "stream.stage", "stream.bounds", "stream.message", "stream.settings", "stream.media",
+        "clothseg.regular", "clothseg.labels",
+        "stream.stage", "stream.bounds", "stream.message", "stream.settings", "stream.media",
     ),
     "stream.sinks": ("stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.media"),
     # then the stages,
@@ -70,7 +75,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     # and on top whoever puts them together.
     "stream.web": (
-        "clothseg.labels", "clothseg.tryon",
+        "clothseg.image_header", "clothseg.labels", "clothseg.tryon",
         "stream.stage", "stream.message", "stream.transport", "stream.client", "stream.settings", "stream.media",
         "stream.process", "stream.capture", "stream.composite",
     ),
@@ -89,8 +94,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "lz4": ("stream.transport.codec",),
     "av": ("stream.media", "stream.sources", "stream.sinks"),
     "aiortc": ("stream.web",),
-    "starlette": ("stream.web", "stream.sinks.mjpeg"),
-    "uvicorn": ("stream.web", "stream.sinks.mjpeg"),
+    "starlette": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
+    "uvicorn": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
     "pyvirtualcam": ("stream.sinks.virtualcam",),
     "tenacity": ("stream.sinks.reconnecting",),
     "yaml": ("stream.settings.parse", "stream.web.wardrobe"),
@@ -102,7 +107,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "kornia": ("clothseg.training.train",),
     "openvino": ("clothseg.engines", "clothseg.training.train"),
     "onnxruntime": ("clothseg.engines", "clothseg.training.eval.predictors", "clothseg.training.train"),
-    "platformdirs": ("clothseg.engines",),
+    "platformdirs": ("clothseg.engines", "stream.composite.control"),
 }  # fmt: skip
 """Which rooms or modules may import a library: nobody else."""
 

@@ -86,8 +86,8 @@ class MjpegSink:
 
     def __init__(self, settings: Mjpeg) -> None:
         check()
-        from stream.web.server import Server
-        from stream.web.server import settings as server_settings
+        from stream.media.http_server import Server
+        from stream.media.http_server import settings as server_settings
 
         host, port = settings.address
         try:

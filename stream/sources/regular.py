@@ -8,8 +8,8 @@ from pathlib import Path
 import av
 
 from clothseg.regular import open_regular
-from stream.sources.container import FAILURES, ContainerSource, reason
-from stream.sources.decoder import BOUNDS
+from stream.media.opening import BOUNDS, FAILURES, reason
+from stream.sources.container import ContainerSource
 from stream.sources.error import SourceError
 
 _NOTHING_ELSE = {"protocol_whitelist": "none"}

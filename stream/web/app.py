@@ -17,8 +17,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from stream.media.http_server import GONE
 from stream.web.access import COOKIE, SESSION_S, Access, TooManyTriesError
-from stream.web.server import GONE
 from stream.web.session import House, Session
 
 STATIC = Path(__file__).with_name("static")

@@ -77,7 +77,7 @@ class Outfit:
         self._photos[slot] = await self._studio.develop(photo, slot)
 
     async def _dress(self, camera: str, wear: talk.Wear) -> None:
-        places = {"background": wear.background, **wear.worn}
+        places: dict[str, object] = {"background": wear.background, **wear.worn}
         chosen = {slot: png for slot, png in self._photos.items() if isinstance(places.get(slot), talk.AsPhoto)}
         with lying_in(self._folder, chosen) as paths:
             await self._dresser.dress(camera, effects_of(wear, self._wardrobe, paths))

@@ -14,6 +14,8 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from stream.composite.control import endpoint_of
+from stream.media.http_server import Server
+from stream.media.http_server import settings as server_settings
 from stream.process.pipe import BEAT_S, Lifeline, Notice
 from stream.settings.config import ConfigError, Run, Web
 from stream.stage import StreamError
@@ -22,8 +24,6 @@ from stream.web.access import open_access
 from stream.web.allowance import Allowance
 from stream.web.app import build
 from stream.web.dresser import Dresser
-from stream.web.server import Server
-from stream.web.server import settings as server_settings
 from stream.web.session import House
 from stream.web.talk import MAX_TEXT_BYTES
 from stream.web.uplink import Uplink

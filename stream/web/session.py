@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from clothseg.labels import CLASSES, PALETTE
+from stream.media.http_server import GONE
 from stream.settings.config import Web
 from stream.transport.protocol import Stream
 from stream.transport.untrusted_json import UntrustedJsonError
@@ -22,7 +23,6 @@ from stream.web.look import LookError
 from stream.web.outfit import Outfit
 from stream.web.photo import PhotoError
 from stream.web.presenter import Presenter
-from stream.web.server import GONE
 from stream.web.spectator import follow
 from stream.web.uplink import Uplink
 from stream.web.upload import Studio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -86,14 +87,17 @@ def test_an_odd_photo_is_a_garment_or_refused_in_a_sentence(
         open_garment(GarmentPhoto(part, path), lambda picture: np.zeros(picture.shape[:2], np.uint8))
 
 
+def _always(alpha: NDArray[np.uint8], _photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return alpha
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2)])
 def test_the_smallest_photos_show_no_garment(tmp_path: Path, shape: tuple[int, int]) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.full((*shape, 4), 255, np.uint8))
     for value in (0, 255):
+        alpha = np.full(shape, value, np.uint8)
         with pytest.raises(EffectError, match="shows no garment"):
-            open_garment(
-                GarmentPhoto("top", tmp_path / "a.png"), lambda photo, v=value: np.full(photo.shape[:2], v, np.uint8)
-            )
+            open_garment(GarmentPhoto("top", tmp_path / "a.png"), partial(_always, alpha))
 
 
 CCP = Path(__file__).parents[4] / "shared/data/ccp"

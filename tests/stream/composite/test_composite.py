@@ -153,7 +153,8 @@ class TestFramesThatCannotBeDrawn:
     def test_every_frame_is_drawn_or_dropped_and_the_camera_goes_on(self, kind: str, effect: str | None) -> None:
         run = settings(**({"effects": [{"effect": effect}]} if effect else {}))
         ahead = CarriedFrame(segmented(1).frame, "ahead")
-        items = [START, segmented(0), ahead, self.nonsense(1, kind), self.nonsense(2, kind), segmented(3), segmented(4)]
+        items: list[Any] = [START, segmented(0), ahead]
+        items += [self.nonsense(1, kind), self.nonsense(2, kind), segmented(3), segmented(4)]
         composite = step(run, print)
         made = [out for item in items for out in composite(item)]
         assert isinstance(made[-1], CompositedFrame)

@@ -65,7 +65,7 @@ def test_a_device_is_a_live_source(monkeypatch: pytest.MonkeyPatch, make_clip: A
     real = av.open
     asked: list[Any] = []
 
-    def opened(file: str, mode: str, **given: Any) -> Any:
+    def opened(file: Any, mode: Any, **given: Any) -> Any:
         if mode == "w":  # how the stream is turned is written into memory
             return real(file, mode, **given)
         asked.append((file, mode, given))

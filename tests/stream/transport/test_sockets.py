@@ -15,9 +15,8 @@ import psutil
 import pytest
 import zmq
 
-from stream import connections
 from stream.message import Done, Frame, Lost, Next, Ready, SegmentedFrame
-from stream.transport import sockets
+from stream.transport import connections, sockets
 from stream.transport.connections import Limit
 from stream.transport.sockets import (
     Desk,
