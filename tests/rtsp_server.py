@@ -1,6 +1,7 @@
 """An RTSP server for the tests, run by the system's Python: H.264 with a key frame every second on 127.0.0.1.
 
-    /usr/bin/python3 tests/rtsp_server.py [--port N] [--rate N] [--pattern NAME] [--user NAME:PASSWORD] [--pictures DIR/%05d.jpg]
+    /usr/bin/python3 tests/rtsp_server.py [--port N] [--rate N] [--pattern NAME] [--user NAME:PASSWORD]
+        [--pictures DIR/%05d.jpg]
 
 Needs python3-gi, gir1.2-gst-rtsp-server-1.0 and GStreamer's plugins base, good and ugly; imports nothing of
 the project. Prints the port when it is ready and serves `rtsp://127.0.0.1:PORT/live` until it is ended: a
