@@ -23,7 +23,7 @@ def encoded(item: object) -> Parts:
 
 
 def whole_messages() -> list[Parts]:
-    """One message of every kind, of a camera that nobody knows: what mutations begin with."""
+    """One message of every kind but `Ready`, of a camera that nobody knows: what mutations begin with."""
     camera, picture = "stranger", message.Picture(np.zeros((4, 6, 3), np.uint8), 40_000_000, 1_000_000_000)
     frame, masks = message.Frame(camera, 0, 7, picture), np.zeros((5, 2, 3), np.uint8)
     items: Sequence[object] = (
@@ -36,7 +36,6 @@ def whole_messages() -> list[Parts]:
         message.Lost(camera, "no signal"),
         message.Ended(camera),
         message.Next(camera),
-        message.Ready(3),
         message.Done(camera, 0, 7),
         message.Watched(camera, True),
         message.StreamStart(camera, 0, 0, "live", "rtsp://camera", 25.0),
@@ -55,7 +54,7 @@ def stamped(picture: message.Pixels, clock_ms: int) -> bytes:
 class Liar:
     """Says what is well formed and not true, of `camera` and of cameras that there are not.
 
-    It does not forge what only keys can tell from the truth: frames of `camera`, its end, or that of the run.
+    It does not forge what only keys can tell from the truth: a worker, frames of `camera`, its end, or that of the run.
     """
 
     def __init__(self, camera: str, chance: random.Random) -> None:
@@ -64,7 +63,6 @@ class Liar:
         self._lies: Sequence[Callable[[], object]] = (
             self._done,
             self._late_masks,
-            self._ready,
             self._offer,
             self._opened,
             self._gone,
@@ -103,9 +101,6 @@ class Liar:
     def _late_masks(self) -> object:
         camera = self._chance.choice((self._camera, self._stranger()))
         return message.LateMasks(camera, 10**9 + self._number(), *self._masks())
-
-    def _ready(self) -> object:
-        return message.Ready(10**9 + self._number())  # a true one would take frames away
 
     def _offer(self) -> object:
         return message.Offer(self._stranger(), self._picture(), self._number())

@@ -36,7 +36,8 @@ _LOOK_EVERY = 2_000
 _LIES, _LIE_SHARE = 2_000, 0.2
 _REQUEST_BYTES = 100_000
 _STRANGER_EVERY = 5_000  # messages, then another connection goes on
-_PATIENCE_S = 30.0
+_FRAME_DEADLINE_MS = 8000  # a frame that a lie has held up goes on after so long
+_PATIENCE_S = 60.0
 _SETTLE_S = 2.0
 _UNFINISHED_PARTS, _UNFINISHED_BYTES = 45, 10_000_000
 _LARGEST_MB = 210.0  # a message may hold the largest picture that there is
@@ -106,6 +107,7 @@ def _target(stack: ExitStack, name: str, room: Path) -> Target:
     ports = dict(zip(names, command.free_ports(len(names)), strict=True))
     settings: dict[str, Any] = {
         **command.LIGHT,
+        "model": {"threads": 1, "frame_deadline_ms": command.frame_deadline_ms(_FRAME_DEADLINE_MS)},
         "cameras": {_CAMERA: command.synthetic(_RATE_HZ)},
         "transport": {"dispatch": command.tcp(ports["dispatch"]), "results": command.tcp(ports["results"])},
         "control": {"bind": command.tcp(ports["control"])},
