@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from clothseg.engines import Engine, EngineName, Precision, open_engine
 from clothseg.matting.matting import Matting, matte
-from clothseg.network.checkpoint import DEFAULT_WEIGHTS, Metadata, read_metadata
+from clothseg.model_file import read_metadata
+from clothseg.network.checkpoint import DEFAULT_WEIGHTS, Metadata
 from clothseg.network.roi import Box, crop, paste, sizes, view
 from clothseg.network.transforms import network_size, to_network
 
@@ -37,6 +38,8 @@ class Segmenter:
 
     def __init__(self, metadata: Metadata, engine: Engine) -> None:
         self._metadata = metadata
+        self.classes = metadata.class_map
+        """The K classes, in the order of the planes of `probabilities`."""
         self.engine = engine
 
     @classmethod
@@ -47,18 +50,13 @@ class Segmenter:
         precision: Precision = "auto",
         threads: int = 0,
     ) -> Self:
-        """Load weights (.safetensors; none: those that ship) on an engine; `threads` 0 means all cores.
+        """Load a model file (none: the weights that ship) on an engine; `threads` 0 means all cores.
 
         Raises as `engines.open_engine`.
         """
         weights = DEFAULT_WEIGHTS if checkpoint is None else Path(checkpoint)
         opened = open_engine(weights, engine, precision, threads)
         return cls(read_metadata(weights), opened)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the K classes, the background first."""
-        return self._metadata.classes
 
     def probabilities(
         self, picture: NDArray[np.uint8], box: Box | None = None, detail: float = 1.0
@@ -67,11 +65,14 @@ class Segmenter:
 
         `box` says where the people were lately: the network then sees that part, quicker and closer up; and the
         full view where nobody is found there or somebody reaches out of it. With `detail` below 1 it is given at
-        most that share of its usual pixels, in less time; what it says is enlarged, so that (h, w) stay.
+        most that share of its usual pixels, in less time; what it says is enlarged, so that (h, w) stay. A model of one
+        fixed size is always given all of the picture, at that size.
         Raises ValueError for a picture of any other shape or type.
         """
         height, width = _checked(picture).shape[:2]
         area_px, multiple_px = self._metadata.area_px, self._metadata.multiple_px
+        if self.engine.size is not None:
+            return self._see(picture, self.engine.size)
         full = network_size(height, width, area_px, multiple_px)
         part = view(box, full, multiple_px)
         if part is not None and math.prod(part.size) <= detail * math.prod(full):
@@ -91,13 +92,14 @@ class Segmenter:
     def warm(self, height: int, width: int) -> None:
         """Make ready for every view of pictures of this size, from any thread: else the first of each takes seconds."""
         full = network_size(height, width, self._metadata.area_px, self._metadata.multiple_px)
-        for h, w in (full, *sizes(full, self._metadata.multiple_px)):
+        views = (full, *sizes(full, self._metadata.multiple_px)) if self.engine.size is None else (self.engine.size,)
+        for h, w in views:
             self.engine.prepare((1, h, w, 3))
 
     def __call__(self, image: NDArray[np.uint8]) -> Segmentation:
         """Segment an image (H, W, 3) uint8 BGR at its full size. Raises ValueError for any other array."""
         planes = self.probabilities(image)
-        full = matte(planes, image, Matting())
+        full = matte(planes, image, self.classes, Matting())
         return Segmentation(full.alpha, full.parts, np.divide(planes, 255, dtype=np.float32))
 
 

@@ -17,5 +17,5 @@ shown_ns: dict[str, int] = {}
 for frame in Subscriber(endpoint, kinds=["parts"], encoding="lz4"):
     if frame.pts_ns - shown_ns.get(frame.camera, -(10**10)) >= 1_000_000_000:
         shown_ns[frame.camera] = frame.pts_ns
-        colours = np.array(frame.palette, np.uint8)
+        colours = np.array(frame.classes.palette, np.uint8)
         cv2.imwrite(f"{folder}/{frame.camera}-{frame.seq:06d}.png", colours[frame.parts])

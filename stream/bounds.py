@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,6 @@ Pixels = NDArray[np.uint8]
 
 MAX_SIDE_PX = 16_384
 MAX_PIXELS = 64_000_000
-MIN_CLASSES = 2
-MAX_CLASSES = 256
 MAX_MASK_SIDE_PX = 4096
 """Of the network's masks; ours have some 300."""
 MAX_COUNT = 2**53 - 1
@@ -88,26 +85,14 @@ def expect_picture(name: str, pixels: Pixels, channels: int) -> None:
     )
 
 
-def expect_classes(classes: Sequence[str]) -> None:
-    """Names of classes: the background, and at least one more."""
-    expect(MIN_CLASSES <= len(classes) <= MAX_CLASSES, f"{MIN_CLASSES} to {MAX_CLASSES} classes", len(classes))
-    expect(len({*classes}) == len(classes), "classes that differ", classes)
-    expect(
-        all(0 < len(name) <= MAX_NAME_CHARS for name in classes),
-        f"names of classes of 1 to {MAX_NAME_CHARS} characters",
-        max(map(len, classes)),
-    )
-
-
-def expect_probabilities(planes: Pixels, classes: tuple[str, ...]) -> None:
-    """Class probabilities (K, h, w) uint8."""
-    expect_classes(classes)
+def expect_probabilities(planes: Pixels, classes: int) -> None:
+    """Class probabilities (K, h, w) uint8, K being `classes`."""
     expect(
         planes.dtype == np.uint8 and planes.ndim == 3 and planes.size > 0,
         "probabilities as uint8 (K, h, w)",
         f"{planes.dtype} {planes.shape}",
     )
-    expect(planes.shape[0] == len(classes), f"{len(classes)} classes", planes.shape[0])
+    expect(planes.shape[0] == classes, f"{classes} classes", planes.shape[0])
     expect(max(planes.shape[1:]) <= MAX_MASK_SIDE_PX, f"masks of at most {MAX_MASK_SIDE_PX} a side", planes.shape)
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Final
 
+from clothseg.classes import ClassMap
 from clothseg.segmenter import Segmenter
 from stream.message import Frame, LateMasks, Pixels, Ready, SegmentedFrame
 from stream.process.pipe import BEAT_S, Lifeline, Notice
@@ -28,7 +29,7 @@ def load(model: Model) -> Segmenter:
     return Segmenter.load(model.weights, model.engine, model.precision, threads)
 
 
-def answer(frame: Frame, classes: tuple[str, ...], probabilities: Pixels) -> SegmentedFrame | LateMasks:
+def answer(frame: Frame, classes: ClassMap, probabilities: Pixels) -> SegmentedFrame | LateMasks:
     """What a worker sends on: the frame and its masks, or the masks alone where it went ahead."""
     if frame.answer == "frame":
         return SegmentedFrame(frame, classes, probabilities)

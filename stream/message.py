@@ -12,6 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from clothseg.classes import ClassMap
 from clothseg.network.roi import Box
 from stream import bounds
 
@@ -88,11 +89,11 @@ class SegmentedFrame:
     """A frame and its class `probabilities` (K, h, w) uint8, 0..255, at the network's resolution."""
 
     frame: Frame
-    classes: tuple[str, ...]
+    classes: ClassMap
     probabilities: Pixels
 
     def __post_init__(self) -> None:
-        bounds.expect_probabilities(self.probabilities, self.classes)
+        bounds.expect_probabilities(self.probabilities, len(self.classes.classes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,27 +102,27 @@ class LateMasks:
 
     camera: str
     seq: int
-    classes: tuple[str, ...]
+    classes: ClassMap
     probabilities: Pixels
 
     def __post_init__(self) -> None:
         bounds.expect_camera(self.camera)
         bounds.expect_count("seq", self.seq)
-        bounds.expect_probabilities(self.probabilities, self.classes)
+        bounds.expect_probabilities(self.probabilities, len(self.classes.classes))
 
 
 @dataclass(frozen=True, eq=False)
 class CompositedFrame:
     """A frame with everything an output may want of it, at full size (H, W).
 
-    `alpha` (H, W) is the matte of what is cut out, `parts` (H, W) the class index of every pixel,
+    `alpha` (H, W) is the matte of what is cut out, `parts` (H, W) the index in `classes` of every pixel,
     `foreground` (H, W, 3) BGR the person's own colour, free of the old background at the edges, and
     `composite` (H', W', 3) BGR the finished view. `mask_age_ns` is how much older the picture is that
     the network last saw: 0 where it was this one.
     """
 
     frame: Frame
-    classes: tuple[str, ...]
+    classes: ClassMap
     probabilities: Pixels
     alpha: Pixels
     parts: Pixels

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from av import VideoFrame, VideoStream
 
+from clothseg.classes import class_map
 from stream.message import CompositedFrame, Frame, Picture, Pixels
 from tests import rtsp
 from tests.rtsp import RtspServer
@@ -106,7 +107,7 @@ def make_frame() -> MakeFrame:
         alpha = np.clip(255 * (0.42 - away) * 8, 0, 255).astype(np.uint8)
         return CompositedFrame(
             frame=Frame(camera, epoch, index, Picture(picture, pts_ns, 0)),
-            classes=("background", "person", "top"),
+            classes=class_map(("background", "person", "top")),
             probabilities=np.zeros((3, 4, 4), np.uint8),
             alpha=alpha,
             parts=(alpha > 127).astype(np.uint8) + (alpha > 200),

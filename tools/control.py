@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     effects = commands.add_parser("effects", help="show these effects from now on")
     effects.add_argument("effects", help="a list in YAML or JSON as in the config, or @FILE with one")
     cutout = commands.add_parser("cutout", help="cut this out from now on")
-    cutout.add_argument("cutout", help="person, clothing, top, bottom or dress")
+    cutout.add_argument("cutout", help="person, clothing, or a class of the model: top, bottom, dress")
     panels = commands.add_parser("panels", help="show these panels side by side")
     panels.add_argument("panels", nargs="+", help="composite, parts or raw")
     for command in (effects, cutout, panels):

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clothseg.engines import Engine, open_engine
-from clothseg.network.checkpoint import DEFAULT_WEIGHTS, read_metadata
+from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
 from clothseg.training.samples import read
 from clothseg.training.train import export
 from clothseg.training.train.export import Bound, Material
@@ -46,9 +46,9 @@ def main() -> int:
 def _export(arguments: argparse.Namespace) -> int:
     weights, form, size = arguments.weights, arguments.format, arguments.size and tuple(arguments.size)
     out: Path = arguments.out or weights.with_suffix(SUFFIXES[form])
-    material = _read_material(arguments.material)
-    reference = open_engine(weights, "torch", "fp32", 0)
     metadata = read_metadata(weights)
+    material = export.with_classes(_read_material(arguments.material), metadata.class_map.names)
+    reference = open_engine(weights, "torch", "fp32", 0)
     inputs = export.calibration_inputs(material, metadata, size)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
         written = Path(folder) / out.name

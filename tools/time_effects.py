@@ -78,15 +78,21 @@ def measure(size_px: tuple[int, ...], count: int) -> dict[str, NDArray[np.float6
 def masks(size_px: tuple[int, ...], count: int) -> list[tuple[NDArray[np.uint8], Matte]]:
     """Pictures with the masks that the stream would have for them."""
     segmenter, past = Segmenter.load(threads=1), None
+    classes = segmenter.classes
     made: list[tuple[NDArray[np.uint8], Matte]] = []
     for number, picture in zip(range(count), pictures((size_px[0], size_px[1])), strict=False):
         now_ns = number * GAP_NS
         seen: tuple[SmoothingState, NDArray[np.uint8]] = smooth(
-            past, segmenter.probabilities(picture), picture, now_ns, Smoothing()
+            past,
+            segmenter.probabilities(picture),
+            picture,
+            now_ns,
+            Smoothing(),
+            garments=len(classes.garments),
         )
         past = seen[0]
         held = hold(made[-1][1], now_ns - GAP_NS, past, now_ns) if made else None
-        made.append((picture, matte(seen[1], picture, Matting(), held)))
+        made.append((picture, matte(seen[1], picture, classes, Matting(), held)))
     return made
 
 

@@ -45,7 +45,9 @@ def write_weights(path: Path, training: Training, about: Metadata, state: State,
     about = msgspec.structs.replace(about, config=config, data_hash=pool.hash, revision=revision())
     save(path, about, state.average)
     if training.validation is not None:
-        report = evaluate(read(training.validation), from_weights(path, "torch", "fp32"), lambda: None).report
+        report = evaluate(
+            read(training.validation), from_weights(path, "torch", "fp32"), lambda: None, training.class_map
+        ).report
         save(path, msgspec.structs.replace(about, metrics={"val": measured(report)}), state.average)
 
 

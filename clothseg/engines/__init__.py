@@ -1,4 +1,4 @@
-"""One network, several runtimes: OpenVINO, ONNX Runtime and torch behind one call.
+"""Anything that runs a model file: OpenVINO, ONNX Runtime and torch behind one call.
 
 All take pictures as they are (uint8 BGR at the network's size) and give probabilities as they travel (uint8).
 """
@@ -10,8 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.engines.adapter import Adapter, Runtime
 from clothseg.engines.choice import Choice, EngineName, Precision, choose, this_host
-from clothseg.engines.graph import Weights, read_weights
+from clothseg.engines.graph import read_weights
+from clothseg.model_file import read_metadata
 
 __all__ = ["Engine", "EngineName", "Precision", "open_engine"]
 
@@ -31,57 +33,68 @@ class Engine(Protocol):
     def description(self) -> str:
         """One line for people: what runs, with how many threads, and why."""
 
-    def __call__(self, batch: NDArray[np.uint8], /) -> NDArray[np.uint8]:
-        """Pictures (B, h, w, 3) uint8 BGR to class probabilities (B, K, h, w) uint8, 0..255.
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The only (h, w) it takes; None: any multiple of the metadata's `multiple_px`."""
 
-        h and w are multiples of the network's stem.
-        """
+    def __call__(self, batch: NDArray[np.uint8], /) -> NDArray[np.uint8]:
+        """Pictures (B, h, w, 3) uint8 BGR to probabilities (B, K, h, w) uint8, 0..255, of the file's `class_map`."""
 
     def prepare(self, shape: tuple[int, int, int, int], /) -> None:
         """Make ready for batches of this shape, where that takes time; any thread may, while another calls it."""
 
 
-def open_engine(weights: Path, name: EngineName, precision: Precision, threads: int) -> Engine:
-    """Open weights on the engine asked for; `auto` is CUDA where there is, else OpenVINO at the CPU's best.
+def open_engine(model: Path, name: EngineName, precision: Precision, threads: int) -> Engine:
+    """Open a model file on the engine asked for; `auto` is CUDA where there is, else OpenVINO at the CPU's best.
 
-    `threads` bounds the cores it uses, 0: all it may. Raises FileNotFoundError without weights, ValueError
-    where they are not a U2Net of ours or the host cannot do what was asked, ModuleNotFoundError without the
-    engine's package.
+    `threads` bounds the cores it uses, 0: all it may. Raises FileNotFoundError without a file, ValueError where it
+    cannot be told how to run it or the host cannot do what was asked, ModuleNotFoundError without the engine's package.
     """
     if threads < 0:
         raise ValueError(f"expected threads of at least 0 (all cores), got {threads}")
-    content = read_weights(weights)
-    choice = choose(name, precision, this_host())
+    metadata = read_metadata(model)
+    choice = choose(name, precision, this_host(), model.suffix)
     threads = threads or _cores()
+    return Adapter(_open(model, choice, precision, threads), metadata)
+
+
+def _open(model: Path, choice: Choice, asked: Precision, threads: int) -> Runtime:
     if choice.engine == "openvino":
-        return _open_openvino(content, choice, precision, threads)
+        return _open_openvino(model, choice, asked, threads)
     if choice.engine == "onnxruntime":
-        from clothseg.engines.onnxruntime import OnnxruntimeEngine, model_of
+        from clothseg.engines import onnxruntime
 
-        return OnnxruntimeEngine(model_of(content), threads, _describe(choice, threads))
-    from clothseg.engines.torch import TorchEngine
+        content = onnxruntime.exported_model(model) if model.suffix == ".safetensors" else model
+        return onnxruntime.OnnxruntimeRuntime(content, threads, _describe(choice, threads))
+    from clothseg.engines.torch import TorchRuntime
 
-    return TorchEngine(weights, choice.precision, threads, _describe(choice, threads))
+    read_weights(model)  # refuses what torch would take
+    return TorchRuntime(model, choice.precision, threads, _describe(choice, threads))
 
 
-def _open_openvino(content: Weights, choice: Choice, asked: Precision, threads: int) -> Engine:
-    from clothseg.engines.openvino import OpenvinoEngine, cache_folder, model_of, read_int8
+def _open_openvino(model: Path, choice: Choice, asked: Precision, threads: int) -> Runtime:
+    from clothseg.engines.cache import compiled_folder
+    from clothseg.engines.openvino import OpenvinoRuntime, exported_model, read_int8, read_model
 
-    model = None
+    read, refused = None, ""
     if choice.precision == "int8":
         try:
-            model = read_int8(content.path)
+            read = read_int8(model)
         except (FileNotFoundError, ValueError) as refusal:
             if asked == "int8":
                 raise
             choice = Choice("openvino", "fp32", f"{choice.reason}, but {refusal}")
-    description, cache = _describe(choice, threads), None
+    if read is None:
+        read, refused = exported_model(model) if model.suffix == ".safetensors" else (read_model(model), "")
+    cache = None
     try:
-        cache = cache_folder()
+        cache = compiled_folder()
     except OSError as refusal:
-        description += f"; every start compiles anew, for the cache failed: {refusal}"
-    model = model_of(content) if model is None else model
-    return OpenvinoEngine(model, choice.precision, threads, description, cache)
+        refused = str(refusal)
+    description = _describe(choice, threads)
+    if refused:
+        description += f"; every start compiles anew, for the cache failed: {refused}"
+    return OpenvinoRuntime(read, choice.precision, threads, description, cache)
 
 
 def _describe(choice: Choice, threads: int) -> str:

@@ -10,6 +10,9 @@ Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 _CUDA_NODES: Final = ("/dev/nvidiactl", "/dev/dxg")
 
 
+_READERS: Final = {".onnx": ("openvino", "onnxruntime"), ".xml": ("openvino",)}
+
+
 class Host(NamedTuple):
     """What the rule needs to know of a machine: its CPU's flags as Linux spells them, and a usable CUDA."""
 
@@ -35,12 +38,13 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(engine: EngineName, precision: Precision, host: Host) -> Choice:
+def choose(engine: EngineName, precision: Precision, host: Host, ending: str = ".safetensors") -> Choice:
     """The engine and precision to use: what was asked, and where `auto` was, the fastest the host can do.
 
-    Raises ValueError where the engine cannot do that precision, here or at all.
+    `ending` is the model file's: only networks of ours run on torch, or in int8 where that lies beside them. Raises
+    ValueError where the engine cannot do that precision, here or at all.
     """
-    offers = _offers(host)
+    offers = [offer for offer in _offers(host) if ending == ".safetensors" or _runs(offer, ending)]
     fitting = [offer for offer in offers if engine in ("auto", offer.engine) and precision in ("auto", offer.precision)]
     if not fitting:
         known = ", ".join(f"{offer.engine} {offer.precision}" for offer in offers)
@@ -48,6 +52,11 @@ def choose(engine: EngineName, precision: Precision, host: Host) -> Choice:
     best = fitting[0]
     asked = engine == best.engine and precision == best.precision
     return best._replace(reason="as asked") if asked else best
+
+
+def _runs(offer: Choice, ending: str) -> bool:
+    """Whether an offer is for a file that is run as it is: of IR the precision is its own."""
+    return offer.engine in _READERS[ending] and offer.precision in ("fp32", "bf16")
 
 
 def _offers(host: Host) -> list[Choice]:

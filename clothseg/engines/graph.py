@@ -1,4 +1,4 @@
-"""U2Net as a short list of operators over plain arrays: what a runtime without torch builds its network from.
+"""U2Net as a short list of operators over plain arrays: what the exporters write, without torch.
 
 Identities of linear algebra make it cheaper than the network that was trained, and change nothing else:
 batch norm and the input's scale go into the convolution they touch, the order of colours into the weights of
@@ -90,11 +90,9 @@ class Weights(NamedTuple):
 def read_weights(path: Path) -> Weights:
     """Read a checkpoint with numpy alone; nothing in it is executed.
 
-    Raises FileNotFoundError, or ValueError where it is not safetensors, holds a number that is none, or is of an
+    Raises ValueError where it is not safetensors, holds a number that is none, or is of an
     architecture we do not have.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such weights; give a .safetensors file, or none for those that ship")
     metadata = read_metadata(path)
     if metadata.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)

@@ -1,35 +1,34 @@
-"""U2Net on ONNX Runtime, for hosts that OpenVINO does not serve; and the ONNX model that others can run."""
+"""ONNX Runtime, for hosts that OpenVINO does not serve: runs ONNX files, and networks of ours, exported once."""
 
+from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.engines.graph import Array, Convolution, Weights, build
+from clothseg.engines.cache import exported
+from clothseg.engines.graph import read_weights
 
 try:
-    import onnx
     import onnxruntime
-    from onnx import TensorProto, helper, numpy_helper
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
         f"the onnxruntime engine needs the package {missing.name}; pip install 'clothseg[onnxruntime]'"
     ) from None
 
-_OPSET: Final = 18
-# Read by ONNX Runtime since 1.14 (2023).
-_IR_VERSION: Final = 8
+Array = NDArray[Any]
+
 # CUDA where onnxruntime-gpu is installed.
 _PROVIDERS: Final = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 
-class OnnxruntimeEngine:
-    """Runs an ONNX model made by `model_of`. One caller at a time."""
+class OnnxruntimeRuntime:
+    """Runs an ONNX file, or its content. One caller at a time."""
 
     name: Final = "onnxruntime"
     precision: Final = "fp32"
 
-    def __init__(self, model: onnx.ModelProto, threads: int, description: str) -> None:
+    def __init__(self, model: Path | bytes, threads: int, description: str) -> None:
+        """Raises ValueError where the file cannot be read or takes more than one input."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -37,91 +36,36 @@ class OnnxruntimeEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         here = onnxruntime.get_available_providers()
         providers = [provider for provider in _PROVIDERS if provider in here]
-        self._session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers)
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers)
+        except onnxruntime.capi.onnxruntime_pybind11_state.OnnxRuntimeException as error:
+            raise ValueError(f"not an ONNX model that can be run ({error}); get or export it again") from None
+        (entry, *others) = self._session.get_inputs()
+        if others:
+            raise ValueError(f"expected a model with one input, got {len(others) + 1}")
+        self._entry = entry.name
+        self.input_shape = tuple(side if isinstance(side, int) else None for side in entry.shape)
+        self.takes_bytes = entry.type == "tensor(uint8)"
         self.description = f"{description} ({self._session.get_providers()[0]})"
 
-    def __call__(self, batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Pictures (B, h, w, 3) uint8 BGR to class probabilities (B, K, h, w) uint8, 0..255."""
-        probabilities: NDArray[np.uint8] = self._session.run(None, {"pictures": batch})[0]
-        return probabilities
+    def __call__(self, batch: Array) -> Array:
+        """What the model takes to its first output."""
+        output: Array = self._session.run(None, {self._entry: batch})[0]
+        return output
 
     def prepare(self, shape: tuple[int, int, int, int]) -> None:
         """Nothing: one session takes every size."""
 
 
-def model_of(weights: Weights, size: tuple[int, int] | None = None) -> onnx.ModelProto:
-    """The network in float32, from (B, h, w, 3) uint8 BGR to (B, K, h, w) uint8; h and w open without `size`."""
-    h, w = size or ("h", "w")
-    operators = _Onnx()
-    build(operators, weights)
-    classes = len(weights.metadata.classes)
-    pictures = helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["B", h, w, 3])
-    output = helper.make_tensor_value_info("probabilities", TensorProto.UINT8, ["B", classes, h, w])
-    graph = helper.make_graph(operators.nodes, weights.metadata.architecture, [pictures], [output], operators.constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
-    helper.set_model_props(model, {"classes": ",".join(weights.metadata.classes)})
-    onnx.checker.check_model(model)
-    return model
+def exported_model(weights: Path) -> Path | bytes:
+    """A network of ours in float32, kept as a file where that can be."""
+    from clothseg.engines.export_onnx import model_of
 
+    def write(path: Path) -> None:
+        path.write_bytes(model_of(read_weights(weights)).SerializeToString())
 
-class _Onnx:
-    """The operators in ONNX; a value is the name of a tensor."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def enter(self, mean: Array, stem: int) -> str:
-        x = self._node("Transpose", self._node("Cast", "pictures", to=TensorProto.FLOAT), perm=[0, 3, 1, 2])
-        if stem > 1:
-            # ONNX puts the colour last among the folded channels, pixel_unshuffle first.
-            order = np.arange(3 * stem**2).reshape(-1, 3).T.ravel()
-            folded = self._node("SpaceToDepth", x, blocksize=stem)
-            x = self._node("Gather", folded, self._constant(order), axis=1)
-        return self._node("Sub", x, self._constant(np.repeat(mean, stem**2).reshape(1, -1, 1, 1)))
-
-    def convolve(self, x: str, layer: Convolution) -> str:
-        sums = self._node(
-            "Conv",
-            x,
-            self._constant(layer.weight),
-            self._constant(layer.bias),
-            pads=[layer.dilation * (layer.weight.shape[-1] // 2)] * 4,
-            dilations=[layer.dilation] * 2,
-            strides=[layer.stride] * 2,
-            group=len(layer.weight) if layer.depthwise else 1,
-        )
-        if layer.activation == "relu6":
-            return self._node("Clip", sums, self._constant(np.float32(0)), self._constant(np.float32(6)))
-        return self._node("Relu", sums) if layer.activation == "relu" else sums
-
-    def pool(self, x: str) -> str:
-        return self._node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
-
-    def resize(self, x: str, like: str) -> str:
-        size = self._node("Shape", like, start=2, end=4)
-        return self._node("Resize", x, "", "", size, mode="linear", axes=[2, 3])
-
-    def join(self, x: str, y: str) -> str:
-        return self._node("Concat", x, y, axis=1)
-
-    def add(self, x: str, y: str) -> str:
-        return self._node("Add", x, y)
-
-    def leave(self, logits: str, stem: int) -> str:
-        if stem > 1:
-            logits = self._node("DepthToSpace", logits, blocksize=stem, mode="CRD")
-        scaled = self._node("Mul", self._node("Softmax", logits, axis=1), self._constant(np.float32(255)))
-        rounded = self._node("Floor", self._node("Add", scaled, self._constant(np.float32(0.5))))
-        self.nodes.append(helper.make_node("Cast", [rounded], ["probabilities"], to=TensorProto.UINT8))
-        return "probabilities"
-
-    def _node(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        output = f"{kind}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
-
-    def _constant(self, value: Any) -> str:
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
+    try:
+        return exported(weights, "model.onnx", "", write)
+    except OSError:
+        content: bytes = model_of(read_weights(weights)).SerializeToString()
+        return content

@@ -13,17 +13,19 @@ from clothseg.network.u2net import ARCHITECTURES, PictureToProbabilities, U2Net,
 _DTYPES: Final = {"fp32": torch.float32, "fp16": torch.float16}
 
 
-class TorchEngine:
+class TorchRuntime:
     """Runs the network that was trained, as it was trained. One caller at a time."""
 
     name: Final = "torch"
+    input_shape: Final = (None, None, None, 3)
+    takes_bytes: Final = True
 
     def __init__(self, weights: Path, precision: str, threads: int, description: str) -> None:
         self.precision, self.description = precision, description
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.set_num_threads(threads)
         metadata, state = load(weights)
-        network = U2Net(ARCHITECTURES[metadata.architecture], len(metadata.classes))
+        network = U2Net(ARCHITECTURES[metadata.architecture], len(metadata.planes))
         load_original(network, state)
         inference = PictureToProbabilities(network, metadata.mean, metadata.std).eval()
         self._run = inference.to(self._device, _DTYPES[precision])

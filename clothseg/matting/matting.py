@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import ClassMap
 from clothseg.matting.colour_model import colour_model
 from clothseg.matting.sparse_pixels import ROW, Places, places_where, read_at, seen_at
 from clothseg.temporal.motion import Motion
@@ -45,13 +46,14 @@ class Matte(NamedTuple):
     """Full-size masks of one picture.
 
     alpha: (H, W) uint8, the person's share of each pixel, 0 to 255.
-    parts: (H, W) uint8, class index; 0 exactly where alpha is under 128.
+    parts: (H, W) uint8, index in `classes`; 0 exactly where alpha is under 128.
     foreground: (H, W, 3) uint8 BGR, the person's own colour, without the background at its edges.
     """
 
     alpha: Pixels
     parts: Pixels
     foreground: Pixels
+    classes: ClassMap
 
 
 class Held(NamedTuple):
@@ -65,16 +67,18 @@ class Held(NamedTuple):
     gap_ms: float
 
 
-def matte(probabilities: Pixels, picture: Pixels, settings: Matting, held: Held | None = None) -> Matte:
-    """Lift `probabilities` (K, h, w) uint8 (class 0 is the background) to `picture` (H, W, 3) uint8 BGR.
+def matte(
+    probabilities: Pixels, picture: Pixels, classes: ClassMap, settings: Matting, held: Held | None = None
+) -> Matte:
+    """Lift `probabilities` (K, h, w) uint8 of K `classes` to `picture` (H, W, 3) uint8 BGR.
 
     Only in the band where the network is unsure: there the person's and the background's colours nearby are
     told apart (`colour_model`), and its log odds join the network's at every pixel of the
     picture. The same model, F − B, takes the background's colour out of the person's (I = αF + (1 − α)B).
     Edges lean on those `held` from the frame before, and borders between parts stick to where they were.
-    Raises ValueError for fewer than two classes.
+    Raises ValueError for another number of planes than of classes.
     """
-    _check(probabilities)
+    _check(probabilities, classes)
     size = picture.shape[:2]
     person = cv2.bitwise_not(probabilities[0])
     # Outside the band: nothing or everything.
@@ -93,7 +97,7 @@ def matte(probabilities: Pixels, picture: Pixels, settings: Matting, held: Held 
             share = _leaning(share, unknown, held, settings.edge_memory_ms)
         alpha.reshape(-1)[unknown.within(0, 0, size[1])] = cv2.convertScaleAbs(share, alpha=255)
         _take_out(foreground, model.difference, unknown, share)
-    return Matte(alpha, _parts(probabilities, alpha, held), foreground)
+    return Matte(alpha, _parts(probabilities, alpha, held), foreground, classes)
 
 
 def hold(before: Matte, before_ns: int, state: SmoothingState | None, now_ns: int) -> Held | None:
@@ -143,12 +147,12 @@ def _take_out(foreground: Pixels, difference: Reals, places: Places, share: Real
     pixels[flat] = _whole_pixels(colour).reshape(flat.shape)
 
 
-def upsample(probabilities: Pixels, picture: Pixels) -> Matte:
+def upsample(probabilities: Pixels, picture: Pixels, classes: ClassMap) -> Matte:
     """Lift `probabilities` (K, h, w) uint8 to the size of `picture` by bilinear interpolation: matting off."""
-    _check(probabilities)
+    _check(probabilities, classes)
     height, width = picture.shape[:2]
     alpha = cv2.resize(cv2.bitwise_not(probabilities[0]), (width, height), interpolation=cv2.INTER_LINEAR)
-    return Matte(alpha, _parts(probabilities, alpha), picture)
+    return Matte(alpha, _parts(probabilities, alpha), picture, classes)
 
 
 def shares(matte: Matte, classes: int) -> Pixels:
@@ -163,11 +167,9 @@ def shares(matte: Matte, classes: int) -> Pixels:
     return np.stack([255 - matte.alpha, *planes])
 
 
-def _check(probabilities: Pixels) -> None:
-    if probabilities.ndim != 3 or len(probabilities) < 2:
-        raise ValueError(
-            f"expected probabilities (K, h, w) of a background and at least one class, got {probabilities.shape}"
-        )
+def _check(probabilities: Pixels, classes: ClassMap) -> None:
+    if probabilities.ndim != 3 or len(probabilities) != len(classes.classes):
+        raise ValueError(f"expected probabilities (K, h, w) of {', '.join(classes.names)}, got {probabilities.shape}")
 
 
 def _unsure(person: Pixels) -> Pixels:

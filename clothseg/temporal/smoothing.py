@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.labels import PERSON
 from clothseg.temporal.garment_vote import REACH, gather
 from clothseg.temporal.motion import planes
 from clothseg.temporal.rect import LEAST_SIDE_PX, Area, area_around, union
@@ -59,20 +58,23 @@ def smooth(
     picture: Pixels,
     pts_ns: int,
     settings: Smoothing,
+    *,
+    garments: int,
 ) -> tuple[SmoothingState, Pixels]:
     """Average `probabilities` (K, h, w) uint8 with their past; return the new state and the average, same form.
 
-    `state` is None on the first frame or a new epoch; `picture` is (H, W, 3) uint8 BGR. The past is carried
-    to the present by dense optical flow (DIS, Kroeger et al. 2016) and counts where flow forwards and backwards
-    agree and the carried picture matches: not where something was hidden or has changed, nor where somebody has surely
-    left. There it weighs exp(−gap / time constant), so that a dropped frame changes nothing. A cut, another size and a
-    timestamp that jumps back start anew; one that stands still counts as 33 ms.
+    The last `garments` of the K classes are garments, as in a `ClassMap`. `state` is None on the first frame or a new
+    epoch; `picture` is (H, W, 3) uint8 BGR. The past is carried to the present by dense optical flow (DIS, Kroeger et
+    al. 2016) and counts where flow forwards and backwards agree and the carried picture matches: not where something
+    was hidden or has changed, nor where somebody has surely left. There it weighs exp(−gap / time constant), so that a
+    dropped frame changes nothing. A cut, another size and a timestamp that jumps back start anew; one that stands still
+    counts as 33 ms.
     """
     grey = _grey(picture, probabilities.shape[1:])
     carried = None
     if state is not None and state.size == probabilities.shape and pts_ns >= state.pts_ns:
         carried = lead(state, grey, union(_occupied(probabilities), state.area), settings.tolerance)
-    after, steadied, whole = _take_in(carried, grey, probabilities, pts_ns, settings)
+    after, steadied, whole = _take_in(carried, grey, probabilities, pts_ns, settings, garments=garments)
     return after, _fill(probabilities.copy(), steadied, whole)
 
 
@@ -99,20 +101,21 @@ def correct(
     What could not be trusted on the way there counts nothing; the ways from there are gone once more.
     """
     first, *later = states
+    garments = len(first.evidence)
     if first.size != probabilities.shape:
         # The picture's shape has changed: there is no way from before.
         height, width = _grey_size(probabilities.shape[1:])
         grey = np.asarray(cv2.resize(first.grey, (width, height)), np.uint8)
-        return [_take_in(None, grey, probabilities, pts_ns, settings)[0]] * len(states)
+        return [_take_in(None, grey, probabilities, pts_ns, settings, garments=garments)[0]] * len(states)
     carried = stay(first, union(_occupied(probabilities), first.area))
-    corrected = [_take_in(carried, first.grey, probabilities, pts_ns, settings)[0]]
+    corrected = [_take_in(carried, first.grey, probabilities, pts_ns, settings, garments=garments)[0]]
     for state in later:
         corrected.append(carry_again(corrected[-1], state))
     return corrected
 
 
 def _take_in(
-    carried: Carried | None, grey: Pixels, probabilities: Pixels, pts_ns: int, settings: Smoothing
+    carried: Carried | None, grey: Pixels, probabilities: Pixels, pts_ns: int, settings: Smoothing, *, garments: int
 ) -> tuple[SmoothingState, list[Reals], Area]:
     """Average with the past as it was `carried`, if it was; return the state, and the planes of the area they cover."""
     size = probabilities.shape[1:]
@@ -120,7 +123,7 @@ def _take_in(
     if carried is None:
         whole, gap_ms = area, NOMINAL_GAP_MS
         averages = _present(probabilities, whole)
-        evidence = [np.zeros(grid(size), np.float32) for _ in probabilities[PERSON + 1 :]]
+        evidence = [np.zeros(grid(size), np.float32) for _ in range(garments)]
     else:
         whole, gap_ms = carried.area, gap_between_ms(carried.past.pts_ns, pts_ns)
         before = averages_of(carried)
@@ -202,13 +205,17 @@ def _staying(before: Sequence[Reals], background: Pixels, area: Area) -> Reals:
 def _settle(
     evidence: Sequence[Reals], steadied: list[Reals], at: tuple[slice, slice], gap_ms: float, memory_ms: float
 ) -> list[Reals]:
-    """Weigh the garments among `steadied` planes, in place, by evidence `at` their area; return the new evidence."""
+    """Weigh the garments, the last of the `steadied` planes, in place, by evidence `at` their area.
+
+    Returns the new evidence, a plane for each garment; none where there are not two kinds to weigh.
+    """
     if not memory_ms or len(evidence) < 2:
         return []
     reach = max(evidence[0].shape[0] // REACH, 1)
     fade = math.exp(-gap_ms / memory_ms)
     here = [plane[at] for plane in evidence]
-    gathered, steadied[PERSON:] = gather(here, steadied[PERSON:], gap_ms, memory_ms, reach)
+    first = len(steadied) - len(evidence)
+    gathered, steadied[first:] = gather(here, steadied[first:], gap_ms, memory_ms, reach)
     after = []
     for plane, new in zip(evidence, gathered, strict=True):
         faded = plane * np.float32(fade)

@@ -32,6 +32,7 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layout: str
     root: Path
     labels: Path | None = None  # a label map; none where the masks hold class indices already
+    classes: tuple[str, ...] = CLASSES  # by index; a training run sets its own
     split: Path | None = None  # names, one a line, relative to root; none: all
     images: str = "images"  # of layout folder: where the pictures lie
     masks: str = "masks"  # of layout folder: where the index PNGs lie
@@ -70,10 +71,10 @@ def read_ccp(data: DataSet) -> Iterator[Sample]:
 def read_folder(data: DataSet) -> Iterator[Sample]:
     """A folder of pictures and one of index PNGs by the same names, as ATR, LIP and many others lie on disk.
 
-    With a label map the indices are those of its `order`; without, those of `CLASSES`. 255 is not judged.
+    With a label map the indices are those of its `order`; without, those of `classes`. 255 is not judged.
     """
     if data.labels is None:
-        table = np.arange(len(CLASSES), dtype=np.uint8)
+        table = np.arange(len(data.classes), dtype=np.uint8)
     else:
         labels = _label_map(data)
         table = labels.table(labels.order)
@@ -158,6 +159,8 @@ def read(data: DataSet) -> Iterator[Sample]:
     samples = LAYOUTS[data.layout](data)
     if data.skirts == "as-labelled":
         return samples
+    if data.classes != CLASSES:
+        raise ValueError(f"{data.root}: skirts are told from dresses among {', '.join(CLASSES)} alone")
     return (msgspec.structs.replace(sample, mask=skirts_are_bottoms(sample.mask)) for sample in samples)
 
 
@@ -173,7 +176,7 @@ def shrink(sample: Sample, area_px: int) -> Sample:
 def _label_map(data: DataSet) -> LabelMap:
     if data.labels is None:
         raise ValueError(f"{data.root}: layout {data.layout} needs a label map; set `labels`")
-    return load_label_map(data.labels)
+    return load_label_map(data.labels, data.classes)
 
 
 def _names(data: DataSet, folder: Path, suffix: str) -> list[str]:

@@ -1,23 +1,13 @@
-"""Chooses what is cut out of a picture: the whole person, all clothing, or one garment."""
+"""Chooses what is cut out of a picture: the whole person, all clothing, or one class."""
 
-from typing import Final, Literal
-
-import cv2
 import numpy as np
 
-from clothseg.labels import BOTTOM, DRESS, TOP
+from clothseg.classes import EVERYONE, ClassName
 from clothseg.matting.matting import Matte
-from clothseg.tryon.part import part_alpha, part_box
+from clothseg.tryon.part import class_mask, part_alpha, part_box
 
-Cutout = Literal["person", "clothing", "top", "bottom", "dress"]
-"""What is cut out; `clothing` is top, bottom and dress together."""
-
-_CLASSES: Final[dict[Cutout, tuple[int, int]]] = {
-    "clothing": (TOP, DRESS),
-    "top": (TOP, TOP),
-    "bottom": (BOTTOM, BOTTOM),
-    "dress": (DRESS, DRESS),
-}
+Cutout = ClassName
+"""What is cut out, as `ClassMap.cut_out` knows it: `person`, `clothing`, or a class by its name."""
 
 
 def cut_out(masks: Matte, cutout: Cutout) -> Matte:
@@ -26,10 +16,10 @@ def cut_out(masks: Matte, cutout: Cutout) -> Matte:
     Towards the background the edge is the person's own, towards skin and other garments it follows the
     parts, softened over a few pixels. Parts stay as they are.
     """
-    if cutout == "person":
+    if cutout == EVERYONE:
         return masks
     alpha = np.zeros_like(masks.alpha)
-    mask = np.asarray(cv2.inRange(masks.parts, *_CLASSES[cutout]), np.uint8)
+    mask = class_mask(masks.parts, masks.classes.cut_out(cutout))
     box = part_box(mask)
     if box is not None:
         alpha[box] = part_alpha(masks, mask[box], box)

@@ -10,8 +10,9 @@ from clothseg.tryon import background
 from clothseg.tryon.asset import EffectError, read_picture
 from clothseg.tryon.background import BackgroundBlur, BackgroundColour, BackgroundImage, BackgroundVideo, Clip
 from clothseg.tryon.blend import Picture, exchange, strips
-from clothseg.tryon.fitting import fit
+from clothseg.tryon.fitting import FlatFor, fit
 from clothseg.tryon.garment import CutOut, GarmentPhoto, cut_out_clothing, open_garment
+from clothseg.tryon.part import Part
 from clothseg.tryon.recolour import Recolour, recolour
 from clothseg.tryon.texture import Texture, open_texture
 
@@ -85,10 +86,19 @@ def _open_worn(settings: Recolour | Texture | GarmentPhoto, cut_out: CutOut) -> 
         case Recolour():
             return lambda state, picture, matte, pts_ns: recolour(state, picture, matte, settings, pts_ns)
         case Texture():
-            flat = open_texture(settings)
+            return _fitted(settings.part, open_texture(settings))
         case GarmentPhoto():
-            flat = open_garment(settings, cut_out)
-    return lambda state, picture, matte, pts_ns: fit(state or (), picture, matte, flat, pts_ns)
+            return _fitted(settings.part, open_garment(settings, cut_out))
+
+
+def _fitted(part: Part, flat_for: FlatFor) -> OpenEffect:
+    """Cloth on whoever wears `part`; nobody does where the model does not tell it."""
+
+    def put_on(state: Any, picture: Picture, matte: Matte, pts_ns: int) -> tuple[Any, Picture]:
+        region = matte.classes.region(part)
+        return (state, picture) if region is None else fit(state or (), picture, matte, flat_for(region), pts_ns)
+
+    return put_on
 
 
 def _one_upon_another(worn: Sequence[OpenEffect]) -> OpenEffect:

@@ -2,6 +2,7 @@
 worn."""
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,10 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import Region
 from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Box, Picture, exchange, shrink, strips
 from clothseg.tryon.outline import Points, landmarks, proportion
-from clothseg.tryon.part import Part, covered_mask, edge_px, part_alpha
+from clothseg.tryon.part import Part, class_mask, edge_px, part_alpha
 from clothseg.tryon.shading import Light, fold_gains, fold_levels, follow_light
 from clothseg.tryon.spline import solve
 from clothseg.tryon.tracking import Track, carry, complete, draw, strayed
@@ -34,14 +36,19 @@ class Flat(NamedTuple):
     cloth: (H, W, 4) uint8 BGRA, and the same in half, quarter … size; its alpha says how much of the worn
     garment it hides (four channels are also twice as fast to remap as three). points: (N, 2) its landmarks, x
     and y in pixels of the largest, NaN where it has none. length: in units of its width. brightness: 1 to 255,
-    its brightest channel on average.
+    its brightest channel on average. part, region: the class that it is put on, and where on the body that is.
     """
 
     part: Part
+    region: Region
     cloth: tuple[NDArray[np.uint8], ...]
     points: Points
     length: float | None
     brightness: float
+
+
+FlatFor = Callable[[Region], Flat]
+"""The same cloth laid flat for a region of the body: which one, the classes of the first frame say."""
 
 
 def halvings(cloth: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
@@ -90,7 +97,8 @@ def fit(
     shows: what is in front of it, hands, arms, hair, bags, is of another class and stays in front.
     """
     view = _view(matte, pts_ns)
-    mask = covered_mask(view.parts, flat.part)
+    covered = matte.classes.covered(flat.part)
+    mask = class_mask(view.parts, covered)
     found = people(mask)
     now, painted = [], picture.copy() if found else picture
     for columns in found:
@@ -102,7 +110,7 @@ def fit(
         box, track = _box(alone, view), _track(before.track if before else None, alone, view, flat)
         if track is None:
             continue
-        garment = covered_mask(matte.parts[box], flat.part)
+        garment = class_mask(matte.parts[box], covered)
         light = follow_light(before.light if before else None, matte.foreground, matte.foreground[box], garment, pts_ns)
         if light is None:
             continue
@@ -179,7 +187,7 @@ def _track(before: Track | None, mask: NDArray[np.uint8], view: View, flat: Flat
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
     garment = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 127
     person = garment | (cv2.resize(view.parts, size, interpolation=cv2.INTER_NEAREST) > 0)
-    seen = landmarks(garment, person, flat.part, flat.length)
+    seen = landmarks(garment, person, flat.region, flat.length)
     if seen is None:
         return None
     seen = seen * (width / size[0], height / size[1])
@@ -198,7 +206,7 @@ def _where(track: Track, before: int | None, box: Box, view: View, flat: Flat) -
     common = np.isfinite(track.points[:, 0]) & np.isfinite(flat.points[:, 0])
     on_picture, on_flat = track.points[common] * _scale(view), flat.points[common]
     if flat.length is None:
-        on_flat = on_flat[0] + (on_flat - on_flat[0]) * (1, proportion(track.points, flat.part))
+        on_flat = on_flat[0] + (on_flat - on_flat[0]) * (1, proportion(track.points, flat.region))
     spline = solve(on_picture, on_flat, _STIFFNESS)
     size = _size(float(np.ptp(on_flat[:, 0]) / max(np.ptp(on_picture[:, 0]), 1)), before, len(flat.cloth))
     rows, columns = (np.arange(side.start - 0.5 * _GRID_PX, side.stop + 1.5 * _GRID_PX, _GRID_PX) - 0.5 for side in box)

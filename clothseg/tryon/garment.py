@@ -1,5 +1,6 @@
-"""Puts a flat garment photo on whoever wears a top, a bottom or a dress."""
+"""Puts a flat garment photo on whoever wears a garment of its kind."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import USUAL, Region
 from clothseg.tryon.asset import EffectError, read_picture
 from clothseg.tryon.blend import Picture
-from clothseg.tryon.fitting import Flat, halvings
+from clothseg.tryon.fitting import Flat, FlatFor, halvings
 from clothseg.tryon.outline import landmarks, proportion
-from clothseg.tryon.part import Part, covered_mask
+from clothseg.tryon.part import Part, class_mask
 
 GARMENT_PX = 1024
 """The longer side of the picture that a garment is cut from."""
@@ -24,7 +26,7 @@ class GarmentPhoto(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     """The photo of one garment, laid flat or hung, fitted onto the worn one."""
 
     part: Part
-    """What it is put on: `top`, `bottom`, or `dress`, which covers whatever clothing is worn."""
+    """What it is put on, a garment of the model; one of the whole body (`dress`) covers whatever clothing is worn."""
     image: Path
     """A PNG with alpha, or a PNG or JPEG photo of one garment."""
 
@@ -37,8 +39,10 @@ def cut_out_clothing(photo: Picture) -> NDArray[np.uint8]:
     """Cut clothing out of a photo by the network that ships: a `CutOut`."""
     from clothseg.segmenter import Segmenter  # here, because most effects need no network
 
-    found = Segmenter.load()(photo)
-    return _to_edges(photo, np.asarray(cv2.bitwise_and(found.alpha, covered_mask(found.parts, "dress")), np.uint8))
+    segmenter = Segmenter.load()
+    found = segmenter(photo)
+    clothing = class_mask(found.parts, segmenter.classes.garments)
+    return _to_edges(photo, np.asarray(cv2.bitwise_and(found.alpha, clothing), np.uint8))
 
 
 def _to_edges(photo: Picture, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -60,14 +64,17 @@ def _to_edges(photo: Picture, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return alpha if np.count_nonzero(cut) < 0.5 * np.count_nonzero(alpha > 127) else cut
 
 
-def open_garment(settings: GarmentPhoto, cut_out: CutOut) -> Flat:
+def open_garment(settings: GarmentPhoto, cut_out: CutOut) -> FlatFor:
     """The garment of `settings`, cut out by its own alpha, or by `cut_out` where it has none, and measured.
 
     Raises EffectError if the picture cannot be read or shows no garment.
     """
     picture = read_picture(settings.image, GARMENT_PX)
     colour = np.ascontiguousarray(picture[:, :, :3])
-    return lay_flat(colour, garment_alpha(picture, cut_out), settings.part, settings.image)
+    alpha = garment_alpha(picture, cut_out)
+    flat_for = functools.cache(lambda region: lay_flat(colour, alpha, settings.part, region, settings.image))
+    flat_for(USUAL.region(settings.part) or "upper")  # refused now, and most likely the one that will be asked for
+    return flat_for
 
 
 def garment_alpha(picture: NDArray[np.uint8], cut_out: CutOut) -> NDArray[np.uint8]:
@@ -89,19 +96,18 @@ def _largest(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.bitwise_and(alpha, cv2.dilate(kept, np.ones((3, 3), np.uint8))), np.uint8)
 
 
-def lay_flat(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], part: Part, name: Path) -> Flat:
+def lay_flat(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], part: Part, region: Region, name: Path) -> Flat:
     """`colour` (H, W, 3) uint8 BGR of which `alpha` (H, W) uint8 is the garment; `name` is for the error."""
     scale = _OUTLINE_PX / max(alpha.shape)
     size = (max(round(alpha.shape[1] * scale), 1), max(round(alpha.shape[0] * scale), 1))
     garment = np.pad(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 127, 4)  # room, so that no edge is a cut
-    points = landmarks(garment, garment, part, None)
+    points = landmarks(garment, garment, region, None)
     inside = cv2.erode(np.asarray(alpha > 250, np.uint8), np.ones((3, 3), np.uint8), iterations=2)
     if points is None or not inside.any() or min(alpha.shape) < _SMALLEST_PX:
         raise EffectError(f"{name} shows no garment: expected the photo of one {part} or a PNG with alpha around it")
     brightness = float(np.median(colour[alpha > 127].max(axis=1)))
-    return Flat(
-        part, halvings(_spread(colour, inside)), (points - 4) / scale, proportion(points, part), max(brightness, 1.0)
-    )
+    cloth, length = halvings(_spread(colour, inside)), proportion(points, region)
+    return Flat(part, region, cloth, (points - 4) / scale, length, max(brightness, 1.0))
 
 
 def _spread(colour: NDArray[np.uint8], inside: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.tryon.part import Part
+from clothseg.classes import Region
 
 Mask = NDArray[np.bool_]
 """(H, W), True where something is."""
@@ -26,7 +26,7 @@ SLEEVE: Final = (0.5, 0.95)
 """How far down from the shoulder to the cuff the edge of a sleeve is measured."""
 
 # how far the sides of a torso at SIDES may be from its middle, in half shoulder widths: wider is an arm
-_WIDEST: Final = {"top": (1.06, 1.1, 1.15, 1.18), "dress": (1.06, 1.15, 9.0, 9.0)}
+_WIDEST: Final = {"upper": (1.06, 1.1, 1.15, 1.18), "whole": (1.06, 1.15, 9.0, 9.0)}
 _BESIDE_ARM: Final = 1.0  # where the side is taken to be when an arm hides it, in half shoulder widths
 _ARM: Final = 0.07  # how far in from the outline's corner a shoulder's seam is, in widths between the corners
 _UNSEEN: Final = (math.nan, math.nan)
@@ -34,7 +34,7 @@ _NARROWEST_PX: Final = 4  # between the sides of a garment, and
 _SHORTEST_PX: Final = 4  # from its top to its hem: below, nothing can be told apart
 
 
-def landmarks(garment: Mask, person: Mask, part: Part, length: float | None) -> Points | None:
+def landmarks(garment: Mask, person: Mask, region: Region, length: float | None) -> Points | None:
     """The landmarks of `garment` (H, W); None where too little of it is seen.
 
     `person` (H, W) is whatever belongs to the wearer, the garment included: where skin hides a side, the
@@ -42,27 +42,27 @@ def landmarks(garment: Mask, person: Mask, part: Part, length: float | None) -> 
     width, for a garment cut by the picture's bottom edge; None for one seen whole. What the picture's edge
     hides is NaN.
 
-    Top and dress: collar left and right, shoulder left and right, left and right at each of `SIDES`, then
+    Upper and whole: collar left and right, shoulder left and right, left and right at each of `SIDES`, then
     the outer edge at each of `SLEEVE` and the middle of the cuff of the left and of the right sleeve.
-    Bottom: left and right at each of `LEGS`, crotch, left and right at each of `INNER`. Left is the
+    Lower: left and right at each of `LEGS`, crotch, left and right at each of `INNER`. Left is the
     picture's left.
     """
     rows = np.flatnonzero(garment.any(axis=1))
     if len(rows) < 8 or np.count_nonzero(garment) < 64:
         return None
-    return _bottom(garment, person, length) if part == "bottom" else _torso(garment, person, part, length)
+    return _bottom(garment, person, length) if region == "lower" else _torso(garment, person, region, length)
 
 
-def proportion(points: Points, part: Part) -> float:
+def proportion(points: Points, region: Region) -> float:
     """Length over width of a garment seen whole, from its landmarks."""
-    if part == "bottom":
+    if region == "lower":
         first, last = points[0:2], points[2 * len(LEGS) - 2 : 2 * len(LEGS)]
     else:
         first, last = points[3:5], points[5 + 3 * len(SIDES) - 3 : 5 + 3 * len(SIDES) - 1]
     return float((last[:, 1].mean() - first[:, 1].mean()) / (first[1, 0] - first[0, 0]))
 
 
-def _torso(garment: Mask, person: Mask, part: Part, length: float | None) -> Points | None:
+def _torso(garment: Mask, person: Mask, region: Region, length: float | None) -> Points | None:
     """The landmarks of a top or a dress: (23, 2); None where its torso is not seen."""
     upper = _upper_contour(garment)
     shoulders = _shoulders(garment, upper)
@@ -72,8 +72,9 @@ def _torso(garment: Mask, person: Mask, part: Part, length: float | None) -> Poi
     hem = _hem(garment, shoulders, length)
     if hem - shoulders[:, 1].mean() < _SHORTEST_PX:
         return None
-    sides = _sides(garment, person, shoulders, hem, _WIDEST[part])
-    reach = round(hem) if part == "top" else round(shoulders[:, 1].mean() * 0.5 + hem * 0.5)  # below, a dress flares
+    sides = _sides(garment, person, shoulders, hem, _WIDEST[region])
+    # Below, a dress flares.
+    reach = round(hem) if region == "upper" else round(shoulders[:, 1].mean() * 0.5 + hem * 0.5)
     sleeves = [_sleeve(garment[:reach], shoulders[side], sides[side::3], width, side) for side in (0, 1)]
     return np.vstack([_collar(upper, shoulders), shoulders, sides, *sleeves])
 

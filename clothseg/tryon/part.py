@@ -1,30 +1,22 @@
 """Which pixels a worn garment owns, and how much of each."""
 
-from typing import Literal
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.labels import CLASSES, TOP
+from clothseg.classes import ClassName
 from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Box
 
-Part = Literal["top", "bottom", "dress"]
-"""A garment class of `clothseg.labels`."""
+Part = ClassName
+"""A garment of the model, by its name."""
 
 
-def part_mask(parts: NDArray[np.uint8], part: Part) -> NDArray[np.uint8]:
-    """255 where `parts` (H, W) says that `part` is worn, else 0."""
-    return np.asarray(cv2.compare(parts, CLASSES.index(part), cv2.CMP_EQ), np.uint8)
-
-
-def covered_mask(parts: NDArray[np.uint8], part: Part) -> NDArray[np.uint8]:
-    """255 where a garment of `part` put on over what is worn hides it: a dress hides all clothing, whatever
-    it is."""
-    if part == "dress":
-        return np.asarray(cv2.compare(parts, TOP, cv2.CMP_GE), np.uint8)
-    return part_mask(parts, part)
+def class_mask(parts: NDArray[np.uint8], classes: range) -> NDArray[np.uint8]:
+    """255 where `parts` (H, W) is one of neighbouring `classes`, else 0."""
+    if not classes:
+        return np.zeros_like(parts)
+    return np.asarray(cv2.inRange(parts, classes[0], classes[-1]), np.uint8)
 
 
 def edge_px(height: int) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Picture, exchange, strips
 from clothseg.tryon.colour import GAMMA, Colour, to_bgr
-from clothseg.tryon.part import Part, part_alpha, part_box, part_mask
+from clothseg.tryon.part import Part, class_mask, part_alpha, part_box
 from clothseg.tryon.shading import Light, fold_gains, fold_levels, follow_light
 
 _REFLECTS = (
@@ -23,7 +23,7 @@ class Recolour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     """A worn garment in another colour."""
 
     part: Part
-    """`top`, `bottom` or `dress`."""
+    """A garment of the model: with the weights that ship `top`, `bottom` or `dress`."""
     colour: Colour
     """`#rrggbb` of the cloth in full light."""
 
@@ -36,7 +36,7 @@ def recolour(
 
     `light` is what earlier pictures of this camera showed, None at first.
     """
-    mask = part_mask(matte.parts, settings.part)
+    mask = class_mask(matte.parts, matte.classes.only(settings.part))
     box = part_box(mask)
     if box is None:
         return light, picture

@@ -1,5 +1,6 @@
 """Puts a texture or a print on a worn garment; it follows the body and shows the worn folds."""
 
+import functools
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -8,8 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import Region
 from clothseg.tryon.asset import read_picture
-from clothseg.tryon.fitting import Flat, halvings
+from clothseg.tryon.fitting import Flat, FlatFor, halvings
 from clothseg.tryon.outline import INNER, LEGS, SIDES, SLEEVE, Points
 from clothseg.tryon.part import Part
 
@@ -23,7 +25,7 @@ class Texture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     """A pattern all over a worn garment, or a print on its front."""
 
     part: Part
-    """`top`, `bottom` or `dress`."""
+    """A garment of the model: with the weights that ship `top`, `bottom` or `dress`."""
     image: Path
     """A PNG or JPEG file; where a PNG is transparent, the worn garment shows."""
     size: Annotated[float, msgspec.Meta(ge=0.02, le=2)] = 0.3
@@ -32,13 +34,14 @@ class Texture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     """`tiled`: side by side all over; `once`: one print on the chest, or the upper middle."""
 
 
-def open_texture(settings: Texture) -> Flat:
-    """A sheet of cloth with the image of `settings` on it. Raises EffectError if the image cannot be read."""
-    return lay_out(read_picture(settings.image, 1024), settings)
+def open_texture(settings: Texture) -> FlatFor:
+    """Sheets of cloth with the image of `settings` on them. Raises EffectError if the image cannot be read."""
+    image = read_picture(settings.image, 1024)
+    return functools.cache(lambda region: lay_out(image, settings, region))
 
 
-def lay_out(image: NDArray[np.uint8], settings: Texture) -> Flat:
-    """`image` (H, W, 4) uint8 BGRA on a sheet of cloth, tiled or once as `settings` say."""
+def lay_out(image: NDArray[np.uint8], settings: Texture, region: Region) -> Flat:
+    """`image` (H, W, 4) uint8 BGRA on a sheet of cloth for a region, tiled or once as `settings` say."""
     width, height = (round(side * _WIDTH_PX) for side in _SHEET_WIDTHS)
     wide = max(round(settings.size * _WIDTH_PX), 1)
     high = min(max(round(wide * image.shape[0] / image.shape[1]), 1), height)
@@ -52,14 +55,14 @@ def lay_out(image: NDArray[np.uint8], settings: Texture) -> Flat:
         sheet[top : top + high, left : left + wide] = tile[: height - top]
     seen = image[image[:, :, 3] > 127][:, :3]
     brightness = float(np.median(seen.max(axis=1))) if len(seen) else 128.0
-    return Flat(settings.part, halvings(sheet), _sheet_points(settings.part), None, max(brightness, 1.0))
+    return Flat(settings.part, region, halvings(sheet), _sheet_points(region), None, max(brightness, 1.0))
 
 
-def _sheet_points(part: Part) -> Points:
+def _sheet_points(region: Region) -> Points:
     """The landmarks on the sheet of a garment as long as wide, NaN for sleeves and legs: the cloth runs on
     there."""
     unseen = (np.nan, np.nan)
-    if part == "bottom":
+    if region == "lower":
         points = [(side, down) for down in LEGS for side in (-0.5, 0.5)] + [unseen] * (1 + 2 * len(INNER))
     else:
         collar = [(-0.2, -0.03), (0.2, -0.03), unseen]

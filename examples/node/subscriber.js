@@ -1,12 +1,12 @@
 // A subscriber for Node: `for await (const frame of subscribe(endpoint))` (docs/protocol.md).
 import { Subscriber } from "zeromq"
 
-export const VERSION = 1
+export const VERSION = 2
 const ROSTER = "/streams"
 const MAX_PIXELS = 64_000_000
 
 /**
- * Yields each frame: {camera, epoch, seq, ptsNs, width, height, classes, palette, planes}. A plane is
+ * Yields each frame: {camera, epoch, seq, ptsNs, width, height, classes, planes}. A class is {name, role, region, colour}, a plane is
  * {name, encoding, shape, crop, data}: pixels in rows for `raw` and `lz4`, the file itself for `jpeg` and `png`.
  *
  * Ends when the publisher closes; throws where a stream ended with an error, or nothing was heard for `patienceMs`.
@@ -59,8 +59,8 @@ async function received(socket, endpoint, patienceMs) {
 function decoded(header, buffers) {
   if (buffers.length !== header.planes.length) throw new Error(`expected ${header.planes.length} planes, got ${buffers.length}`)
   const planes = header.planes.map((plane, index) => ({ ...plane, data: pixels(plane, buffers[index]) }))
-  const { camera, epoch, seq, width, height, classes, palette } = header
-  return { camera, epoch, seq, ptsNs: header.pts_ns, width, height, classes, palette, planes }
+  const { camera, epoch, seq, width, height, classes } = header
+  return { camera, epoch, seq, ptsNs: header.pts_ns, width, height, classes, planes }
 }
 
 function pixels({ encoding, shape }, buffer) {

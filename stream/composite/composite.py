@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import cv2
 import numpy as np
 
-from clothseg.labels import PALETTE
+from clothseg.classes import ClassMap
 from clothseg.network.roi import person_box
 from clothseg.tryon import OpenEffect, apply_effects
 from clothseg.tryon.cutout import cut_out
@@ -123,7 +123,7 @@ def draw(item: Masked, past: _Past, choice: Choice, settings: Run) -> tuple[_Pas
     states = past.states if past.effects is choice.effects else None
     states, dressed = apply_effects(choice.effects, states, picture.pixels, cut, picture.pts_ns)
     panels = {"composite": dressed, "raw": picture.pixels}
-    view = [panels[p] if p in panels else paint_parts(picture.pixels, cut.parts) for p in choice.panels]
+    view = [panels[p] if p in panels else paint_parts(picture.pixels, cut.parts, cut.classes) for p in choice.panels]
     return _Past(remembered, choice.effects, states), CompositedFrame(
         item.frame,
         masks.classes,
@@ -141,10 +141,10 @@ def side_by_side(panels: list[Pixels]) -> Pixels:
     return panels[0] if len(panels) == 1 else np.asarray(cv2.hconcat(panels), np.uint8)
 
 
-def paint_parts(picture: Pixels, parts: Pixels) -> Pixels:
+def paint_parts(picture: Pixels, parts: Pixels, classes: ClassMap) -> Pixels:
     """The picture in grey with every class in its colour: (H, W, 3) uint8 BGR."""
     colours = np.zeros((256, 1, 3), np.uint8)
-    colours[: len(PALETTE), 0] = PALETTE
+    colours[: len(classes.palette), 0] = classes.palette
     painted = cv2.LUT(cv2.cvtColor(parts, cv2.COLOR_GRAY2BGR), colours)
     grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     return np.asarray(cv2.addWeighted(grey, 0.45, painted, 0.55, 0), np.uint8)

@@ -8,6 +8,7 @@ from queue import Empty, Full, Queue, SimpleQueue
 
 from msgspec import structs
 
+from clothseg.classes import ClassMap
 from stream.composite import control
 from stream.composite.control import (
     Cameras,
@@ -26,7 +27,7 @@ from stream.composite.control import (
     StatusRequest,
     Stop,
 )
-from stream.composite.effects import open_dressing
+from stream.composite.effects import expect_cut_out, expect_garments, open_dressing
 from stream.composite.looks import Change, Changes
 from stream.message import CompositedFrame, EndOfStream, Outage, Output
 from stream.process.pipe import Reporter, StopWanted, sentence
@@ -130,19 +131,26 @@ class Switchboard:
                 return Done()
             case SetEffects() | SetCutout() | SetPanels():
                 self._standing.expect(request.camera)
-                change = opened(request)
+                change = opened(request, self._standing.classes)
                 self._standing.expect(request.camera)  # it may have ended meanwhile, and its place been taken
                 self._changes.put(change)
                 self._standing.change(request)
                 return Done()
 
 
-def opened(request: SetEffects | SetCutout | SetPanels) -> Change:
-    """The change a request asks for, its files read; raises ConfigError where one cannot be."""
+def opened(request: SetEffects | SetCutout | SetPanels, classes: ClassMap | None) -> Change:
+    """The change a request asks for, its files read; raises ConfigError where one cannot be.
+
+    What the model does not tell is refused too, once its `classes` are known.
+    """
     match request:
         case SetEffects():
+            if classes is not None:
+                expect_garments(classes, request.effects)
             return Change(request.camera, effects=open_dressing(request.effects))
         case SetCutout():
+            if classes is not None:
+                expect_cut_out(classes, request.cutout)
             return Change(request.camera, cutout=request.cutout)
         case SetPanels():
             return Change(request.camera, panels=request.panels)
@@ -156,10 +164,14 @@ class _Standing:
         self._others = Shown(effects=settings.effects, cutout=settings.cutout, panels=settings.view.panels)
         self._cameras = {name: CameraState(camera=name, shown=self._others) for name in settings.cameras}
         self._lasting = frozenset(settings.cameras)
+        self.classes: ClassMap | None = None
+        """Those of the newest frame; None before the first."""
 
     def note(self, item: Output) -> None:
         """Note a frame or a piece of news; a visitor's camera is forgotten with its end."""
         camera = item.frame.camera if isinstance(item, CompositedFrame) else item.camera
+        if isinstance(item, CompositedFrame):
+            self.classes = item.classes
         with self._lock:
             known = self._cameras.get(camera) or CameraState(camera=camera, shown=self._others)
             if isinstance(item, EndOfStream) and camera not in self._lasting:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clothseg.tryon import Effect, EffectError, OpenEffect, open_effects
+from clothseg.classes import ClassMap
+from clothseg.tryon import Effect, EffectError, GarmentPhoto, OpenEffect, Recolour, Texture, open_effects
+from clothseg.tryon.cutout import Cutout
 from stream.composite.background_video import open_clip
 from stream.settings.config import ConfigError
 from stream.sources import SourceError
@@ -16,3 +18,18 @@ def open_dressing(effects: Sequence[Effect]) -> tuple[OpenEffect, ...]:
         return open_effects(effects, open_clip)
     except (EffectError, SourceError) as error:
         raise ConfigError(f"effects: {error}") from error
+
+
+def expect_cut_out(classes: ClassMap, cutout: Cutout) -> None:
+    """Refuse a cut-out that the model does not tell; raises ConfigError."""
+    if cutout not in classes.cut_outs:
+        raise ConfigError(f"cutout: expected one of {', '.join(classes.cut_outs)}, got {cutout}")
+
+
+def expect_garments(classes: ClassMap, effects: Sequence[Effect]) -> None:
+    """Refuse effects on garments that the model does not tell; raises ConfigError."""
+    garments = [classes.names[index] for index in classes.garments]
+    for number, effect in enumerate(effects):
+        if isinstance(effect, Recolour | Texture | GarmentPhoto) and effect.part not in garments:
+            known = f"one of {', '.join(garments)}" if garments else "none, for the model tells no garments"
+            raise ConfigError(f"effects[{number}].part: expected {known}, got {effect.part}")

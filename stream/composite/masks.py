@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
+from clothseg.classes import ClassMap
 from clothseg.matting.matting import Matte, hold, matte, upsample
 from clothseg.temporal.smoothing import carry, correct, smooth
 from clothseg.temporal.state import SmoothingState
@@ -23,7 +24,7 @@ class Masks(NamedTuple):
     `moved_ns`: when the last frame was shown that they were made for: a still one has those before.
     """
 
-    classes: tuple[str, ...]
+    classes: ClassMap
     probabilities: Pixels
     matte: Matte
     smoothing: SmoothingState | None
@@ -79,8 +80,8 @@ def take_late(item: LateMasks, past: MaskPast, settings: Run) -> MaskPast:
     # Nothing is owed to a frame that newer masks have overtaken.
     if not since or since[0].seq > item.seq or past.masks is None or settings.smoothing == "off":
         return past
-    if len(item.classes) != len(past.masks.classes):
-        raise ValueError(f"expected masks of {len(past.masks.classes)} classes, got {len(item.classes)}")
+    if item.classes != past.masks.classes:
+        raise ValueError(f"expected masks of {past.masks.classes.names}, got {item.classes.names}")
     states = correct([shown.state for shown in since], item.probabilities, since[0].pts_ns, settings.smoothing)
     later = tuple(shown._replace(state=state) for shown, state in zip(since, states, strict=True))[1:]
     masks = past.masks._replace(classes=item.classes, smoothing=states[-1], seen_ns=since[0].pts_ns)
@@ -101,8 +102,11 @@ def _mask(item: SegmentedFrame, last: Masks | None, settings: Run) -> Masks:
     picture, probabilities = item.frame.picture, item.probabilities
     smoothing = last.smoothing if last is not None else None
     if settings.smoothing != "off":
-        smoothing, probabilities = smooth(smoothing, probabilities, picture.pixels, picture.pts_ns, settings.smoothing)
-    matted = _matte(probabilities, picture, last, smoothing, settings)
+        garments = len(item.classes.garments)
+        smoothing, probabilities = smooth(
+            smoothing, probabilities, picture.pixels, picture.pts_ns, settings.smoothing, garments=garments
+        )
+    matted = _matte(probabilities, picture, last, smoothing, settings, classes=item.classes)
     return Masks(item.classes, probabilities, matted, smoothing, picture.pts_ns, picture.pts_ns)
 
 
@@ -119,14 +123,20 @@ def _carry_on(item: CarriedFrame, past: MaskPast, settings: Run) -> Masks:
         foreground = np.asarray(cv2.copyTo(picture.pixels, inside, last.matte.foreground.copy()), np.uint8)
         return last._replace(matte=last.matte._replace(foreground=foreground))
     smoothing, probabilities = carry(last.smoothing, picture.pixels, settings.smoothing)
-    matted = _matte(probabilities, picture, last, smoothing, settings)
+    matted = _matte(probabilities, picture, last, smoothing, settings, classes=last.classes)
     return last._replace(probabilities=probabilities, matte=matted, smoothing=smoothing, moved_ns=picture.pts_ns)
 
 
 def _matte(
-    probabilities: Pixels, picture: Picture, last: Masks | None, smoothing: SmoothingState | None, settings: Run
+    probabilities: Pixels,
+    picture: Picture,
+    last: Masks | None,
+    smoothing: SmoothingState | None,
+    settings: Run,
+    *,
+    classes: ClassMap,
 ) -> Matte:
     if settings.matting == "off":
-        return upsample(probabilities, picture.pixels)
+        return upsample(probabilities, picture.pixels, classes)
     held = None if last is None else hold(last.matte, last.moved_ns, smoothing, picture.pts_ns)
-    return matte(probabilities, picture.pixels, settings.matting, held)
+    return matte(probabilities, picture.pixels, classes, settings.matting, held)

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
-from clothseg.network.checkpoint import DEFAULT_WEIGHTS, read_metadata
+from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
 from stream import sinks
-from stream.composite.effects import open_dressing
+from stream.composite.effects import expect_cut_out, expect_garments, open_dressing
 from stream.media.address import local_path
 from stream.settings.config import ConfigError, Recording, Run
 from stream.sinks.recording import path_for
@@ -102,6 +102,8 @@ def _overwrites(path: Path, read: Path) -> bool:
 def _check_weights(settings: Run) -> None:
     weights = settings.model.weights or DEFAULT_WEIGHTS
     try:
-        read_metadata(weights)
+        classes = read_metadata(weights).class_map
     except (OSError, ValueError) as error:
         raise ConfigError(f"model.weights: {error}") from error
+    expect_cut_out(classes, settings.cutout)
+    expect_garments(classes, settings.effects)

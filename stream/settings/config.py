@@ -54,7 +54,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """The network and what runs it."""
 
     weights: Path | None = None
-    """A `.safetensors` file; by default the weights that ship."""
+    """A model file, `.safetensors`, `.onnx` or `.xml`, see docs/models.md; by default the weights that ship."""
     engine: Literal["auto", "openvino", "onnxruntime", "torch"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     workers: PositiveInt = 1
@@ -216,7 +216,7 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     effects: tuple[Effect, ...] = (BackgroundColour(),)
     """What the composite shows behind people and on their garments, see docs/tryon.md; none: the raw picture."""
     cutout: Cutout = "person"
-    """What is cut out, in every output: `person`, `clothing`, `top`, `bottom` or `dress`."""
+    """What is cut out, in every output: `person`, `clothing` (all garments) or one class of the model: `top` …"""
     view: View = View()
     outputs: tuple[OutputSettings, ...] = ()
     control: Control | None = None

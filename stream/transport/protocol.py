@@ -15,7 +15,7 @@ import cv2
 import msgspec
 import numpy as np
 
-from clothseg.labels import PALETTE
+from clothseg.classes import ClassMap, ModelClass
 from stream import bounds
 from stream.bounds import MAX_PIXELS, MAX_SIDE_PX, MessageError
 from stream.message import CompositedFrame, Mode, Pixels, with_alpha
@@ -24,7 +24,7 @@ from stream.transport import codec, untrusted_json
 from stream.transport.codec import Buffer, CodecError, Encoding
 from stream.transport.untrusted_json import UntrustedJsonError
 
-VERSION = 1
+VERSION = 2
 MAX_HEADER_BYTES = 65_536
 MAX_TOPIC_BYTES = 256
 MAX_STREAMS = 1024
@@ -109,9 +109,11 @@ class FrameHeader(msgspec.Struct, frozen=True):
     mask_age_ns: int
     height: int
     width: int
-    classes: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...]
+    classes: tuple[ModelClass, ...]
     planes: tuple[Plane, ...]
+
+    def __post_init__(self) -> None:
+        ClassMap(self.classes)  # raises ValueError, which decoding makes its own
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -176,8 +178,7 @@ class PublishedFrame:
         self.captured_ns = header.captured_ns
         self.mask_age_ns = header.mask_age_ns
         self.height, self.width = header.height, header.width
-        self.classes = header.classes
-        self.palette = header.palette
+        self.classes = ClassMap(header.classes)
         self.crop = next((plane.crop for plane in header.planes if plane.crop), (0, 0, self.width, self.height))
         self._planes = planes
 
@@ -250,8 +251,7 @@ class FrameEncoder:
             self._frame.mask_age_ns,
             height,
             width,
-            self._frame.classes,
-            PALETTE,
+            self._frame.classes.classes,
             tuple(plane for plane, _ in coded),
         )
         return [str(topic).encode(), msgspec.json.encode(header), *(buffer for _, buffer in coded)]
@@ -363,10 +363,6 @@ def _expect_bounded(header: FrameHeader) -> None:
     bounds.expect_time("pts_ns", header.pts_ns)
     bounds.expect_time("captured_ns", header.captured_ns)
     bounds.expect_time("mask_age_ns", header.mask_age_ns)
-    bounds.expect_classes(header.classes)
-    bounds.expect(len(header.palette) == len(header.classes), "a colour for each class", len(header.palette))
-    colours = [level for colour in header.palette for level in colour]
-    bounds.expect(min(colours) >= 0 and max(colours) <= 255, "colours of 0 to 255", (min(colours), max(colours)))
     names = [plane.name for plane in header.planes]
     bounds.expect(len({*names}) == len(names), "planes of different names", names)
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from clothseg.tryon import BackgroundBlur, BackgroundColour, BackgroundImage, Effect, GarmentPhoto, Recolour, Texture
 from clothseg.tryon.part import Part
 from stream.web.talk import AsBlur, AsPainted, AsPhoto, AsShelved, Behind, Cloth, Slot, Wear
 from stream.web.wardrobe import Piece, Wardrobe
+
+BACKGROUND: Final = "background"
+"""The slot of a photo that is put behind people."""
 
 Photos = Mapping[Slot, Path]
 """Where the photos are that a visitor has sent."""
@@ -33,7 +37,7 @@ def _behind(behind: Behind, wardrobe: Wardrobe, photos: Photos) -> Effect:
         case AsShelved(name):
             return BackgroundImage(_piece(wardrobe.backgrounds, name))
         case AsPhoto():
-            return BackgroundImage(_photo(photos, "background"))
+            return BackgroundImage(_photo(photos, BACKGROUND))
 
 
 def _worn(part: Part, cloth: Cloth, wardrobe: Wardrobe, photos: Photos) -> Effect:

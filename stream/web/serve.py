@@ -13,6 +13,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
+from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
 from stream.composite.control import endpoint_of
 from stream.media.http_server import Server
 from stream.media.http_server import settings as server_settings
@@ -65,7 +66,9 @@ def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
     try:
         uplink = Uplink(peer, web.visitors, web.rate_hz)
         folder = _private_folder(transport.published)
-        house = House(web, tuple(settings.cameras), transport.published, uplink, wardrobe, dresser, Studio(), folder)
+        classes = read_metadata(settings.model.weights or DEFAULT_WEIGHTS).class_map
+        cameras, studio = tuple(settings.cameras), Studio()
+        house = House(web, cameras, transport.published, uplink, wardrobe, dresser, studio, folder, classes)
         server = _server(web, build(house, access, _alongside(uplink)), listener, tell)
         lifeline.report(Notice(f"the page is at {address(web, listener)}"))
         asyncio.run(_serve(server, lifeline))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from clothseg.labels import CLASSES, PALETTE
+from clothseg.classes import ClassMap
 from stream.media.http_server import GONE
 from stream.settings.config import Web
 from stream.transport.protocol import Stream
@@ -19,7 +19,7 @@ from stream.web.allowance import Allowance
 from stream.web.call import CallError, open_call
 from stream.web.dresser import Dresser
 from stream.web.guest import Guest
-from stream.web.look import LookError
+from stream.web.look import BACKGROUND, LookError
 from stream.web.outfit import Outfit
 from stream.web.photo import PhotoError
 from stream.web.presenter import Presenter
@@ -34,7 +34,10 @@ _PHOTOS_AT_ONCE = 8
 
 
 class House(NamedTuple):
-    """What all visitors share: the cameras of the house, where results are published, what can be worn."""
+    """What all visitors share: the cameras of the house, where results are published, what can be worn.
+
+    classes: those of the model that segments them.
+    """
 
     settings: Web
     cameras: tuple[str, ...]
@@ -45,20 +48,33 @@ class House(NamedTuple):
     studio: Studio
     folder: Path | None
     """The run's own folder; None where it has none."""
+    classes: ClassMap
 
     def hello(self) -> talk.Hello:
         """What a page is told first."""
         shelves = (self.wardrobe.garments, self.wardrobe.textures, self.wardrobe.backgrounds)
         garments, textures, backgrounds = (tuple(piece.item for piece in shelf.values()) for shelf in shelves)
+        # What cannot be put on anybody is not offered.
+        garments = tuple(item for item in garments if item.part in self.places)
         return talk.Hello(
             self.cameras,
             garments,
             textures,
             backgrounds,
-            tuple(talk.Class(name, (r, g, b)) for name, (b, g, r) in zip(CLASSES, PALETTE, strict=True)),
+            tuple(talk.Class(one.name, one.role, one.region, one.colour[::-1]) for one in self.classes.classes),
             self.settings.size_px,
             self.settings.rate_hz,
         )
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where something of the visitor's own may be used: the background, and each garment."""
+        return (BACKGROUND, *(self.classes.names[index] for index in self.classes.garments))
+
+    def expect_places(self, names: Collection[str]) -> None:
+        """Raise LookError where nothing can be put on one of `names`."""
+        if unknown := {*names} - {*self.places}:
+            raise LookError(f"there is no {', '.join(sorted(unknown))} to put anything on: reload the page")
 
 
 class Socket(Protocol):
@@ -129,9 +145,11 @@ class Session:
                 await self._say(talk.Pong(clock_ms, time.monotonic() * 1000))
             case talk.Show():
                 self._presenter.show = said
-            case talk.Wear():
+            case talk.Wear(worn=worn):
+                self._house.expect_places(worn)
                 self._outfit.wear(said)
             case talk.Photo(slot, data):
+                self._house.expect_places([slot])
                 if not self._photos.spend(time.monotonic()):
                     raise PhotoError("too many photos are sent at once: wait a moment")
                 self._outfit.take(slot, data)

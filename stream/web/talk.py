@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from clothseg.classes import ClassName, Region, Role
 from clothseg.tryon.colour import Colour
 from clothseg.tryon.part import Part
 from stream.transport import untrusted_json
@@ -18,9 +19,9 @@ MAX_TEXT_BYTES = 4_194_304
 """A photo of the visitor's own is the longest thing that is said."""
 
 Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-Slot = Literal["background", "top", "bottom", "dress"]
-"""Where a photo of the visitor's own is used."""
-
+Slot = ClassName
+"""Where a photo of the visitor's own is used: the background, or a garment of the model."""
+MAX_WORN = 15
 
 Panel = Literal["composite", "raw"]
 Standing = Literal["full", "running", "no_signal", "ended"]
@@ -84,7 +85,7 @@ class Wear(_Said, frozen=True):
     """Dress me, or whom I watch, like this; a part that is not named stays as it is worn."""
 
     background: Behind | None = None
-    worn: dict[Part, Cloth] = {}
+    worn: Annotated[dict[Part, Cloth], msgspec.Meta(max_length=MAX_WORN)] = {}
 
 
 class Show(_Said, frozen=True):
@@ -133,9 +134,11 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Class(msgspec.Struct, frozen=True):
-    """A class of the network and the colour (red, green, blue) in which it is tinted."""
+    """A class of the network, as in `ModelClass`, but for the colour, which is red, green, blue."""
 
     name: str
+    role: Role
+    region: Region | None
     colour: tuple[int, int, int]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from clothseg.classes import USUAL
 from clothseg.image_header import MAX_SCANS, read_image_header
 from clothseg.tryon.asset import EffectError, decode_picture
 from clothseg.tryon.garment import GARMENT_PX, cut_out_clothing, garment_alpha, lay_flat
@@ -102,7 +103,7 @@ def developed(data: bytes, slot: Slot) -> bytes:
     picture[:, :, 3] = garment_alpha(picture, cut_out_clothing)
     picture[0, 0, 3] = 0  # cut out it is, whatever was found: nobody does it again
     colour = np.ascontiguousarray(picture[:, :, :3])
-    lay_flat(colour, np.ascontiguousarray(picture[:, :, 3]), slot, _NAME)
+    lay_flat(colour, np.ascontiguousarray(picture[:, :, 3]), slot, USUAL.region(slot) or "upper", _NAME)
     return to_png(picture)
 
 
@@ -116,7 +117,7 @@ def main() -> int:
     os.nice(5)  # the pictures that are live come first
     cv2.setNumThreads(1)
     try:
-        made, code = developed(sys.stdin.buffer.read(MAX_BYTES + 1), sys.argv[1]), 0  # type: ignore[arg-type]
+        made, code = developed(sys.stdin.buffer.read(MAX_BYTES + 1), sys.argv[1]), 0
     except EffectError as error:
         made, code = str(error).encode(), _REFUSED
     sys.stdout.buffer.write(made)

@@ -33,11 +33,11 @@ def panels(frame: PublishedFrame, show: Show) -> int:
 
 def tinted(picture: Pixels, frame: PublishedFrame, names: tuple[str, ...]) -> Pixels:
     """`picture` (H, W, 3) with the pixels of the named classes in their colours; unknown names are ignored."""
-    chosen = [index for index, name in enumerate(frame.classes) if name in names]
+    chosen = [index for index, name in enumerate(frame.classes.names) if name in names]
     colours = np.zeros((256, 1, 3), np.uint8)
     chosen_lut = np.zeros(256, np.uint8)
     for index in chosen:
-        colours[index, 0] = frame.palette[index]
+        colours[index, 0] = frame.classes.palette[index]
         chosen_lut[index] = 255
     painted = cv2.LUT(cv2.cvtColor(frame.parts, cv2.COLOR_GRAY2BGR), colours)
     mixed = cv2.addWeighted(picture, 1 - _TINT, painted, _TINT, 0)

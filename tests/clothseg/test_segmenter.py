@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from clothseg.classes import USUAL
 from clothseg.labels import BACKGROUND, CLASSES
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS, load, read_metadata, save
 from clothseg.network.roi import Box
@@ -79,7 +80,7 @@ def test_classes_and_size_come_from_the_weights(tmp_path: Path) -> None:
     metadata, state = load(DEFAULT_WEIGHTS)
     save(tmp_path / "small.safetensors", msgspec.structs.replace(metadata, area_px=48 * 64), state)
     segmenter = Segmenter.load(tmp_path / "small.safetensors", engine="openvino", precision="fp32", threads=1)
-    assert segmenter.classes == CLASSES
+    assert segmenter.classes == USUAL
     assert segmenter.probabilities(scene(480, 640)).shape == (5, 48, 64)
 
 
@@ -104,6 +105,7 @@ class Watched:
     """An engine that keeps what it was shown, and answers that somebody stands in the middle, `wide` pixels."""
 
     name, precision, description = "watched", "fp32", "a test's"
+    size: tuple[int, int] | None = None
 
     def __init__(self, wide: int) -> None:
         self.wide = wide
@@ -151,3 +153,13 @@ def test_less_detail_is_kept_to_with_a_box_too() -> None:
     for box in (Box(0.4, 0, 0.6, 1), Box(0.2, 0, 0.8, 1)):
         assert segmenter.probabilities(scene(480, 640), box, 0.5).shape == (len(CLASSES), 240, 320)
     assert all(h * w <= 0.52 * 240 * 320 for h, w in engine.seen)
+
+
+def test_a_model_of_one_size_is_given_the_whole_picture_at_that_size() -> None:
+    engine = Watched(40)
+    engine.size = (320, 320)
+    segmenter = Segmenter(read_metadata(DEFAULT_WEIGHTS), engine)
+    segmenter.warm(480, 640)
+    for box, detail in ((None, 1.0), (Box(0.4, 0, 0.6, 1), 0.5)):
+        assert segmenter.probabilities(scene(480, 640), box, detail).shape == (len(CLASSES), 320, 320)
+    assert set(engine.seen) == engine.ready == {(320, 320)}

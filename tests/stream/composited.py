@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from clothseg.classes import USUAL
 from clothseg.labels import BOTTOM, CLASSES, TOP
 from stream.message import CompositedFrame, Frame, Picture, Pixels
 
@@ -30,7 +31,7 @@ def composited_frame(
     probabilities[seq % len(CLASSES)] = 255
     composite = np.where(alpha[..., None] > 0, picture, 128).astype(np.uint8)
     frame = Frame(camera, epoch, seq, Picture(picture, seq * STEP_NS, seq))
-    return CompositedFrame(frame, CLASSES, probabilities, alpha, parts, picture, composite)
+    return CompositedFrame(frame, USUAL, probabilities, alpha, parts, picture, composite)
 
 
 def _gradient(height: int, width: int, seq: int) -> Pixels:

@@ -8,6 +8,7 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import USUAL
 from clothseg.network.roi import Box
 from stream.inference import step
 from stream.message import Frame, LateMasks, SegmentedFrame
@@ -19,7 +20,7 @@ BOX = Box(0.2, 0.2, 0.8, 0.8)
 class Slow:
     """A segmenter whose views are ready when the test says so."""
 
-    classes = CLASSES
+    classes = USUAL
 
     def __init__(self) -> None:
         self.boxes: list[Box | None] = []
@@ -84,5 +85,5 @@ def test_of_a_frame_that_went_ahead_the_masks_alone_are_sent_on() -> None:
     segmenter.ready.set()
     [made] = answers(segmenter, [dataclasses.replace(frame(7), answer="masks")])
     assert isinstance(made, LateMasks)
-    assert (made.camera, made.seq, made.classes) == ("front", 7, CLASSES)
+    assert (made.camera, made.seq, made.classes) == ("front", 7, USUAL)
     assert made.probabilities.shape == (len(CLASSES), 2, 2)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from clothseg.classes import class_map
 from clothseg.network.roi import Box
 from stream.bounds import MAX_MASK_SIDE_PX, MAX_SIDE_PX, MessageError
 from stream.message import (
@@ -29,6 +30,8 @@ from stream.message import (
     Watched,
 )
 from tests.stream.pictures import composited, frame, picture
+
+TWO = class_map(["background", "person"])
 
 
 @pytest.mark.parametrize(
@@ -56,9 +59,9 @@ def test_numbers_begin_at_zero(epoch: int, seq: int) -> None:
 @pytest.mark.parametrize("shape", [(4, 4), (2, 4, 4), (0, 4, 4), (3, 0, 4)])
 def test_probabilities_have_a_plane_for_every_class(shape: tuple[int, ...]) -> None:
     with pytest.raises(MessageError):
-        SegmentedFrame(frame(), ("a", "b", "c"), np.zeros(shape, np.uint8))
+        SegmentedFrame(frame(), class_map(("background", "person", "top")), np.zeros(shape, np.uint8))
     with pytest.raises(MessageError):
-        LateMasks("front", 0, ("a", "b", "c"), np.zeros(shape, np.uint8))
+        LateMasks("front", 0, class_map(("background", "person", "top")), np.zeros(shape, np.uint8))
 
 
 def test_masks_have_the_size_of_their_picture() -> None:
@@ -95,11 +98,9 @@ def test_a_box_lies_within_the_picture(sides: tuple[float, float, float, float])
         lambda: Frame("../front", 0, 0, picture()),
         lambda: Frame("front\n", 0, 0, picture()),
         lambda: Frame("front", 0, 0, picture(), detail=float("nan")),
-        lambda: SegmentedFrame(frame(), ("background",), np.zeros((1, 2, 2), np.uint8)),
-        lambda: SegmentedFrame(frame(), ("a", "a"), np.zeros((2, 2, 2), np.uint8)),
-        lambda: SegmentedFrame(frame(), ("a", ""), np.zeros((2, 2, 2), np.uint8)),
-        lambda: LateMasks("front", 0, ("a", "b"), np.zeros((2, 1, MAX_MASK_SIDE_PX + 1), np.uint8)),
-        lambda: LateMasks("front", -1, ("a", "b"), np.zeros((2, 1, 1), np.uint8)),
+        lambda: SegmentedFrame(frame(), TWO, np.zeros((1, 2, 2), np.uint8)),
+        lambda: LateMasks("front", 0, TWO, np.zeros((2, 1, MAX_MASK_SIDE_PX + 1), np.uint8)),
+        lambda: LateMasks("front", -1, TWO, np.zeros((2, 1, 1), np.uint8)),
         lambda: Offer("front", picture(), 10**12),
         lambda: Offer("front", picture(), -1),
         lambda: Opened("x" * 65, "live", "camera:0"),

@@ -227,7 +227,7 @@ class TestProxy:
 
     def test_while_it_refuses_nobody_is_let_in(self, proxy: Proxy) -> None:
         proxy.refusing = True
-        with socket.create_connection(("127.0.0.1", proxy.port), 10) as link, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), socket.create_connection(("127.0.0.1", proxy.port), 10) as link:
             link.recv(5)
         proxy.refusing = False
         self.connected(proxy).close()

@@ -1,5 +1,6 @@
 """Exports are calibrated, compared with torch and judged; what does not agree is not written."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -91,7 +92,7 @@ def test_onnx_has_an_open_batch_and_a_size_open_or_fixed(run: Run, weights: Path
     assert run("onnx", "--size", "32", "48", "--out", str(tmp_path / "fixed.onnx")) == 0
     session = onnxruntime.InferenceSession(tmp_path / "fixed.onnx", providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].shape == ["B", 32, 48, 3]
-    assert session.get_modelmeta().custom_metadata_map["classes"] == ",".join(CLASSES)
+    assert session.get_modelmeta().custom_metadata_map["classes"] == json.dumps(CLASSES, separators=(",", ":"))
     found = session.run(None, {"pictures": np.zeros((3, 32, 48, 3), np.uint8)})[0]
     assert found.shape == (3, len(CLASSES), 32, 48)
 

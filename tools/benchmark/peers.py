@@ -101,9 +101,11 @@ class _Ours:
             started_ns = time.perf_counter_ns()
             self._pts_ns += 33_333_333
             planes = self._segmenter.probabilities(picture)
-            self._past, planes = smooth(self._past, planes, picture, self._pts_ns, Smoothing())
+            self._past, planes = smooth(
+                self._past, planes, picture, self._pts_ns, Smoothing(), garments=len(self._segmenter.classes.garments)
+            )
             held = None if self._before is None else hold(*self._before, self._past, self._pts_ns)
-            masks = matte(planes, picture, Matting(), held)
+            masks = matte(planes, picture, self._segmenter.classes, Matting(), held)
             self._before = masks, self._pts_ns
             with_alpha(masks.foreground, masks.alpha)
             taken_ms.append((time.perf_counter_ns() - started_ns) / 1e6)

@@ -8,12 +8,21 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from clothseg.classes import ClassMap, ModelClass
 from stream import message
 from stream.transport import wire
 from stream.web import stamp
 from tools.campaign.mutation import Parts
 
-_CLASSES = ("background", "person", "top", "bottom", "dress")
+_CLASSES = ClassMap(
+    (
+        ModelClass("background", "background", None, (0, 0, 0)),
+        ModelClass("person", "person", None, (160, 160, 160)),
+        ModelClass("top", "garment", "upper", (40, 130, 250)),
+        ModelClass("bottom", "garment", "lower", (200, 90, 30)),
+        ModelClass("dress", "garment", "whole", (170, 60, 200)),
+    )
+)
 _STRANGERS = ("stranger", "visitor-0123456789abcdef0123456789abcdef", "x" * 64, "a", "")
 
 
@@ -90,10 +99,12 @@ class Liar:
         height, width = self._chance.choice(((1, 1), (1, 300), (240, 320), (3, 2)))
         return message.Picture(self._pixels(height, width, 3), self._number(), self._number())
 
-    def _masks(self) -> tuple[tuple[str, ...], message.Pixels]:
-        count = self._chance.choice((1, 2, 5, 9))
+    def _masks(self) -> tuple[ClassMap, message.Pixels]:
+        count = self._chance.choice((2, 3, 5, 9))
         height, width = self._chance.choice(((1, 1), (2, 3), (200, 1)))
-        return tuple(f"class{index}" for index in range(count)), self._pixels(count, height, width)
+        people = (ModelClass(f"class{index}", "person", None, (9, 9, 9)) for index in range(1, count))
+        classes = ClassMap((ModelClass("nothing", "background", None, (0, 0, 0)), *people))
+        return classes, self._pixels(count, height, width)
 
     def _done(self) -> object:
         return message.Done(self._chance.choice((self._camera, self._stranger())), self._number(), self._number())

@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import BACKGROUND, CLASSES, GARMENTS, IGNORE
+from clothseg.classes import USUAL, ClassMap
+from clothseg.labels import BACKGROUND, CLASSES, IGNORE
 
 Mask = npt.NDArray[np.uint8]
 
@@ -31,9 +32,8 @@ class Report(msgspec.Struct, frozen=True):
     confusion: list[list[int]]  # pixels, truth by row, prediction by column
 
 
-def confusion(truth: Mask, parts: Mask) -> npt.NDArray[np.int64]:
-    """Pixels by (truth, prediction), shape (K, K); pixels of `IGNORE` in the truth are not judged."""
-    count = len(CLASSES)
+def confusion(truth: Mask, parts: Mask, count: int = len(CLASSES)) -> npt.NDArray[np.int64]:
+    """Pixels by (truth, prediction) of K = `count` classes, (K, K); those of `IGNORE` in the truth are not judged."""
     judged = truth != IGNORE
     pairs = truth[judged].astype(np.int64) * count + parts[judged]
     return np.bincount(pairs, minlength=count * count).reshape(count, count)
@@ -84,10 +84,11 @@ def _inner_edge(mask: npt.NDArray[np.bool_]) -> Mask:
 class Scores:
     """Gathers pictures one by one; `report` says how good they were together."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: ClassMap = USUAL) -> None:
+        self._classes, count = classes, len(classes.names)
         self._pictures = 0
-        self._confusion = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
-        self._boundary = np.zeros((len(CLASSES), 4), np.int64)
+        self._confusion = np.zeros((count, count), np.int64)
+        self._boundary = np.zeros((count, 4), np.int64)
         self._bins = np.zeros((3, _BINS))  # pixels, confidence, right
         self._alpha = np.zeros((2, _THRESHOLDS), np.int64)  # background and person pixels by alpha
 
@@ -97,8 +98,8 @@ class Scores:
             raise ValueError(f"expected a mask of {truth.shape[::-1]}, got {parts.shape[::-1]}; do not resize it")
         self._pictures += 1
         judged = truth != IGNORE
-        self._confusion += confusion(truth, parts)
-        for index in GARMENTS:
+        self._confusion += confusion(truth, parts, len(self._classes.names))
+        for index in self._classes.garments:
             # Where no one vouches for the truth no boundary is drawn either.
             self._boundary[index] += boundary_hits((truth == index) & judged, (parts == index) & judged)
         person = truth[judged] != BACKGROUND
@@ -122,10 +123,10 @@ class Scores:
         background, person = self._alpha
         return Report(
             pictures=self._pictures,
-            iou=dict(zip(CLASSES, ious, strict=True)),
-            mean_garment_iou=_mean([ious[index] for index in GARMENTS]),
+            iou=dict(zip(self._classes.names, ious, strict=True)),
+            mean_garment_iou=_mean([ious[index] for index in self._classes.garments]),
             person_iou=person_iou(self._confusion),
-            boundary_f=_mean([f_measure(self._boundary[index]) for index in GARMENTS]),
+            boundary_f=_mean([f_measure(self._boundary[index]) for index in self._classes.garments]),
             calibration_error=float(np.abs(sure - right).sum() / judged) if judged else None,
             max_f=_max_f(background, person),
             mae=_mae(background, person),

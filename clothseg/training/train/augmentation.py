@@ -11,7 +11,8 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from clothseg.labels import BACKGROUND, GARMENTS, IGNORE, PERSON
+from clothseg.classes import USUAL
+from clothseg.labels import BACKGROUND, IGNORE
 from clothseg.training.samples import Sample
 
 Size = tuple[int, int]
@@ -38,14 +39,23 @@ class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def make_batch(
-    samples: Sequence[Sample], backgrounds: Sequence[Sample], size: Size, settings: Augmentation, rng: Generator
+    samples: Sequence[Sample],
+    backgrounds: Sequence[Sample],
+    size: Size,
+    settings: Augmentation,
+    rng: Generator,
+    *,
+    garments: range = USUAL.garments,
 ) -> tuple[Tensor, Tensor]:
-    """Varied pictures (B, h, w, 3) uint8 BGR and their masks (B, h, w) int64; all chance comes from `rng`."""
+    """Varied pictures (B, h, w, 3) uint8 BGR and their masks (B, h, w) int64; all chance comes from `rng`.
+
+    `garments`: the classes that are one.
+    """
     pictures, masks = _stack(samples)
     matrices = np.stack([_framing(sample, size, settings, rng) for sample in samples])
     moved, labels = _move(pictures, masks, matrices, size)
-    moved, labels = _replace_background(moved, labels, backgrounds, settings, rng)
-    moved = _dye(moved, labels, settings, rng)
+    moved, labels = _replace_background(moved, labels, backgrounds, settings, rng, garments=garments)
+    moved = _dye(moved, labels, settings, rng, garments)
     moved = _light(moved, settings, rng)
     moved = _sensor(moved, settings, rng)
     batch = (moved * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
@@ -118,7 +128,13 @@ def _move(pictures: Tensor, masks: Tensor, matrices: npt.NDArray[np.float64], si
 
 
 def _replace_background(
-    pictures: Tensor, labels: Tensor, backgrounds: Sequence[Sample], settings: Augmentation, rng: Generator
+    pictures: Tensor,
+    labels: Tensor,
+    backgrounds: Sequence[Sample],
+    settings: Augmentation,
+    rng: Generator,
+    *,
+    garments: range,
 ) -> tuple[Tensor, Tensor]:
     """Fill what lies outside the picture, and for some pictures the whole background, with another place."""
     h, w = labels.shape[1:]
@@ -127,7 +143,7 @@ def _replace_background(
         if chance < settings.empty:
             labels[i] = 0
         elif chance < settings.empty + settings.flat_lay:
-            labels[i] = labels[i].where((labels[i] > PERSON + 1) & (labels[i] != IGNORE), 0)
+            labels[i] = labels[i].where((labels[i] > garments.start) & (labels[i] != IGNORE), 0)
         elif chance < settings.empty + settings.flat_lay + settings.new_background:
             labels[i] = labels[i].where(labels[i] != BACKGROUND + 1, 0)
         outside = labels[i] == 0
@@ -157,10 +173,10 @@ def empty_place(sample: Sample, size: Size, rng: Generator) -> npt.NDArray[np.ui
     return np.asarray(place, np.uint8)
 
 
-def _dye(pictures: Tensor, labels: Tensor, settings: Augmentation, rng: Generator) -> Tensor:
+def _dye(pictures: Tensor, labels: Tensor, settings: Augmentation, rng: Generator, garments: range) -> Tensor:
     """Some garments in another colour, their folds kept: a garment is to be known by its cut, not by its cloth."""
     for picture, label in zip(pictures, labels, strict=True):
-        for garment in GARMENTS:
+        for garment in garments:
             if rng.random() >= settings.dyed or not (label == garment).any():
                 continue
             region = label == garment

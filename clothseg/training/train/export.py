@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from clothseg.engines import Engine, open_engine
 from clothseg.engines.graph import read_weights
-from clothseg.labels import CLASSES, GARMENTS
 from clothseg.network.checkpoint import Metadata, load, save
 from clothseg.network.transforms import mask_to_network, network_size, to_network
 from clothseg.training.eval.metrics import class_iou, confusion, person_iou
@@ -38,6 +37,13 @@ class Material(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clips: list[Path] = []
     frames_per_clip: int = 4
     pictures: int = 160  # of each calibration set, the first
+
+
+def with_classes(material: Material, names: tuple[str, ...]) -> Material:
+    """The material for a model of these classes: what the indices in its masks mean."""
+    calibration = [msgspec.structs.replace(data, classes=names) for data in material.calibration]
+    judged = msgspec.structs.replace(material.judged, classes=names)
+    return msgspec.structs.replace(material, calibration=calibration, judged=judged)
 
 
 class Bound(NamedTuple):
@@ -69,20 +75,20 @@ def to_onnx(weights: Path, out: Path, size: Size) -> Engine:
     """Write float32 ONNX with an open batch, at a fixed size (h, w) or (none) an open one."""
     import onnx
 
-    from clothseg.engines.onnxruntime import OnnxruntimeEngine, model_of
+    from clothseg.engines.export_onnx import model_of
 
     onnx.save(model_of(read_weights(weights), size), out)
-    return OnnxruntimeEngine(onnx.load(out), 0, "onnx")
+    return open_engine(out, "onnxruntime", "fp32", 0)
 
 
 def to_openvino(weights: Path, out: Path) -> Engine:
     """Write float32 OpenVINO IR, `out` (.xml) and a .bin beside it, at an open size."""
     import openvino as ov
 
-    from clothseg.engines.openvino import OpenvinoEngine, model_of
+    from clothseg.engines.export_openvino import model_of
 
     ov.save_model(model_of(read_weights(weights)), out, compress_to_fp16=False)
-    return OpenvinoEngine(ov.Core().read_model(out), "fp32", 0, "openvino")
+    return open_engine(out, "openvino", "fp32", 0)
 
 
 def to_int8(weights: Path, out: Path, inputs: Sequence[Pixels]) -> Engine:
@@ -93,18 +99,22 @@ def to_int8(weights: Path, out: Path, inputs: Sequence[Pixels]) -> Engine:
     import nncf
     import openvino as ov
 
-    from clothseg.engines.openvino import FINGERPRINT, OpenvinoEngine, fingerprint, model_of
+    from clothseg.engines.cache import fingerprint
+    from clothseg.engines.export_openvino import describe, model_of
+    from clothseg.engines.openvino import FINGERPRINT
 
+    content = read_weights(weights)
     batches = nncf.Dataset([picture[None] for picture in inputs])
     quantised = nncf.quantize(
-        model_of(read_weights(weights)),
+        model_of(content),
         batches,
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(inputs),
     )
+    describe(quantised, content.metadata)
     quantised.set_rt_info(fingerprint(weights), FINGERPRINT)
     ov.save_model(quantised, out, compress_to_fp16=False)
-    return OpenvinoEngine(ov.Core().read_model(out), "int8", 0, "int8")
+    return open_engine(out, "openvino", "fp32", 0)
 
 
 def parity(engine: Engine, reference: Engine, inputs: Sequence[Pixels]) -> Parity:
@@ -124,13 +134,14 @@ def intersection_over_union(
 
     A class no sample shows is left out.
     """
-    table = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
+    classes = metadata.class_map
+    table = np.zeros((len(classes.names),) * 2, np.int64)
     for sample in samples:
         picture = _input(sample.picture, metadata, size)
         truth = mask_to_network(sample.mask, (picture.shape[0], picture.shape[1]))
-        table += confusion(truth, engine(picture[None])[0].argmax(0).astype(np.uint8))
-    found = class_iou(table)
-    scores = {"person": person_iou(table)} | {CLASSES[garment]: found[garment] for garment in GARMENTS}
+        table += confusion(truth, engine(picture[None])[0].argmax(0).astype(np.uint8), len(table))
+    ious = class_iou(table)
+    scores = {"person": person_iou(table)} | {classes.names[garment]: ious[garment] for garment in classes.garments}
     return {name: score for name, score in scores.items() if score is not None}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clothseg.classes import ClassEntry, ClassMap, class_map
 from clothseg.labels import CLASSES
 from clothseg.network.architecture import ARCHITECTURES
 from clothseg.network.checkpoint import IMAGENET_MEAN, IMAGENET_STD, Metadata, load, write_atomically
@@ -47,6 +48,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     architecture: str  # a key of ARCHITECTURES
     data: tuple[DataSet, ...]
     phases: tuple[Phase, ...]
+    classes: tuple[str | ClassEntry, ...] = CLASSES  # in the order of a `ClassMap`
     validation: DataSet | None = None  # scored at the end; the measures go into the weights
     start: Path | None = None  # weights of this architecture or a narrower one; none: from nothing
     encoder: Literal["as-started", "efficientnet-lite0"] = "as-started"  # or as ImageNet taught it; not with `start`
@@ -60,6 +62,11 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_px: int = 110_000  # pictures are kept in memory at this size
     save_every_s: float = 120.0
     seed: int = 1
+
+    @property
+    def class_map(self) -> ClassMap:
+        """What is told apart, by index in the masks."""
+        return class_map(self.classes)
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -117,7 +124,21 @@ def read_training(path: Path) -> Training:
         raise ValueError(f"{path}: unknown architecture {training.architecture!r}; expected one of {known}")
     if training.start is not None and training.encoder != "as-started":
         raise ValueError(f"{path}: expected `start` or `encoder`, got both; the weights of `start` hold an encoder")
-    return training
+    return _with_classes(path, training)
+
+
+def _with_classes(path: Path, training: Training) -> Training:
+    """The training with its classes told to each data set; ValueError where they are not in the usual order."""
+    listed = tuple(entry if isinstance(entry, str) else entry.name for entry in training.classes)
+    try:
+        names = training.class_map.names
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if listed != names:  # masks of the user's own hold these indices
+        raise ValueError(f"{path}: expected the classes in the order {', '.join(names)}, got {', '.join(listed)}")
+    told = [msgspec.structs.replace(data, classes=names) for data in training.data]
+    judged = training.validation and msgspec.structs.replace(training.validation, classes=names)
+    return msgspec.structs.replace(training, data=tuple(told), validation=judged)
 
 
 def new_network(training: Training) -> tuple[U2Net, Metadata]:
@@ -127,7 +148,7 @@ def new_network(training: Training) -> tuple[U2Net, Metadata]:
     """
     torch.manual_seed(training.seed)
     architecture = ARCHITECTURES[training.architecture]
-    network = U2Net(architecture, len(CLASSES))
+    network = U2Net(architecture, len(training.classes))
     if training.start is not None:
         metadata, state = load(training.start)
         widen(network, architecture, state, ARCHITECTURES[metadata.architecture])
@@ -135,7 +156,7 @@ def new_network(training: Training) -> tuple[U2Net, Metadata]:
         network.load_state_dict(encoder_state(architecture, efficientnet_lite0()), strict=False)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     stages = training.architecture.removesuffix(f"-stem{architecture.stem}")
-    about = Metadata(CLASSES, stages, architecture.stem, data=training.about, licence=training.licence)
+    about = Metadata(training.classes, stages, architecture.stem, data=training.about, licence=training.licence)
     return network, about
 
 
@@ -184,7 +205,8 @@ def train_step(run: Run, phase: Phase, rate: float) -> float:
     size = network_size(round(1000 * aspect), 1000, phase.area_px, 16)
     own = np.random.default_rng((training.seed, state.step, team.rank, 1)) if team.rank else rng
     samples = pool.draw(phase.batch, own)
-    pictures, labels = make_batch(samples, pool.samples, size, training.augmentation, own)
+    garments = training.class_map.garments
+    pictures, labels = make_batch(samples, pool.samples, size, training.augmentation, own, garments=garments)
     prepare(state.network, phase.frozen)
     with torch.autocast("cpu", torch.bfloat16, enabled=training.precision == "bf16"):
         outputs = _outputs(state.network, pictures, phase.finest)

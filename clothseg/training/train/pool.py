@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clothseg.labels import DRESS
 from clothseg.training.samples import DataSet, Sample, read, shrink
 
 _SHOWN: float = 0.003  # share of a picture from which a dress is there
@@ -19,10 +18,11 @@ class Pool:
         weights: list[float] = []
         digest = hashlib.sha256()
         for data in sets:
+            dress = data.classes.index("dress") if "dress" in data.classes else -1
             for sample in read(data):
                 small = shrink(sample, keep_px)
                 self.samples.append(small)
-                dressed = np.count_nonzero(small.mask == DRESS) > _SHOWN * small.mask.size
+                dressed = np.count_nonzero(small.mask == dress) > _SHOWN * small.mask.size
                 weights.append(data.weight * (data.dress_weight if dressed else 1))
                 digest.update(sample.name.encode() + small.picture.tobytes() + small.mask.tobytes())
         if sum(weights) <= 0:

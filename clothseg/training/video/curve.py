@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import USUAL
 from clothseg.labels import BACKGROUND
 from clothseg.matting.matting import Matting, matte, shares
 from clothseg.temporal.smoothing import Smoothing
@@ -60,7 +61,7 @@ class Told:
 
         def make(probabilities: Pixels, picture: Pixels, _: int) -> Pixels:
             nonlocal past
-            made = shares(matte(probabilities, picture, Matting()), len(probabilities))
+            made = shares(matte(probabilities, picture, USUAL, Matting()), len(probabilities))
             present = np.ascontiguousarray(np.moveaxis(made, 0, 2), np.float32)
             past = present if past is None else self._averaged(past, present, constant_ms)
             return np.ascontiguousarray(np.moveaxis(np.rint(past), 2, 0), np.uint8)

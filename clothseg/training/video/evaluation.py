@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
+from clothseg.classes import USUAL
 from clothseg.labels import BACKGROUND, CLASSES, GARMENTS
 from clothseg.matting.matting import Matte, Matting, hold, matte, shares, upsample
 from clothseg.temporal.smoothing import Smoothing, smooth
@@ -43,7 +44,7 @@ class ClipScores(NamedTuple):
 
 def raw() -> Masks:
     """The network's own masks, enlarged: no smoothing, no matting."""
-    return lambda probabilities, picture, _: shares(upsample(probabilities, picture), len(probabilities))
+    return lambda probabilities, picture, _: shares(upsample(probabilities, picture, USUAL), len(probabilities))
 
 
 def smoothed(smoothing: Smoothing | None, matting: Matting | None) -> Masks:
@@ -54,9 +55,12 @@ def smoothed(smoothing: Smoothing | None, matting: Matting | None) -> Masks:
     def make(probabilities: Pixels, picture: Pixels, pts_ns: int) -> Pixels:
         nonlocal state, before
         if smoothing is not None:
-            state, probabilities = smooth(state, probabilities, picture, pts_ns, smoothing)
+            state, probabilities = smooth(state, probabilities, picture, pts_ns, smoothing, garments=len(GARMENTS))
         held = None if before is None else hold(*before, state, pts_ns)
-        lifted = upsample(probabilities, picture) if matting is None else matte(probabilities, picture, matting, held)
+        if matting is None:
+            lifted = upsample(probabilities, picture, USUAL)
+        else:
+            lifted = matte(probabilities, picture, USUAL, matting, held)
         before = lifted, pts_ns
         return shares(lifted, len(probabilities))
 

@@ -2,15 +2,17 @@
 
 import { colours, make, photoField, shrunk, thumbnail } from "./elements.js";
 
-const PARTS = { top: "Top", bottom: "Bottom", dress: "Dress" };
 const WAYS = { worn: "As is", colour: "Colour", pattern: "Pattern", garment: "Garment" };
 const CLOTH = [["Terracotta", "#b4472e"], ["Mustard", "#d9a520"], ["Sage", "#7f9a78"], ["Petrol", "#1f6f78"], ["Navy", "#22315f"], ["Plum", "#74335a"], ["Black", "#1c1b1d"], ["White", "#f4f1ec"]];
 const WALL = [["Sand", "#e5d8c3"], ["Mist", "#c8d8e8"], ["Rose", "#e8c4c0"], ["Moss", "#66785a"], ["Slate", "#4a5560"], ["Chroma green", "#00b140"]];
 const PHOTO_PX = 900;
 
+const titled = (name) => name[0].toUpperCase() + name.slice(1);
+
 /** Events: `change` (detail: what to say), `photo` (detail: slot and data), `spoken` (detail: text for the live region). */
 export class Wardrobe extends EventTarget {
   #house;
+  #garments; // the classes of the model that can be worn: name → { title, whole }
   #worn = {};
   #background = null;
   #last = { colour: {}, pattern: {}, garment: {}, background: { colour: WALL[0][1], image: null } };
@@ -18,9 +20,15 @@ export class Wardrobe extends EventTarget {
   constructor(house) {
     super();
     this.#house = house;
+    const garments = house.classes.filter(({ role }) => role === "garment");
+    this.#garments = Object.fromEntries(garments.map(({ name, region }) => [name, { title: titled(name), whole: region === "whole" }]));
     this.#strip();
-    for (const part of Object.keys(PARTS)) document.querySelector("#parts").append(this.#card(part));
+    for (const part of this.#parts) document.querySelector("#parts").append(this.#card(part));
     this.#backgrounds();
+  }
+
+  get #parts() {
+    return Object.keys(this.#garments);
   }
 
   /** What to say to the server: {background, worn}. */
@@ -42,11 +50,12 @@ export class Wardrobe extends EventTarget {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
-  /** Put `cloth` on `part`, or take it off (null); a dress and separates exclude each other. */
+  /** Put `cloth` on `part`, or take it off (null); what covers the whole body and separates exclude each other. */
   #put(part, cloth, spoken) {
     if (cloth) {
-      const over = part === "dress" && cloth.as !== "colour" ? ["top", "bottom"] : part === "dress" ? [] : ["dress"];
-      for (const other of over) this.#take(other);
+      const { whole } = this.#garments[part];
+      const keeps = whole && cloth.as === "colour";
+      for (const other of this.#parts) if (this.#garments[other].whole !== whole && !keeps) this.#take(other);
       this.#worn[part] = cloth;
     } else this.#take(part);
     this.#changed(spoken);
@@ -67,11 +76,15 @@ export class Wardrobe extends EventTarget {
       button.dataset.part = item.part;
       list.append(make("li", { dataset: { part: item.part } }, button));
     }
+    for (const part of this.#parts) {
+      const radio = make("input", { type: "radio", name: "filter", value: part });
+      document.querySelector("#filter").append(make("label", {}, radio, make("span", { textContent: this.#garments[part].title })));
+    }
     document.querySelector("#filter").onchange = ({ target }) => {
       for (const entry of list.children) entry.hidden = target.value !== "all" && entry.dataset.part !== target.value;
     };
     document.querySelector("#undress").onclick = () => {
-      for (const part of Object.keys(PARTS)) this.#take(part);
+      for (const part of this.#parts) this.#take(part);
       this.#changed("Your own clothes");
     };
     list.onkeydown = (event) => {
@@ -94,36 +107,36 @@ export class Wardrobe extends EventTarget {
 
   #card(part) {
     const segments = make("fieldset", { className: "segments wide small" });
-    segments.append(make("legend", { className: "unseen", textContent: PARTS[part] }));
+    segments.append(make("legend", { className: "unseen", textContent: this.#garments[part].title }));
     for (const [way, title] of Object.entries(WAYS)) {
       const radio = make("input", { type: "radio", name: `way-${part}`, value: way, checked: way === "worn" });
       segments.append(make("label", {}, radio, make("span", { textContent: title })));
     }
     segments.onchange = ({ target }) => this.#way(part, target.value);
     const choice = make("div", { className: "choice", id: `choice-${part}` });
-    const name = make("h3", { textContent: PARTS[part], ariaHidden: "true" });
+    const name = make("h3", { textContent: this.#garments[part].title, ariaHidden: "true" });
     return make("div", { className: "part", dataset: { part } }, name, segments, choice);
   }
 
   #way(part, way) {
     const first = this.#house.garments.find((item) => item.part === part);
     const texture = this.#house.textures[0];
-    if (way === "worn") this.#put(part, null, `${PARTS[part]} as it is`);
+    if (way === "worn") this.#put(part, null, `${this.#garments[part].title} as it is`);
     else if (way === "colour") this.#paint(part, this.#last.colour[part] ?? CLOTH[3][1], "another colour");
     else if (way === "pattern") this.#pattern(part, this.#last.pattern[part] ?? texture);
-    else this.#put(part, this.#last.garment[part] ?? (first && { as: "shelf", name: first.name }), `${PARTS[part]}: a garment`);
+    else this.#put(part, this.#last.garment[part] ?? (first && { as: "shelf", name: first.name }), `${this.#garments[part].title}: a garment`);
     this.#choices(part, way);
   }
 
   #paint(part, colour, name) {
     this.#last.colour[part] = colour;
-    this.#put(part, { as: "colour", colour }, `${PARTS[part]}: ${name}`);
+    this.#put(part, { as: "colour", colour }, `${this.#garments[part].title}: ${name}`);
   }
 
   #pattern(part, item) {
     if (!item) return;
     this.#last.pattern[part] = item;
-    this.#put(part, { as: "shelf", name: item.name }, `${PARTS[part]}: ${item.title}`);
+    this.#put(part, { as: "shelf", name: item.name }, `${this.#garments[part].title}: ${item.title}`);
     this.#press(part);
   }
 
@@ -135,7 +148,7 @@ export class Wardrobe extends EventTarget {
   /** What can be chosen of the way in which `part` is worn. */
   #choices(part, way) {
     const box = document.querySelector(`#choice-${part}`);
-    const title = PARTS[part];
+    const { title } = this.#garments[part];
     box.replaceChildren();
     if (way === "colour")
       box.append(colours(title, this.#last.colour[part], CLOTH, (colour, name) => this.#paint(part, colour, name)));

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from clothseg.engines import EngineName, open_engine
 from clothseg.engines.choice import Host
+from clothseg.model_file import read_metadata
 from clothseg.network.checkpoint import load, save
 
 Pictures = Callable[[int, int, int], NDArray[np.uint8]]
@@ -166,6 +167,27 @@ def test_the_second_start_takes_the_compiled_model_from_the_cache_and_gives_the_
     assert np.array_equal(open_engine(weights, "openvino", "fp32", 1)(pictures), first), "damage is noticed"
 
 
+def test_a_network_of_ours_is_exported_once_and_again_when_it_has_changed(
+    weights: Path, make_pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
+    pictures = make_pictures(1, 32, 32)
+    first = open_engine(weights, "openvino", "fp32", 1)(pictures)
+    (kept,) = (tmp_path / "clothseg/exported").glob("*/model.xml")
+    written = kept.stat().st_mtime_ns
+    assert np.array_equal(open_engine(weights, "openvino", "fp32", 1)(pictures), first)
+    assert kept.stat().st_mtime_ns == written
+    assert read_metadata(kept) == read_metadata(weights), "what it says of itself goes with it"
+    assert np.array_equal(open_engine(kept, "openvino", "fp32", 1)(pictures), first)
+
+    metadata, state = load(weights)
+    for number in range(6):
+        other = tmp_path / f"other{number}.safetensors"
+        save(other, metadata, {**state, "side1.bias": state["side1.bias"] + 1 + number})
+        assert not np.array_equal(open_engine(other, "openvino", "fp32", 1)(pictures), first)
+    assert len(list((tmp_path / "clothseg/exported").iterdir())) == 4, "the oldest are forgotten"
+
+
 def test_the_cache_on_disk_is_bounded(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
     folder = tmp_path / "clothseg" / "openvino"
@@ -187,10 +209,9 @@ def test_without_a_cache_it_runs_and_says_so(
 
 
 def test_sizes_held_compiled_are_bounded(weights: Path, make_pictures: Pictures) -> None:
-    from clothseg.engines.openvino import OpenvinoEngine
+    from clothseg.engines.openvino import OpenvinoRuntime, exported_model
 
-    engine = open_engine(weights, "openvino", "fp32", 1)
-    assert isinstance(engine, OpenvinoEngine)
+    engine = OpenvinoRuntime(exported_model(weights)[0], "fp32", 1, "a test's")
     for width in range(16, 176, 16):
         engine(make_pictures(1, 16, width))
     assert engine.sizes_held == 8

@@ -10,13 +10,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from clothseg.classes import USUAL, ClassEntry, class_map
 from clothseg.labels import BACKGROUND, BOTTOM, CLASSES, PERSON, TOP
-from clothseg.matting.matting import Held, Matte, Matting, hold, matte, shares, upsample
+from clothseg.matting import matting
+from clothseg.matting.matting import Held, Matte, Matting, hold, shares
 from clothseg.temporal.motion import Motion
 from clothseg.temporal.smoothing import Smoothing, smooth
 
 Pixels = NDArray[np.uint8]
 CLOTH, WALL = (40, 60, 200), (70, 160, 60)  # BGR
+
+
+def matte(probabilities: Pixels, picture: Pixels, settings: Matting, held: Held | None = None) -> Matte:
+    """With the usual classes, as many of them as there are planes, and garments after them."""
+    more = [ClassEntry(f"outerwear{number}", "garment", "whole") for number in range(5, len(probabilities))]
+    classes = class_map([*USUAL.names[: len(probabilities)], *more])
+    return matting.matte(probabilities, picture, classes, settings, held)
+
+
+def upsample(probabilities: Pixels, picture: Pixels) -> Matte:
+    return matting.upsample(probabilities, picture, USUAL)
 
 
 def scene(shift_px: int = 0) -> tuple[Pixels, Pixels, Pixels]:
@@ -118,15 +131,15 @@ def test_any_size_gives_masks_of_the_pictures_size(
     found = matte(probabilities, picture, Matting())
     assert found.alpha.shape == found.parts.shape == size
     assert found.foreground.shape == (*size, 3)
-    assert {plane.dtype for plane in found} == {np.dtype(np.uint8)}
+    assert {plane.dtype for plane in found[:3]} == {np.dtype(np.uint8)}
     assert ((found.parts > 0) == (found.alpha >= 128)).all()
     assert found.parts.max() < classes
     assert (picture == untouched).all()
 
 
 def test_probabilities_without_a_class_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least one class"):
-        matte(np.zeros((1, 4, 4), np.uint8), np.zeros((8, 8, 3), np.uint8), Matting())
+    with pytest.raises(ValueError, match=r"expected probabilities .* of background, person, top, bottom, dress"):
+        matting.matte(np.zeros((1, 4, 4), np.uint8), np.zeros((8, 8, 3), np.uint8), USUAL, Matting())
 
 
 def test_a_mistyped_setting_is_refused() -> None:
@@ -203,7 +216,7 @@ class TestWhatIsHeldFromTheFrameBefore:
     def test_what_has_jumped_is_not_held(self) -> None:
         """Where a pixel was all person and is all wall nothing of the person is left."""
         picture, _, probabilities = scene()
-        everywhere = Matte(np.full((240, 320), 255, np.uint8), np.full((240, 320), TOP, np.uint8), picture)
+        everywhere = Matte(np.full((240, 320), 255, np.uint8), np.full((240, 320), TOP, np.uint8), picture, USUAL)
         alone = matte(probabilities, picture, Matting())
         held = matte(probabilities, picture, Matting(), Held(everywhere, on_the_way(), 33))
         wall = alone.alpha == 0
@@ -230,9 +243,9 @@ class TestWhatIsHeldFromTheFrameBefore:
         _, _, planes = scene()
         blocks = rng.integers(0, 256, (2, 30, 40, 3), dtype=np.uint8)
         before, now = (cv2.resize(block, (320, 240), interpolation=cv2.INTER_CUBIC) for block in blocks)
-        state, _ = smooth(None, planes, before, 0, Smoothing())
-        same, _ = smooth(state, planes, before, 33 * MS, Smoothing())
-        cut, _ = smooth(state, planes, now, 33 * MS, Smoothing())
+        state, _ = smooth(None, planes, before, 0, Smoothing(), garments=3)
+        same, _ = smooth(state, planes, before, 33 * MS, Smoothing(), garments=3)
+        cut, _ = smooth(state, planes, now, 33 * MS, Smoothing(), garments=3)
         first = matte(planes, before, Matting())
         assert hold(first, 0, same, 33 * MS) is not None
         assert hold(first, 0, cut, 33 * MS) is None
@@ -241,8 +254,8 @@ class TestWhatIsHeldFromTheFrameBefore:
     def test_timestamps_that_stand_still_count_as_33_ms_and_those_that_jump_back_hold_nothing(self) -> None:
         picture, _, planes = scene()
         first = matte(planes, picture, Matting())
-        state, _ = smooth(None, planes, picture, 0, Smoothing())
-        state, _ = smooth(state, planes, picture, 0, Smoothing())
+        state, _ = smooth(None, planes, picture, 0, Smoothing(), garments=3)
+        state, _ = smooth(state, planes, picture, 0, Smoothing(), garments=3)
         held = hold(first, 0, state, 0)
         assert held is not None
         assert held.gap_ms == 33

@@ -9,13 +9,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clothseg.labels import BOTTOM, CLASSES, DRESS, PERSON, TOP
-from clothseg.temporal.smoothing import Smoothing, carry, correct, smooth
+from clothseg.temporal import smoothing
+from clothseg.temporal.smoothing import Smoothing, carry, correct
 from clothseg.temporal.state import SmoothingState, way_back
 
 Pixels = NDArray[np.uint8]
 MS = 1_000_000
 SIZE = (96, 128)
 PLAIN = Smoothing(garment_memory_ms=0)
+
+
+def smooth(
+    state: SmoothingState | None, probabilities: Pixels, picture: Pixels, pts_ns: int, settings: Smoothing
+) -> tuple[SmoothingState, Pixels]:
+    """All classes but the background and the first after it are garments."""
+    return smoothing.smooth(state, probabilities, picture, pts_ns, settings, garments=max(len(probabilities) - 2, 0))
 
 
 def textured(rng: np.random.Generator, height: int = 192, width: int = 256) -> Pixels:

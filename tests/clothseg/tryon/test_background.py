@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from clothseg.matting.matting import Matte
 from clothseg.tryon.background import (
     BackgroundBlur,
     BackgroundColour,
@@ -47,7 +48,8 @@ def test_an_image_is_fitted_once_and_again_when_the_picture_changes_size() -> No
     again, _ = before_image(backdrop, picture, matte, image)
     assert again.fitted is backdrop.fitted
     assert (shown[matte.alpha == 0] == 77).all()
-    half = type(matte)(*(plane[::2, ::2].copy() for plane in matte))
+    alpha, parts, foreground = (p[::2, ::2].copy() for p in (matte.alpha, matte.parts, matte.foreground))
+    half = Matte(alpha, parts, foreground, matte.classes)
     smaller, shown = before_image(backdrop, picture[::2, ::2].copy(), half, image)
     assert smaller.fitted.shape == shown.shape == (HEIGHT // 2, WIDTH // 2, 3)
 

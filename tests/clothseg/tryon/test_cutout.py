@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clothseg.classes import USUAL
 from clothseg.labels import BOTTOM, DRESS, PERSON, TOP
 from clothseg.matting.matting import Matte
 from clothseg.tryon.cutout import Cutout, cut_out
@@ -18,7 +19,7 @@ def masks() -> Matte:
     alpha[10:90, 19] = 128
     for label, (top, bottom) in ROWS.items():
         parts[top:bottom, 19:60] = label
-    return Matte(alpha, parts, np.zeros((100, 80, 3), np.uint8))
+    return Matte(alpha, parts, np.zeros((100, 80, 3), np.uint8), USUAL)
 
 
 def test_the_person_is_all_of_it(masks: Matte) -> None:

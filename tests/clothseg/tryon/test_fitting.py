@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from clothseg.classes import USUAL
 from clothseg.labels import DRESS, PERSON, TOP
 from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Picture
@@ -25,7 +26,7 @@ def flat() -> Flat:
     colour = np.full((400, 400, 3), BLUE, np.uint8)
     colour[:, 200:] = GREEN
     cv2.circle(colour, (200, 150), 30, RED, -1)
-    return lay_flat(colour, alpha, "top", Path("tee.png"))
+    return lay_flat(colour, alpha, "top", "upper", Path("tee.png"))
 
 
 def mark(shown: Picture) -> tuple[float, float] | None:
@@ -128,7 +129,7 @@ def test_two_people_are_both_dressed_and_each_keeps_their_own(flat: Flat) -> Non
     half = np.arange(WIDTH)[None, :] < WIDTH // 2
     picture = np.where(half[..., None], left[0], right[0])
     matte = Matte(
-        *(np.where(half if a.ndim == 2 else half[..., None], a, b) for a, b in zip(left[1], right[1], strict=True))
+        np.where(half, left[1].alpha, right[1].alpha), np.where(half, left[1].parts, right[1].parts), picture, USUAL
     )
     state, shown = fit((), picture, matte, flat, 0)
     assert len(state) == 2
@@ -185,7 +186,8 @@ def test_another_picture_size_or_a_jump_begins_anew(flat: Flat) -> None:
     found = mark(shown)
     assert found is not None
     assert found[0] == pytest.approx(380, abs=12)
-    half = Matte(*(np.ascontiguousarray(plane[::2, ::2]) for plane in matte))
+    alpha, parts, foreground = (p[::2, ::2].copy() for p in (matte.alpha, matte.parts, matte.foreground))
+    half = Matte(alpha, parts, foreground, matte.classes)
     smaller, _ = fit(state, half.foreground, half, flat, 66 * MS)
     assert len(smaller) == 1
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from clothseg.classes import USUAL, Region
 from clothseg.labels import DRESS, TOP
 from clothseg.matting.matting import Matte
 from clothseg.tryon import EffectError, GarmentPhoto, open_effects
@@ -23,6 +24,7 @@ from clothseg.tryon.part import Part
 from clothseg.tryon.texture import Texture, lay_out
 
 PARTS: tuple[Part, ...] = ("top", "bottom", "dress")
+REGIONS: dict[Part, Region] = {"top": "upper", "bottom": "lower", "dress": "whole"}
 
 
 def mask_of(seed: int) -> Mask:
@@ -54,17 +56,17 @@ MASKS = st.integers(0, 2**32 - 1).map(mask_of)
 @given(MASKS, st.sampled_from(PARTS), st.booleans(), st.none() | st.floats(0.1, 5))
 def test_any_mask_has_landmarks_or_none(mask: Mask, part: Part, alone: bool, length: float | None) -> None:
     person = mask if alone else np.ones_like(mask)
-    found = landmarks(mask, person, part, length)
+    found = landmarks(mask, person, REGIONS[part], length)
     assert found is None or found.shape == ((15 if part == "bottom" else 23), 2)
 
 
 @settings(max_examples=60, deadline=None)
 @given(MASKS, st.sampled_from(PARTS))
 def test_whatever_is_worn_is_dressed_or_left_as_it_is(mask: Mask, part: Part) -> None:
-    flat = lay_out(np.full((8, 8, 4), 255, np.uint8), Texture(part, Path("cloth.png")))
+    flat = lay_out(np.full((8, 8, 4), 255, np.uint8), Texture(part, Path("cloth.png")), REGIONS[part])
     parts = np.where(mask, {"top": TOP, "bottom": 3, "dress": DRESS}[part], 0).astype(np.uint8)
     picture = np.full((*mask.shape, 3), 120, np.uint8)
-    matte = Matte(np.where(mask, 255, 0).astype(np.uint8), parts, picture)
+    matte = Matte(np.where(mask, 255, 0).astype(np.uint8), parts, picture, USUAL)
     assert fit((), picture, matte, flat, 0)[1].shape == picture.shape
 
 
@@ -110,5 +112,5 @@ def test_a_street_photo_with_a_torso_of_which_nothing_is_seen_is_no_fault() -> N
     picture = cv2.imread(str(CCP / "photos/0094.jpg"))
     segmented = Segmenter.load()(picture)
     [shirt] = open_effects([GarmentPhoto("top", Path("configs/garments/tshirt-navy.png"))], lambda _: NotImplemented)
-    _, dressed = shirt(None, picture, Matte(segmented.alpha, segmented.parts, picture), 0)
+    _, dressed = shirt(None, picture, Matte(segmented.alpha, segmented.parts, picture, USUAL), 0)
     assert dressed.shape == picture.shape

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from clothseg.classes import USUAL
 from clothseg.labels import BOTTOM, PERSON, TOP
 from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Picture
@@ -45,4 +46,4 @@ def wearer(
     bgr = np.clip(picture, 0, 255).astype(np.uint8)
     alpha = cv2.GaussianBlur(np.where(parts > 0, 255, 0).astype(np.uint8), (5, 5), 0)
     parts[alpha < 128] = 0
-    return bgr, Matte(alpha, parts, bgr)
+    return bgr, Matte(alpha, parts, bgr, USUAL)

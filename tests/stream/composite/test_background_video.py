@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clothseg.classes import USUAL
 from clothseg.matting.matting import Matte
 from clothseg.tryon import BackgroundVideo, open_effects
 from stream.composite.background_video import open_clip
@@ -51,7 +52,7 @@ def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
 def test_cameras_play_it_each_at_their_own_pace(video: Path) -> None:
     [effect] = open_effects([BackgroundVideo(video=video)], open_clip)
     picture = np.zeros((48, 64, 3), np.uint8)
-    nobody = Matte(np.zeros((48, 64), np.uint8), np.zeros((48, 64), np.uint8), picture)
+    nobody = Matte(np.zeros((48, 64), np.uint8), np.zeros((48, 64), np.uint8), picture, USUAL)
 
     def play(times_ms: list[int]) -> list[int]:
         state, shown = None, []

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clothseg.classes import USUAL, ClassEntry, class_map
 from clothseg.labels import DRESS, PALETTE, TOP
 from clothseg.network.roi import Box
 from stream.composite.composite import Acknowledged, Arrival, paint_parts, step
@@ -45,7 +46,7 @@ def segmented(seq: int, camera: str = "front") -> SegmentedFrame:
     planes = np.stack([(parts == index).astype(np.uint8) * 255 for index in range(len(CLASSES))])
     made = frame(seq, camera)
     picture = dataclasses.replace(made.picture, pixels=pixels, pts_ns=pts_ns)
-    return SegmentedFrame(dataclasses.replace(made, picture=picture), CLASSES, planes)
+    return SegmentedFrame(dataclasses.replace(made, picture=picture), USUAL, planes)
 
 
 def frames(items: list[Any], run: Run) -> list[CompositedFrame]:
@@ -107,6 +108,10 @@ def test_a_moved_frame_carries_the_masks_before_it_along() -> None:
     assert made[-1].mask_age_ns == moved.frame.picture.pts_ns - items[-1].frame.picture.pts_ns
 
 
+TWO = class_map(["background", "person"])
+MANY = class_map(["background", *(ClassEntry(f"a{number}", "person") for number in range(40))])
+
+
 class TestFramesThatCannotBeDrawn:
     """One frame, however odd, ends no other: it is dropped, and the cause is told once."""
 
@@ -121,23 +126,23 @@ class TestFramesThatCannotBeDrawn:
             return dataclasses.replace(made, frame=dataclasses.replace(made.frame, picture=picture))
 
         def with_masks(*shape: int) -> SegmentedFrame:
-            return SegmentedFrame(made.frame, CLASSES, np.zeros((len(CLASSES), *shape), np.uint8))
+            return SegmentedFrame(made.frame, USUAL, np.zeros((len(USUAL.names), *shape), np.uint8))
 
         sent: dict[str, Arrival] = {
-            "one class": SegmentedFrame(made.frame, CLASSES[:1], planes[:1]),
-            "many classes": SegmentedFrame(made.frame, CLASSES * 9, np.repeat(planes, 9, axis=0)),
+            "fewer classes": SegmentedFrame(made.frame, TWO, planes[:2]),
+            "many classes": SegmentedFrame(made.frame, MANY, np.repeat(planes, 9, axis=0)[: len(MANY.names)]),
             "masks of another size": with_masks(3, 500),
             "masks of one pixel": with_masks(1, 1),
             "a picture of one pixel": with_picture(pixels=shown.pixels[:1, :1]),
             "masks before it": CarriedFrame(made.frame, "moved"),
             "a time of long ago": with_picture(pts_ns=-(2**62)),
-            "late masks of another size": LateMasks("front", seq, CLASSES, np.zeros((len(CLASSES), 9, 7), np.uint8)),
-            "late masks of one class": LateMasks("front", seq, CLASSES[:1], np.zeros((1, 9, 7), np.uint8)),
+            "late masks of another size": LateMasks("front", seq, USUAL, np.zeros((len(USUAL.names), 9, 7), np.uint8)),
+            "late masks of fewer classes": LateMasks("front", seq, TWO, np.zeros((2, 9, 7), np.uint8)),
         }
         return sent[kind]
 
     KINDS = (
-        "one class",
+        "fewer classes",
         "many classes",
         "masks of another size",
         "masks of one pixel",
@@ -145,7 +150,7 @@ class TestFramesThatCannotBeDrawn:
         "masks before it",
         "a time of long ago",
         "late masks of another size",
-        "late masks of one class",
+        "late masks of fewer classes",
     )
 
     @pytest.mark.parametrize("kind", KINDS)
@@ -278,7 +283,7 @@ def test_effects_change_the_composite_and_nothing_else() -> None:
 
 def test_every_class_is_painted_in_its_colour() -> None:
     parts = np.arange(len(CLASSES), dtype=np.uint8)[None, :]
-    painted = paint_parts(np.zeros((1, len(CLASSES), 3), np.uint8), parts)
+    painted = paint_parts(np.zeros((1, len(CLASSES), 3), np.uint8), parts, USUAL)
     assert np.abs(painted[0].astype(float) - 0.55 * np.array(PALETTE)).max() <= 1
 
 

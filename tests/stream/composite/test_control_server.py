@@ -14,7 +14,7 @@ from queue import SimpleQueue
 import numpy as np
 import pytest
 
-from clothseg.tryon import BackgroundColour, BackgroundImage, BackgroundVideo, GarmentPhoto, Texture
+from clothseg.tryon import BackgroundColour, BackgroundImage, BackgroundVideo, GarmentPhoto, Recolour, Texture
 from stream.composite import composite, control
 from stream.composite.control import (
     Cameras,
@@ -124,6 +124,17 @@ def test_the_cutout_is_changed_in_what_every_output_gets(controller: Controller,
     dressless = drawn(changes, segmented())
     assert not dressless.alpha.any()
     assert dressless.parts.any()
+
+
+def test_what_the_model_does_not_tell_is_refused_once_its_classes_are_known(
+    switchboard: Switchboard, controller: Controller
+) -> None:
+    switchboard.write(composited_frame())
+    with pytest.raises(ControlError, match="cutout: expected one of person, clothing, top, bottom, dress, got hat"):
+        controller.ask(SetCutout(cutout="hat"))
+    with pytest.raises(ControlError, match=r"effects\[0\]\.part: expected one of top, bottom, dress, got person"):
+        controller.ask(SetEffects(effects=(Recolour("person", "#ff0000"),)))
+    assert state(controller, "front").shown.cutout == "person"
 
 
 def test_panels_are_changed(controller: Controller, changes: Changes) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clothseg.classes import USUAL
 from stream.composite.masks import MaskPast, make_masks
 from stream.message import CarriedFrame, Picture, Pixels, SegmentedFrame
 from stream.settings.config import Run
@@ -30,9 +31,7 @@ def grainy(seq: int) -> SegmentedFrame:
     small = parts[::2, ::2]
     planes = np.stack([(small == index).astype(np.uint8) * 235 for index in range(len(CLASSES))])
     planes[0] += 255 - planes.sum(0).astype(np.uint8)
-    return SegmentedFrame(
-        dataclasses.replace(frame(seq), picture=Picture(seen, seq * 33_333_333, seq)), CLASSES, planes
-    )
+    return SegmentedFrame(dataclasses.replace(frame(seq), picture=Picture(seen, seq * 33_333_333, seq)), USUAL, planes)
 
 
 def alphas(items: list[Any], run: Run) -> list[Pixels]:

@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from clothseg.classes import USUAL
 from stream.composite.resequence import Resequencer
 from stream.dispatch.scheduler import GUEST_SILENCE_NS, Dispatcher, Order
 from stream.message import (
@@ -35,7 +36,7 @@ from stream.message import (
 )
 from stream.process.status import CameraStatus
 from stream.settings.pace import Pace
-from tests.stream.pictures import CLASSES, picture, segmented
+from tests.stream.pictures import picture, segmented
 
 pytestmark = pytest.mark.timeout(300)
 DEADLINE_NS = 1000
@@ -111,7 +112,7 @@ class Run(RuleBasedStateMachine):
         frame = self.work.pop(worker, None)
         if frame is not None and frame.answer == "frame":
             way = self.ways.setdefault(worker, _Way(deque()))
-            way.items.append(SegmentedFrame(frame, CLASSES, segmented().probabilities))
+            way.items.append(SegmentedFrame(frame, USUAL, segmented().probabilities))
         self.tell(self.dispatcher.ready(worker, self.now_ns))
 
     @rule(slot=SLOTS, with_what_it_sent=st.booleans())

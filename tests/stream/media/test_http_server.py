@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from stream.media import http_server as server_module
 from stream.media.http_server import Server, settings
-from stream.web import server as server_module
 
 PATIENCE_S = 10.0
 

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from clothseg.classes import USUAL
 from stream.message import CompositedFrame, EndOfStream, Frame, StreamStart
 from stream.settings.config import Camera, Recording
 from stream.sinks import open_sink
@@ -24,9 +25,9 @@ def record(source: Path, settings: Recording) -> None:
     seq = -1
     for seq, picture in enumerate(open_source(Camera(source=str(source)))):
         alpha = np.full(picture.pixels.shape[:2], 255, np.uint8)
-        probabilities = np.zeros((1, 2, 2), np.uint8)
+        probabilities = np.zeros((len(USUAL.names), 2, 2), np.uint8)
         frame = Frame("cam", 0, seq, picture)
-        sink.write(CompositedFrame(frame, ("a",), probabilities, alpha, alpha, picture.pixels, picture.pixels))
+        sink.write(CompositedFrame(frame, USUAL, probabilities, alpha, alpha, picture.pixels, picture.pixels))
     sink.write(EndOfStream("cam", seq))
     sink.close()
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clothseg.labels import CLASSES
+from clothseg.classes import USUAL
 from stream.message import CompositedFrame
 from stream.transport import protocol
 from stream.transport.codec import Buffer, Encoding
@@ -28,7 +28,7 @@ from stream.transport.protocol import (
 from tests.stream.composited import composited_frame
 
 ROSTER = Roster(
-    1,
+    2,
     False,
     (
         Stream("front", "running", "live", 2, 30.0),
@@ -49,7 +49,7 @@ def test_every_kind_comes_back_full_size_in_every_encoding(encoding: Encoding) -
     said = published(frame, protocol.topic_of("front", protocol.KINDS, encoding))
     assert (said.camera, said.epoch, said.seq) == ("front", 0, 5)
     assert (said.pts_ns, said.captured_ns) == (frame.frame.picture.pts_ns, frame.frame.picture.captured_ns)
-    assert said.classes == CLASSES
+    assert said.classes == USUAL
     assert np.array_equal(said.alpha, frame.alpha)
     assert np.array_equal(said.parts, frame.parts)
     assert np.array_equal(said.probabilities, frame.probabilities)
@@ -127,7 +127,7 @@ def test_the_roster_has_these_bytes() -> None:
     parts = protocol.encode_roster(ROSTER)
     assert parts[0] == b"/streams"
     assert json.loads(bytes(parts[1])) == {
-        "v": 1,
+        "v": 2,
         "over": False,
         "streams": [
             {
@@ -164,7 +164,7 @@ def test_a_frame_has_these_bytes() -> None:
     assert bytes(colour)[:3] == b"\xff\xd8\xff"
     assert len(bytes(alpha)) > 0
     assert json.loads(bytes(header)) == {
-        "v": 1,
+        "v": 2,
         "camera": "front",
         "epoch": 0,
         "seq": 3,
@@ -173,8 +173,13 @@ def test_a_frame_has_these_bytes() -> None:
         "mask_age_ns": 0,
         "height": 3,
         "width": 4,
-        "classes": ["background", "person", "top", "bottom", "dress"],
-        "palette": [[0, 0, 0], [160, 160, 160], [40, 130, 250], [200, 90, 30], [170, 60, 200]],
+        "classes": [
+            {"name": "background", "role": "background", "region": None, "colour": [0, 0, 0]},
+            {"name": "person", "role": "person", "region": None, "colour": [160, 160, 160]},
+            {"name": "top", "role": "garment", "region": "upper", "colour": [40, 130, 250]},
+            {"name": "bottom", "role": "garment", "region": "lower", "colour": [200, 90, 30]},
+            {"name": "dress", "role": "garment", "region": "whole", "colour": [170, 60, 200]},
+        ],
         "planes": [
             {"name": "colour", "encoding": "jpeg", "shape": [2, 2, 3], "crop": [1, 0, 2, 2]},
             {"name": "alpha", "encoding": "lz4", "shape": [2, 2], "crop": [1, 0, 2, 2]},
@@ -184,8 +189,8 @@ def test_a_frame_has_these_bytes() -> None:
 
 @pytest.mark.parametrize("topic", [b"/streams", b"front/cutout/raw"])
 def test_another_version_is_told_apart_from_garbage(topic: bytes) -> None:
-    with pytest.raises(VersionError, match="expected protocol version 1, got 2"):
-        protocol.decode([topic, b'{"v": 2, "anything": "else"}'])
+    with pytest.raises(VersionError, match="expected protocol version 2, got 3"):
+        protocol.decode([topic, b'{"v": 3, "anything": "else"}'])
 
 
 def test_keys_of_a_later_release_are_passed_over() -> None:
@@ -196,10 +201,11 @@ def test_keys_of_a_later_release_are_passed_over() -> None:
 
 def header(**changes: Any) -> bytes:
     plane = {"name": "parts", "encoding": "raw", "shape": [2, 2], "crop": [1, 1, 2, 2], **changes.pop("plane", {})}
+    background = {"name": "background", "role": "background", "region": None, "colour": [0, 0, 0]}
     fields = {
-        "v": 1, "camera": "front", "epoch": 0, "seq": 0, "pts_ns": 0, "captured_ns": 0, "mask_age_ns": 0,
+        "v": 2, "camera": "front", "epoch": 0, "seq": 0, "pts_ns": 0, "captured_ns": 0, "mask_age_ns": 0,
         "height": 4, "width": 4,
-        "classes": ["background", "person"], "palette": [[0, 0, 0], [9, 9, 9]], "planes": [plane],
+        "classes": [background, {**background, "name": "person", "role": "person"}], "planes": [plane],
     }  # fmt: skip
     return json.dumps({**fields, **changes}).encode()
 
@@ -231,6 +237,8 @@ def test_the_header_below_is_whole() -> None:
         {"height": 0},
         {"planes": []},
         {"classes": ["x"] * 300},
+        {"classes": [{"name": "a", "role": "background", "region": None, "colour": [0, 0, 0]}]},
+        {"classes": [{"name": f"a{n}", "role": "person", "region": None, "colour": [0, 0, 0]} for n in range(2)]},
         {"seq": "0"},
         {"seq": 10**19},
         {"seq": 2**60},

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from clothseg.classes import USUAL
 from stream.settings.config import Web
 from stream.web.access import open_access
 from stream.web.app import FULL, POLICY, build
@@ -44,6 +45,7 @@ def client_of(web: Web, base_url: str) -> TestClient:
         cast(Dresser, None),
         cast(Studio, None),
         None,
+        USUAL,
     )
     return TestClient(build(house, open_access(web), nothing), base_url=base_url)
 

@@ -10,6 +10,7 @@ from typing import cast
 import msgspec
 import pytest
 
+from clothseg.classes import USUAL
 from clothseg.tryon import Effect, GarmentPhoto
 from stream.settings.config import Web
 from stream.web.dresser import Dresser, DressError
@@ -78,7 +79,7 @@ def house(slow: Slow, folder: Path) -> House:
     web = Web()
     return House(
         web, ("front",), "ipc:///nowhere", cast(Uplink, NoUplink()), read_wardrobe(web),
-        cast(Dresser, slow), cast(Studio, slow), folder,
+        cast(Dresser, slow), cast(Studio, slow), folder, USUAL,
     )  # fmt: skip
 
 

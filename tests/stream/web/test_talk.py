@@ -32,7 +32,7 @@ def test_what_the_page_says_is_understood() -> None:
         '{"say":"join","extra":1}',
         '{"say":"show","panels":[]}',
         '{"say":"show","panels":["raw","raw","raw"]}',
-        '{"say":"wear","worn":{"hat":{"as":"photo"}}}',
+        '{"say":"wear","worn":{"a hat":{"as":"photo"}}}',
         '{"say":"wear","worn":{"top":{"as":"colour","colour":"red"}}}',
         '{"say":"wear","background":{"as":"image","path":"/etc/passwd"}}',
         '{"say":"photo","slot":"top","data":"%%"}',

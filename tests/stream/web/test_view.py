@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from clothseg.classes import USUAL
 from stream.message import CompositedFrame, Frame, Picture
 from stream.transport.protocol import FrameEncoder, PublishedFrame, decode, topic_of
 from stream.web.talk import Show
 from stream.web.view import draw, panels
 
-CLASSES = ("background", "person", "top", "bottom", "dress")
+CLASSES = USUAL.names
 
 
 def published(composite_width: int = 8) -> PublishedFrame:
@@ -16,7 +17,7 @@ def published(composite_width: int = 8) -> PublishedFrame:
     parts[2:4, 2:6] = CLASSES.index("top")
     frame = CompositedFrame(
         Frame("visitor-1", 0, 0, picture),
-        CLASSES,
+        USUAL,
         np.zeros((5, 2, 2), np.uint8),
         np.where(parts, 255, 0).astype(np.uint8),
         parts,

@@ -28,7 +28,7 @@ def test_the_wardrobe_that_ships_has_something_for_every_part() -> None:
 @pytest.mark.parametrize(
     ("card", "complaint"),
     [
-        ("title: Coat\npart: coat\nimage: a.png\nlicence: own\n", r"coat\.yaml: .*part"),
+        ("title: Coat\npart: a coat\nimage: a.png\nlicence: own\n", r"coat\.yaml: .*part"),
         ("title: Coat\npart: top\nimage: a.png\n", r"coat\.yaml: .*licence"),
         ("title: Coat\nimage: a.png\nlicence: own\n", "a garment names its part"),
         ("title: Coat\npart: top\nimage: ../a.png\nlicence: own\n", "expected a file name beside it"),
@@ -63,10 +63,10 @@ def test_what_is_worn_becomes_effects_the_background_first() -> None:
 def test_a_photo_of_the_visitors_own_is_used_where_it_was_sent_for(tmp_path: Path) -> None:
     photos = {"top": tmp_path / "top.png", "background": tmp_path / "wall.jpg"}
     wear = Wear(AsPhoto(), {"top": AsPhoto()})
-    made = effects_of(wear, HOUSE, photos)  # type: ignore[arg-type]
+    made = effects_of(wear, HOUSE, photos)
     assert made == (BackgroundImage(photos["background"]), GarmentPhoto("top", photos["top"]))
     with pytest.raises(LookError, match="no photo for the bottom yet"):
-        effects_of(Wear(worn={"bottom": AsPhoto()}), HOUSE, photos)  # type: ignore[arg-type]
+        effects_of(Wear(worn={"bottom": AsPhoto()}), HOUSE, photos)
 
 
 def test_backgrounds_and_colours() -> None:
