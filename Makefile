@@ -1,10 +1,10 @@
-# demo: the main job on a real clip · test: the tests · check: style and types · bench: timings · docs: the pages that are measured
+# demo: the main job on a real clip · test: the tests · check: style and types · bench: timings · chaos: faults · docs: the pages that are measured
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 SETUP := $(VENV)/.set-up
 
-.PHONY: setup demo test check bench docs
+.PHONY: setup demo test check bench chaos docs
 
 setup: $(SETUP)
 
@@ -37,6 +37,9 @@ check: setup
 
 bench: setup
 	$(RUN) tools/bench.py --json out/bench.json --markdown docs/performance.md
+
+chaos: setup  # ten minutes; its exit code says whether all held
+	$(RUN) tools/chaos.py --json out/chaos.json --markdown docs/reliability.md
 
 docs: setup
 	$(RUN) tools/evaluate.py --json out/evaluation.json

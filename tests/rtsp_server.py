@@ -1,10 +1,11 @@
 """An RTSP server for the tests, run by the system's Python: H.264 with a key frame every second on 127.0.0.1.
 
-    /usr/bin/python3 tests/rtsp_server.py [--port N] [--user NAME:PASSWORD] [--pictures DIR/%05d.jpg]
+    /usr/bin/python3 tests/rtsp_server.py [--port N] [--rate N] [--pattern NAME] [--user NAME:PASSWORD]
+        [--pictures DIR/%05d.jpg]
 
 Needs python3-gi, gir1.2-gst-rtsp-server-1.0 and GStreamer's plugins base, good and ugly; imports nothing of
 the project. Prints the port when it is ready and serves `rtsp://127.0.0.1:PORT/live` until it is ended: a
-moving ball, or the given pictures over and over.
+moving ball or another pattern, or the given pictures over and over.
 """
 
 import argparse
@@ -15,14 +16,13 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
-RATE_HZ = 25
-BALL = f"videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate={RATE_HZ}/1"
+BALL = "videotestsrc is-live=true pattern={pattern} ! video/x-raw,width=320,height=240,framerate={rate}/1"
 PICTURES = (
-    'multifilesrc location="{}" loop=true start-index=0 '
-    f"caps=image/jpeg,framerate={RATE_HZ}/1 ! jpegdec ! videoconvert ! video/x-raw,format=I420"
+    'multifilesrc location="{pictures}" loop=true start-index=0 '
+    "caps=image/jpeg,framerate={rate}/1 ! jpegdec ! videoconvert ! video/x-raw,format=I420"
 )
 ENCODED = (
-    f"x264enc tune=zerolatency speed-preset=ultrafast bitrate=4000 key-int-max={RATE_HZ} "
+    "x264enc tune=zerolatency speed-preset=ultrafast bitrate=4000 key-int-max={rate} "
     "! rtph264pay name=pay0 pt=96 config-interval=1"
 )
 
@@ -30,6 +30,8 @@ ENCODED = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--rate", type=int, default=25, help="pictures a second (%(default)s)")
+    parser.add_argument("--pattern", default="ball", help="of videotestsrc; smpte stands still (%(default)s)")
     parser.add_argument("--user", help="NAME:PASSWORD a client must give")
     parser.add_argument("--pictures", help="pattern of numbered JPEG files, from 0 on")
     given = parser.parse_args()
@@ -38,7 +40,10 @@ def main() -> None:
     server.set_address("127.0.0.1")
     server.set_service(str(given.port))
     factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(f"( {PICTURES.format(given.pictures) if given.pictures else BALL} ! {ENCODED} )")
+    pictures = (PICTURES if given.pictures else BALL).format(
+        pictures=given.pictures, pattern=given.pattern, rate=given.rate
+    )
+    factory.set_launch(f"( {pictures} ! {ENCODED.format(rate=given.rate)} )")
     factory.set_shared(True)
     if given.user:
         ask_for(given.user, server, factory)

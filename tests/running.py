@@ -80,6 +80,16 @@ class Running:
     def stages(self) -> list[psutil.Process]:
         return [p for p in self._family() if _title(p).startswith("run_stream ")]
 
+    @property
+    def pid(self) -> int:
+        """The launcher's."""
+        return self._process.pid
+
+    @property
+    def over(self) -> bool:
+        """Whether the launcher has ended."""
+        return self._process.poll() is not None
+
     def _family(self) -> list[psutil.Process]:
         return psutil.Process(self._process.pid).children(recursive=True)
 

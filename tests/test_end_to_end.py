@@ -18,7 +18,8 @@ import zmq
 
 from stream.client import Subscriber
 from stream.message import Pixels
-from tests.conftest import MakeClip, RtspServer
+from tests.conftest import MakeClip
+from tests.rtsp import RtspServer
 from tests.running import PATIENCE_S, ROOT, Running, run
 
 pytestmark = pytest.mark.timeout(120)

@@ -43,8 +43,10 @@ _STAGES = Limit(wire.MAX_MESSAGE_BYTES)
 _CALLERS = Limit(2 * MAX_REQUEST_BYTES)
 # One that follows a thousand cameras says some 100 kB at once.
 _SUBSCRIBERS = Limit(262_144, forgiven_bytes_s=16_384)
-# Where a high-water mark may hold up what comes in, ZMTP's heartbeats take that for death, and libzmq aborts as it
-# connects again (its issue 3937, "Assertion failed: _input_stopped"): there the kernel looks after the connection.
+# Who connects sends heartbeats; who is bound answers them and sends none. Where a high-water mark holds up what comes
+# in, libzmq takes its own heartbeats for death and aborts: as it connects again (its issue 3937, "Assertion failed:
+# _input_stopped"), or as a peer breaks off while the queue is full ("!_io_error"). There the kernel looks after the
+# connection.
 _KEEPALIVE: dict[int, int] = {
     zmq.HEARTBEAT_IVL: 0,
     zmq.TCP_KEEPALIVE: 1,
@@ -90,7 +92,7 @@ class _End:
         self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 50)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)  # who waits for a run to start is not to wait longer
-        for option, value in options.items():
+        for option, value in {**(_KEEPALIVE if bind else {}), **options}.items():
             self._socket.setsockopt(option, value)
         try:
             if keys is not None:
@@ -287,7 +289,6 @@ class Publication(_End):
             zmq.MAXMSGSIZE: _MAX_SUBSCRIPTION_BYTES,
             zmq.RCVHWM: _WORDS,
             zmq.XPUB_VERBOSE: 1,  # a second subscriber of a topic is a newcomer too
-            **_KEEPALIVE,
         }
         super().__init__(
             zmq.XPUB, [endpoint], bind=True, keys=keys, options=options, limit=_SUBSCRIBERS, roles=("subscriber",)
