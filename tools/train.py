@@ -74,7 +74,7 @@ def run(config: Path, out: Path) -> None:
     if last.exists():
         state.load(last)
     pool = Pool(training.data, training.keep_px)
-    crowds = CrowdMaker(training.crowds, pool.samples, pool.chances) if training.train.crowds else None
+    crowds = CrowdMaker(training.crowds, pool.samples, pool.chances) if training.crowds else None
     shown = list(islice(read(training.validation), _SHOWN)) if training.validation else []
     silent: nullcontext[Callable[[Progress], None]] = nullcontext(lambda progress: None)
     with Feedback(out, network, shown) if team.rank == 0 else silent as report:

@@ -71,7 +71,7 @@ def tiny(data: DataSet, steps: int = 4, **changes: object) -> Training:
 def begin(training: Training) -> Run:
     network, _ = new_network(training)
     pool = Pool(training.data, training.keep_px)
-    crowds = CrowdMaker(training.crowds, pool.samples, pool.chances) if training.train.crowds else None
+    crowds = CrowdMaker(training.crowds, pool.samples, pool.chances) if training.crowds else None
     return Run(training, State(network, training), pool, ALONE, crowds)
 
 
