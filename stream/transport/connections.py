@@ -1,8 +1,10 @@
-"""Who is connected to a bound TCP socket, and how many bytes each has sent that were no message yet.
+"""Who is connected to a bound TCP socket, and how much each has sent: who sends too much is cut off.
 
 ZeroMQ bounds how long one part of a message may be, but not how many parts: whoever never sends the last one fills
-memory. It tells us of each connection it accepts, the kernel counts the bytes of each (tcp(7), TCP_INFO, Linux
-only), and one that owes too many is shut down, which frees what it sent.
+memory. A high-water mark would hold a connection up, but libzmq (up to 4.3.5) aborts where one is held up and then
+breaks ("Assertion failed: !_io_error"), so that a stranger could end the run: what is bound has none, and this instead.
+ZeroMQ tells us of each connection it accepts, the kernel counts the bytes of each (tcp(7), TCP_INFO, Linux only), and
+one that sends too much is shut down, which frees what it sent.
 """
 
 from __future__ import annotations
@@ -10,13 +12,19 @@ from __future__ import annotations
 import contextlib
 import socket as sockets
 import struct
+import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import zmq
 
 MAX_CONNECTIONS = 512
+MAX_REFUSED = 100
+"""Messages of one connection that could not be decoded: ours send none at all."""
+MAX_RATE_HZ = 5000
+"""Messages of one connection that are taken in a second: the reader of ten visitors sends some 300."""
 _LOOK_S = 0.01
 _TCP_INFO_BYTES = 136
 _RECEIVED_AT = 128  # of tcpi_bytes_received in struct tcp_info (linux/tcp.h)
@@ -24,72 +32,103 @@ _EVENT = struct.Struct("=HI")  # zmq_socket_monitor(3)
 
 
 class Limit(NamedTuple):
-    """How many bytes a connection may owe, and how many of them are forgiven in a second (heartbeats are bytes too)."""
+    """How many bytes a connection may have sent that were not taken yet, and how many of them a second forgives.
+
+    Heartbeats, and what framing and encryption add, are bytes too.
+    """
 
     owed_bytes: int
-    forgiven_bytes_s: int = 1024
+    forgiven_bytes_s: int = 65_536
 
 
 @dataclass
 class _Connection:
-    """One that was accepted: its far end, and what it has sent since a message of it was last taken."""
+    """One that was accepted: its far end, and what it has sent.
+
+    `taken` counts its messages since `began_s`, `refused` ever; `turn` is when the last was taken, in messages of all.
+    """
 
     peer: object
+    looked_s: float
+    began_s: float
     received_bytes: int = 0
     owed_bytes: float = 0.0
-    taken_at: int = 0
-    looked_s: float = field(default_factory=time.monotonic)
+    taken: int = 0
+    refused: int = 0
+    turn: int = 0
 
 
 class Connections:
-    """Those of one bound socket. Not for use by several threads at once."""
+    """Those of one bound socket, watched by a thread of their own, because the socket's may be busy."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], socket: zmq.Socket[bytes], limit: Limit) -> None:
         """Watch `socket` from before it is bound."""
         self._limit = limit
         self._of: dict[int, _Connection] = {}
-        self._looked_s = 0.0
-        self._taken = 0
+        self._cut_off = 0
+        self._turn = 0
+        self._waits = False
+        self._lock = threading.Lock()
+        self._over = threading.Event()
         self._socket = socket
         address = f"inproc://connections-{id(self)}"
         socket.monitor(address, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
         self._events = context.socket(zmq.PAIR)
         self._events.setsockopt(zmq.RCVHWM, 0)  # where this end is full, libzmq's own thread would wait
         self._events.connect(address)
+        self._thread = threading.Thread(target=self._watch, name="connections", daemon=True)
+        self._thread.start()
 
-    def taken(self, part: zmq.Frame) -> None:
-        """Note that a message has been taken, of which this is a part: its connection owes nothing any more."""
-        self._taken += 1
-        with contextlib.suppress(zmq.ZMQError):  # a part that came through no descriptor
-            connection = self._of.get(int(part.get(zmq.SRCFD)))
+    def taken(self, parts: Sequence[zmq.Frame]) -> None:
+        """Note that a message has been taken: its connection owes so much less."""
+        with self._lock:
+            self._waits = True
+            self._turn += 1
+            connection = self._connection(parts[-1])
             if connection is not None:
-                connection.owed_bytes, connection.taken_at = 0.0, self._taken
+                connection.taken += 1
+                connection.turn = self._turn
+                connection.owed_bytes = max(connection.owed_bytes - sum(len(part) for part in parts), 0.0)
 
-    def look(self, patience: int) -> int:
-        """Count what has come since, and shut down who owes too much; returns how many.
+    def drained(self) -> None:
+        """Note that no message waits to be taken: what is owed now is unfinished."""
+        self._waits = False
 
-        Where whole messages still wait they are owed too: then only those are judged of whom nothing was among the last
-        `patience` messages taken, for ZeroMQ takes one of each connection in turn.
-        """
-        now_s = time.monotonic()
-        if now_s - self._looked_s < _LOOK_S:
-            return 0
-        self._looked_s = now_s
-        self._hear()
-        for descriptor, connection in [*self._of.items()]:
-            received_bytes = _received_bytes(descriptor, connection.peer)
-            if received_bytes is None:
-                del self._of[descriptor]
-                continue
-            forgiven = self._limit.forgiven_bytes_s * (now_s - connection.looked_s)
-            owed_bytes = connection.owed_bytes - forgiven
-            connection.owed_bytes = max(owed_bytes, 0.0) + received_bytes - connection.received_bytes
-            connection.received_bytes, connection.looked_s = received_bytes, now_s
-        return self._shut_down(patience)
+    def refused(self, part: zmq.Frame) -> None:
+        """Note that a message was none, of which this is a part."""
+        with self._lock:
+            connection = self._connection(part)
+            if connection is not None:
+                connection.refused += 1
+
+    def cut_off(self) -> int:
+        """How many have been cut off since this was last asked."""
+        with self._lock:
+            count, self._cut_off = self._cut_off, 0
+        return count
 
     def close(self) -> None:
         """Watch no more; to be called before the socket is closed."""
+        self._over.set()
+        self._thread.join()
         self._socket.disable_monitor()
+
+    def _connection(self, part: zmq.Frame) -> _Connection | None:
+        """The one through which a part came; None where that is no TCP connection, or gone."""
+        try:
+            descriptor = int(part.get(zmq.SRCFD))
+        except zmq.ZMQError:
+            return None
+        if descriptor not in self._of:
+            self._hear()
+        return self._of.get(descriptor)
+
+    def _watch(self) -> None:
+        while not self._over.wait(_LOOK_S):
+            with self._lock:  # also a fence, so that several threads may hear the events
+                self._hear()
+                self._count(time.monotonic())
+                self._judge()
         self._events.close(linger=0)
 
     def _hear(self) -> None:
@@ -97,59 +136,79 @@ class Connections:
         while self._events.poll(0):
             event, descriptor = _EVENT.unpack(self._events.recv_multipart()[0])
             self._of.pop(descriptor, None)
-            if event == zmq.EVENT_ACCEPTED and (peer := _peer(descriptor)) is not None:
-                self._of[descriptor] = _Connection(peer, taken_at=self._taken)
+            if event != zmq.EVENT_ACCEPTED:
+                continue
+            with _borrowed(descriptor) as connection:
+                if connection is not None and connection.family in (sockets.AF_INET, sockets.AF_INET6):
+                    now_s = time.monotonic()
+                    self._of[descriptor] = _Connection(connection.getpeername(), now_s, now_s, turn=self._turn)
 
-    def _shut_down(self, patience: int) -> int:
-        """Shut down all above the limit, the largest where all together are above twice the limit, and the newest."""
-        most = self._limit.owed_bytes
-        bad = {*[*self._of][MAX_CONNECTIONS:]}
-        judged = {
+    def _count(self, now_s: float) -> None:
+        """Count what each has sent since the last time."""
+        for descriptor, connection in [*self._of.items()]:
+            received_bytes = None
+            with _borrowed(descriptor) as borrowed:
+                if borrowed is not None and borrowed.getpeername() == connection.peer:
+                    received_bytes = _received_bytes(borrowed)
+            if received_bytes is None:  # it is gone, and the descriptor another's by now
+                del self._of[descriptor]
+                continue
+            forgiven_bytes = self._limit.forgiven_bytes_s * (now_s - connection.looked_s)
+            kept = max(connection.owed_bytes - forgiven_bytes, 0.0)
+            connection.owed_bytes = kept + received_bytes - connection.received_bytes
+            connection.received_bytes, connection.looked_s = received_bytes, now_s
+
+    def _judge(self) -> None:
+        """Cut off all who have sent too much, whoever owes most where all together owe too much, and the newest.
+
+        Whole messages that still wait are owed too, and no fault of who sent them. Where some wait, only those are
+        judged of whom none was taken for long: ZeroMQ takes one of each connection in turn.
+        """
+        patience = 2 * MAX_CONNECTIONS if self._waits else 0
+        owed = {
             descriptor: connection.owed_bytes
             for descriptor, connection in self._of.items()
-            if self._taken - connection.taken_at >= patience
+            if self._turn - connection.turn >= patience
         }
-        bad |= {descriptor for descriptor, owed_bytes in judged.items() if owed_bytes > most}
-        if sum(judged.values()) > 2 * most:
-            bad.add(max(judged, key=judged.__getitem__))
+        bad = {*[*self._of][MAX_CONNECTIONS:]}
+        bad |= {descriptor for descriptor, owed_bytes in owed.items() if owed_bytes > self._limit.owed_bytes}
+        if sum(owed.values()) > 2 * self._limit.owed_bytes:
+            bad.add(max(owed, key=owed.__getitem__))
+        for descriptor, connection in self._of.items():
+            if connection.refused > MAX_REFUSED or connection.taken > MAX_RATE_HZ:
+                bad.add(descriptor)
+            elif connection.looked_s - connection.began_s >= 1:
+                connection.began_s, connection.taken = connection.looked_s, 0
         for descriptor in bad:
             _shut_down(descriptor, self._of.pop(descriptor).peer)
-        return len(bad)
+        self._cut_off += len(bad)
 
 
-def _peer(descriptor: int) -> object | None:
-    """The far end of a TCP connection; None where the descriptor is no such thing (any more)."""
+@contextlib.contextmanager
+def _borrowed(descriptor: int) -> Iterator[sockets.socket | None]:
+    """A descriptor of libzmq's as a socket, which stays open; None, or an end, where it is none any more."""
     try:
         borrowed = sockets.socket(fileno=descriptor)
     except OSError:
-        return None
+        yield None
+        return
     try:
-        tcp = borrowed.family in (sockets.AF_INET, sockets.AF_INET6) and hasattr(sockets, "TCP_INFO")
-        return borrowed.getpeername() if tcp else None
-    except OSError:
-        return None
+        with contextlib.suppress(OSError):
+            yield borrowed
     finally:
         borrowed.detach()
 
 
-def _received_bytes(descriptor: int, peer: object) -> int | None:
-    """What the kernel has received of a connection; None where the descriptor is another's by now."""
-    if _peer(descriptor) != peer:
-        return None
-    borrowed = sockets.socket(fileno=descriptor)
-    try:
-        told = borrowed.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_INFO, _TCP_INFO_BYTES)
-    except OSError:
-        return None
-    finally:
-        borrowed.detach()
+def _received_bytes(connection: sockets.socket) -> int:
+    """What the kernel has received of a connection; 0 where it does not tell."""
+    if not hasattr(sockets, "TCP_INFO"):
+        return 0
+    told = connection.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_INFO, _TCP_INFO_BYTES)
     return int.from_bytes(told[_RECEIVED_AT:], "little") if len(told) == _TCP_INFO_BYTES else 0
 
 
 def _shut_down(descriptor: int, peer: object) -> None:
-    if _peer(descriptor) == peer:
-        borrowed = sockets.socket(fileno=descriptor)
-        with contextlib.suppress(OSError):
-            borrowed.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an end
-            borrowed.shutdown(sockets.SHUT_RDWR)
-        borrowed.detach()
+    with _borrowed(descriptor) as connection:
+        if connection is not None and connection.getpeername() == peer:
+            connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an end
+            connection.shutdown(sockets.SHUT_RDWR)

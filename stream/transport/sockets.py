@@ -24,7 +24,7 @@ from stream import bounds, message
 from stream.stage import StreamError
 from stream.transport import keys, private_folder, wire
 from stream.transport.codec import Buffer
-from stream.transport.connections import MAX_CONNECTIONS, Connections, Limit
+from stream.transport.connections import Connections, Limit
 from stream.transport.keys import Allowed, Role
 
 _LINGER_MS = 1000
@@ -32,7 +32,6 @@ _PATIENCE_MS = 10_000  # a message is not taken for so long only where it never 
 _HEARTBEAT_MS = 250
 _SILENCE_MS = 1750  # after which a connection is opened anew: with the beat before it, within 2 s
 _MAX_SUBSCRIPTION_BYTES = 1024
-_WORDS = 2  # of a subscriber, that wait: libzmq takes all there are, and those that come meanwhile, before it goes on
 MAX_REQUEST_BYTES = 1_048_576
 _SAID_BY: dict[Role, tuple[type, ...]] = {
     "reader": (message.Opened, message.Offer, message.Lost, message.Ended),
@@ -98,7 +97,9 @@ class _End:
             if keys is not None:
                 self._secure(keys, roles, bind=bind)
             if limit is not None:
-                self._connections = Connections(self._context, self._socket, limit)
+                self._socket.setsockopt(zmq.RCVHWM, 0)
+                if endpoints[0].startswith("tcp://"):  # other sockets lie in a private folder
+                    self._connections = Connections(self._context, self._socket, limit)
             for endpoint in endpoints:
                 (self._socket.bind if bind else self._socket.connect)(endpoint)
         except (zmq.ZMQError, OSError, ValueError) as error:
@@ -139,21 +140,26 @@ class _End:
 
     def _arrived(self, timeout_ms: int) -> bool:
         """Whether a message is there, or comes in time."""
-        waits = bool(self._socket.poll(0))
-        self._look(patience=2 * MAX_CONNECTIONS if waits else 0)
-        return waits or bool(self._socket.poll(timeout_ms))
+        if self._connections is not None:
+            self.refused += self._connections.cut_off()
+        if self._socket.poll(0):
+            return True
+        if self._connections is not None:
+            self._connections.drained()
+        return bool(self._socket.poll(timeout_ms))
 
     def _parts(self) -> list[zmq.Frame]:
         """The parts of a message that is there."""
         parts = self._socket.recv_multipart(copy=False)
         if self._connections is not None:
-            self._connections.taken(parts[-1])
+            self._connections.taken(parts)
         return parts
 
-    def _look(self, patience: int) -> None:
-        """Shut down whoever sends more than a connection may."""
+    def _refuse(self, part: zmq.Frame) -> None:
+        """Count a message that is none, of which this is a part."""
+        self.refused += 1
         if self._connections is not None:
-            self.refused += self._connections.look(patience)
+            self._connections.refused(part)
 
     async def arrival(self, timeout_ms: int) -> None:
         """Wait until a message may be there, at most so long, while the event loop goes on."""
@@ -171,11 +177,13 @@ class _End:
 
     def _message(self, timeout_ms: int) -> object | None:
         """The next message; None when none came in time, or garbage, which is counted."""
-        parts = self._receive(timeout_ms)
+        if not self._arrived(timeout_ms):
+            return None
+        parts = self._parts()
         try:
-            return wire.decode(parts) if parts is not None else None
+            return wire.decode([part.buffer for part in parts])
         except wire.WireError:
-            self.refused += 1
+            self._refuse(parts[-1])
             return None
 
     def close(self) -> None:
@@ -210,14 +218,14 @@ class Hub(_End):
         """The next message and the identity of its sender; None when none came in time."""
         if not self._arrived(timeout_ms):
             return None
-        identity, *parts = self._parts()
+        identity, *parts = frames = self._parts()
         try:
             item = wire.decode([part.buffer for part in parts])
         except wire.WireError:
-            self.refused += 1
+            self._refuse(frames[-1])
             return None
         if not self._may_say(item, parts[0]):
-            self.refused += 1
+            self._refuse(frames[-1])
             return None
         return bytes(identity.buffer), item
 
@@ -287,7 +295,6 @@ class Publication(_End):
             zmq.SNDHWM: waiting,
             zmq.LINGER: _LINGER_MS // 2,
             zmq.MAXMSGSIZE: _MAX_SUBSCRIPTION_BYTES,
-            zmq.RCVHWM: _WORDS,
             zmq.XPUB_VERBOSE: 1,  # a second subscriber of a topic is a newcomer too
         }
         super().__init__(
@@ -296,7 +303,6 @@ class Publication(_End):
 
     def heard(self) -> Iterator[tuple[bytes, bool]]:
         """The topics that were asked for (True), and those that nobody wants any more (False), since."""
-        self._look(patience=0)
         while (parts := self._receive(0)) is not None:
             word = bytes(parts[0])
             if word[:1] in (b"\0", b"\1"):

@@ -329,17 +329,17 @@ def test_strange_subscriptions_harm_nobody(sink: PublisherSink) -> None:
 
 
 def test_invented_subscriptions_hold_nobody_up(sink: PublisherSink) -> None:
-    """Before, with and after a flood of them a subscriber gets its frames at the same rate."""
+    """In the three seconds in which it comes, and after, a subscriber gets at least 80 % of its frames."""
     start(sink, "front")
 
-    def taken(subscriber: Subscriber, first: int) -> int:
-        """How many of 30 frames, one each 10 ms, a subscriber gets."""
+    def taken(subscriber: Subscriber, first: int, frames: int) -> float:
+        """The share of so many frames, one each 10 ms, that a subscriber gets."""
         got, tick = 0, threading.Event()
-        for seq in range(first, first + 30):
+        for seq in range(first, first + frames):
             sink.write(composited_frame("front", seq))
             got += subscriber.receive(100) is not None
             tick.wait(0.01)
-        return got
+        return got / frames
 
     flood = b"".join(zmtp.whole(b"\x01invented-%d/cutout/raw" % number) for number in range(300_000))
     process = psutil.Process()
@@ -351,18 +351,18 @@ def test_invented_subscriptions_hold_nobody_up(sink: PublisherSink) -> None:
     with Subscriber(sink.endpoint) as subscriber:
         written_until_received(sink, subscriber)
         before = process.memory_info().rss
-        alone = taken(subscriber, 1000)
+        alone = taken(subscriber, 1000, 50)
         with zmtp.connected(b"SUB", sink.endpoint) as stranger:
             sending = threading.Thread(target=send, args=(stranger, flood))
             sending.start()
-            besides = taken(subscriber, 2000)
+            besides = taken(subscriber, 2000, 300)
             sending.join()
-            after = taken(subscriber, 3000)
+            after = taken(subscriber, 3000, 50)
         late = Subscriber(sink.endpoint)
         written_until_received(sink, late, first=4000)
         late.close()
-    assert alone == 30
-    assert min(besides, after) >= 24
+    assert alone > 0.95
+    assert min(besides, after) >= 0.8 * alone
     assert process.memory_info().rss - before < 50_000_000
 
 
