@@ -36,7 +36,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=False):
     stages: str = ""  # of a network of ours: the table in `architecture`, with the stem
     stem: int = 1
     mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    std: tuple[float, float, float] = IMAGENET_STD  # as `mean` in the order of `channels`
     area_px: int = 76800  # pixels at the network's input, whatever the aspect
     multiple_px: int = 16  # both sides of the input are multiples of this
     labels: dict[str, str] = {}  # what each plane is called by who made it → one of `classes`; in the planes' order
