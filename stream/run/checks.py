@@ -13,8 +13,9 @@ from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
 from stream import sinks
 from stream.composite.effects import expect_cut_out, expect_garments, open_dressing
 from stream.media.address import local_path
-from stream.settings.config import ConfigError, Recording, Run
+from stream.settings.config import ConfigError, Publisher, Recording, Run
 from stream.sinks.recording import path_for
+from stream.transport import keys
 
 
 def check(settings: Run, stages: tuple[str, ...]) -> None:
@@ -32,6 +33,21 @@ def check(settings: Run, stages: tuple[str, ...]) -> None:
             "transport: --stage expects transport.dispatch and transport.results, the endpoints where the "
             "stages meet, as in tcp://10.0.0.1:5550; add them to the config"
         )
+
+
+def warnings(settings: Run) -> list[str]:
+    """A sentence for each endpoint that whoever reaches this host may use, for want of keys."""
+    transport = settings.transport
+    endpoints: dict[str, tuple[str | None, Path | None]] = {
+        "transport.dispatch": (transport.dispatch, transport.keys),
+        "transport.results": (transport.results, transport.keys),
+    }
+    if settings.control is not None:
+        endpoints["control.bind"] = (settings.control.bind, None)
+    for number, output in enumerate(settings.outputs):
+        if isinstance(output, Publisher):
+            endpoints[f"outputs[{number}].bind"] = (output.bind, output.keys)
+    return keys.warnings(endpoints)
 
 
 def _check_web(settings: Run, stages: tuple[str, ...]) -> None:

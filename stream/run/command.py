@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import structs
 
-from stream.run.checks import check
+from stream.run.checks import check, warnings
 from stream.run.console import Console
 from stream.run.supervisor import STAGES, launch
 from stream.settings import config, parse
@@ -42,6 +42,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     except StreamError as error:
         console.log(f"cannot start: {error}")
         return 2
+    for warning in warnings(settings):
+        console.log(f"warning: {warning}")
     if options.inline:
         from stream.run.inline import run_inline
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from stream.run.checks import check
+from stream.run.checks import check, warnings
 from stream.run.command import main
 from stream.settings.config import ConfigError
 from stream.settings.parse import parse
@@ -109,3 +109,40 @@ class TestThePageIsRefusedThroughTheCommand:
     def test_a_page_where_it_cannot_run(self, capsys: pytest.CaptureFixture[str], where: str) -> None:
         assert main([str(ROOT / "configs" / "web.yaml"), where]) == 2
         assert "the page" in capsys.readouterr().err
+
+
+class TestWhatIsOpenToEverybodyIsSaid:
+    CAMERAS: ClassVar = {"a": {"source": "synthetic:"}}
+
+    def test_links_and_outputs_beyond_loopback_without_keys(self) -> None:
+        open_ones = {
+            "cameras": self.CAMERAS,
+            "transport": {"dispatch": "tcp://*:5550", "results": "tcp://10.0.0.1:5551"},
+            "control": {"bind": "tcp://0.0.0.0:5557"},
+            "outputs": [{"kind": "null"}, {"kind": "publisher", "bind": "tcp://*:5556"}],
+        }
+        said = warnings(parse(open_ones))
+        names = ["transport.dispatch", "transport.results", "control.bind", "outputs[1].bind"]
+        assert [sentence.partition(":")[0] for sentence in said] == names
+        assert all("make keys" in sentence for sentence in said)
+
+    def test_but_not_loopback_nor_what_has_keys(self, tmp_path: Path) -> None:
+        closed = {
+            "cameras": self.CAMERAS,
+            "transport": {"dispatch": "tcp://*:5550", "results": "tcp://*:5551", "keys": str(tmp_path)},
+            "control": {},
+            "outputs": [{"kind": "publisher"}],
+        }
+        assert warnings(parse(closed)) == []
+
+    def test_by_the_command(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        config = tmp_path / "open.yaml"
+        config.write_text(
+            f"cameras: {{a: {{source: {ROOT / 'configs/clips/again.mkv'}}}}}\n"
+            "outputs: [{kind: publisher, bind: 'tcp://*:0'}]\n"
+            "model: {engine: auto, weights: /nowhere}\n"
+        )
+        assert main([str(config)]) == 2  # refused for its weights; what starts is warned of what it opens
+        config.write_text(config.read_text().partition("model:")[0])
+        assert main([str(config), "--inline"]) == 0
+        assert "warning: outputs[0].bind: tcp://*:0 is open" in capsys.readouterr().err

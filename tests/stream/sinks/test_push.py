@@ -26,7 +26,7 @@ from stream.sinks.error import SinkError
 from stream.sinks.push import Broadcast, PushSink, shown
 from stream.sinks.tee import Tee
 from stream.stage import Sink
-from tests.conftest import SYSTEM_PYTHON
+from tests.rtsp import SYSTEM_PYTHON
 from tests.stream.composited import composited_frame
 
 RTSP_RECORDER = Path(__file__).parents[2] / "rtsp_recorder.py"
