@@ -13,6 +13,10 @@ import msgspec
 from torch import Tensor
 
 from clothseg.network.checkpoint import Metadata, load, save
+from clothseg.training.eval.evaluation import evaluate
+from clothseg.training.eval.metrics import measured
+from clothseg.training.eval.predictors import from_weights
+from clothseg.training.samples import read, read_data_set
 
 
 def average(parts: Sequence[tuple[float, Path]]) -> tuple[Metadata, dict[str, Tensor]]:
@@ -44,11 +48,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("parts", nargs="+", metavar="SHARE WEIGHTS", help="a share and a checkpoint of ours, in turns")
+    parser.add_argument("--validation", type=Path, help="a data set, YAML, whose measures go into the header")
     options = parser.parse_args()
     try:
         shares = [float(share) for share in options.parts[::2]]
         pairs = list(zip(shares, (Path(path) for path in options.parts[1::2]), strict=True))
-        save(options.out, *average(pairs))
+        header, mean = average(pairs)
+        save(options.out, header, mean)
+        if options.validation:
+            predict = from_weights(options.out, "torch", "fp32")
+            report = evaluate(read(read_data_set(options.validation)), predict, lambda: None).report
+            save(options.out, msgspec.structs.replace(header, metrics={"val": measured(report)}), mean)
     except (ValueError, OSError) as error:
         sys.exit(f"{error}")
 

@@ -16,7 +16,7 @@ import msgspec
 
 from clothseg.network.checkpoint import Metadata, save
 from clothseg.training.eval.evaluation import evaluate
-from clothseg.training.eval.metrics import Report
+from clothseg.training.eval.metrics import measured
 from clothseg.training.eval.predictors import from_weights
 from clothseg.training.samples import read
 from clothseg.training.train.crowds import CrowdMaker
@@ -32,12 +32,6 @@ def revision() -> str:
     """The git revision of this code; empty outside a checkout."""
     answer = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return answer.stdout.strip()
-
-
-def measured(report: Report) -> dict[str, float]:
-    """The measures that go into the weights' header."""
-    named = {**report.iou, "person": report.person_iou, "boundary_f": report.boundary_f}
-    return {name: round(value, 4) for name, value in named.items() if value is not None}
 
 
 def write_weights(path: Path, training: Training, about: Metadata, state: State, pool: Pool) -> None:

@@ -62,8 +62,15 @@ def test_a_clip_is_labelled_where_the_peer_is_sure(tmp_path: Path, monkeypatch: 
         assert not np.isin(inside, [BACKGROUND, CLASSES.index("dress")]).any()
 
 
-def test_clips_without_a_peer_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["pseudo_label", "clips", str(tmp_path), str(tmp_path / "out")])
-    with pytest.raises(SystemExit):
-        pseudo_label.main()
-    assert not (tmp_path / "out").exists()
+def test_of_a_clip_without_a_peer_the_model_alone_says_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clips").mkdir()
+    write_clip(tmp_path / "clips/walk.mkv", 1, visitor_at=0)
+    out = tmp_path / "labelled"
+    monkeypatch.setattr(sys, "argv", ["pseudo_label", "clips", str(tmp_path / "clips"), str(out)])
+    pseudo_label.main()
+    (sample,) = read(DataSet(layout="folder", root=out))
+    seen = (BACKGROUND, *(CLASSES.index(name) for name in ("person", "top", "bottom")))
+    (frame,) = read_clip(tmp_path / "clips/walk.mkv")
+    assert (sample.mask == Labeller([DEFAULT_WEIGHTS])(frame.picture, seen)).all()

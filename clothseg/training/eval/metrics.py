@@ -140,6 +140,12 @@ def person_alone(report: Report) -> Report:
     return msgspec.structs.replace(report, iou=nothing, mean_garment_iou=None, boundary_f=None)
 
 
+def measured(report: Report) -> dict[str, float]:
+    """The measures that go into the weights' header."""
+    named = {**report.iou, "person": report.person_iou, "boundary_f": report.boundary_f}
+    return {name: round(value, 4) for name, value in named.items() if value is not None}
+
+
 def _mean(values: list[float | None]) -> float | None:
     present = [value for value in values if value is not None]
     return sum(present) / len(present) if present else None
