@@ -46,7 +46,7 @@ def test_settings_go_through_json_and_back() -> None:
     ("text", "complaint"),
     [
         (b'{"effect":"sparkle"}', "sparkle"),
-        (b'{"effect":"recolour","part":"hat","colour":"#ffffff"}', "part"),
+        (b'{"effect":"recolour","part":"a hat","colour":"#ffffff"}', "part"),
         (b'{"effect":"recolour","part":"top","colour":"red"}', "colour"),
         (b'{"effect":"recolour","part":"top","colour":"#ffffff","size":3}', "size"),
         (b'{"effect":"texture","part":"top","image":"a.png","size":9}', "size"),

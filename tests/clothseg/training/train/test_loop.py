@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from clothseg.classes import USUAL
 from clothseg.training.samples import DataSet, Sample
 from clothseg.training.train import loop
 from clothseg.training.train.augmentation import Augmentation, make_batch
@@ -146,9 +147,10 @@ def test_crowds_are_their_share_of_what_is_learned_from_and_never_all(
         rng: np.random.Generator,
         *,
         framed: Sequence[Sample] = (),
+        garments: range = USUAL.garments,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         made.append(len(framed))
-        return make_batch(samples, backgrounds, size, settings, rng, framed=framed)
+        return make_batch(samples, backgrounds, size, settings, rng, framed=framed, garments=garments)
 
     monkeypatch.setattr(loop, "make_batch", counted)
     run = begin(tiny(pictures, steps=12, crowds=Crowds(share=1)))
