@@ -9,10 +9,10 @@ import socket
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.cookies import SimpleCookie
 from pathlib import Path
 
 import cv2
+import httpx2
 import numpy as np
 import psutil
 import pytest
@@ -76,6 +76,7 @@ class Shop(Fitting):
     def __init__(self, running: Running, url: str, certificate: Path) -> None:
         super().__init__(running, url)
         self.certificate = certificate
+        self._session: str | None = None
 
     def open(self, browser: Browser, query: str = "", **settings: object) -> Page:
         """Through the door with the token."""
@@ -89,6 +90,16 @@ class Shop(Fitting):
         """Where the token is asked for; the certificate is trusted, as who clicks the warning away does."""
         return self.window(browser, ignore_https_errors=True)
 
+    async def session(self, trusting: ssl.SSLContext) -> str:
+        """Enter with the token, once; the session value that the server gave for it."""
+        if self._session is None:
+            async with httpx2.AsyncClient(verify=trusting) as client:
+                entered = await client.post(
+                    f"{self.url}enter", data={"token": SECRET}, headers={"Origin": self.url.rstrip("/")}
+                )
+            self._session = entered.cookies[COOKIE]
+        return self._session
+
     async def visit(self, pictures: int) -> None:
         """Be a page's WebSocket, without a browser: send so many pictures, each when the one before has come back.
 
@@ -96,8 +107,10 @@ class Shop(Fitting):
         then hangs for ever.
         """
         trusting = ssl.create_default_context(cafile=str(self.certificate))
-        jar = SimpleCookie({COOKIE: SECRET})
-        live, cookie = f"wss{self.url.removeprefix('https')}live", {"Cookie": jar[COOKIE].OutputString()}
+        live, cookie = (
+            f"wss{self.url.removeprefix('https')}live",
+            {"Cookie": f"{COOKIE}={await self.session(trusting)}"},
+        )
         origin = Origin(self.url.rstrip("/"))
         async with (
             asyncio.timeout(PATIENCE_S),
