@@ -141,20 +141,14 @@ class TestTheFolderOfSockets:
 
 
 class TestNames:
-    def test_that_are_no_utf_8_work(self, tmp_path: Path) -> None:
-        folder = os.fsencode(tmp_path)
-        made, copied = (os.fsdecode(folder + name) for name in (b"/caf\xe9.mp4", b"/cop\xefed.mp4"))
-        assert run(FILE, "--source", synthetic(12), "--record", made)[0] == 0
-        code, words = run(FILE, "--source", made, "--record", copied)
-        assert code == 0, words
-        assert len(pictures(Path(copied))) == 12
-
-    def test_that_are_no_utf_8_and_not_there_are_told_in_one_sentence(self, tmp_path: Path) -> None:
-        missing = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")
-        code, words = run(FILE, "--source", missing)
-        assert code == 1
+    @pytest.mark.parametrize("option", ["--source", "--record"])
+    def test_that_are_no_utf_8_are_refused_in_one_sentence(self, tmp_path: Path, option: str) -> None:
+        name = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")
+        source = [] if option == "--source" else ["--source", synthetic(12)]
+        code, words = run(FILE, *source, option, name)
+        assert code == 2
+        assert "expected a name in UTF-8" in words
         assert "Traceback" not in words
-        assert "failed: " in words
 
 
 class TestKilledWorkers:

@@ -6,6 +6,7 @@ import time
 import tracemalloc
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -119,6 +120,7 @@ def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> It
     """The pictures, carried from the wire to the publisher's door."""
     settings = Run()
     segmenter = Segmenter.load(threads=threads)
+    steadied = partial(smooth, garments=len(segmenter.classes.garments))
     effects, states = open_dressing(settings.effects), None
     past: SmoothingState | None = None
     before: tuple[Matte, int] | None = None
@@ -137,10 +139,10 @@ def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> It
             if past is not None:
                 watch("smoothing, carried", carry, past, picture.pixels, settings.smoothing)
             past, steady = watch(
-                "smoothing", smooth, past, probabilities, picture.pixels, picture.pts_ns, settings.smoothing
+                "smoothing", steadied, past, probabilities, picture.pixels, picture.pts_ns, settings.smoothing
             )
             held = None if before is None else hold(*before, past, picture.pts_ns)
-            masks: Matte = watch("matting", matte, steady, picture.pixels, settings.matting, held)
+            masks: Matte = watch("matting", matte, steady, picture.pixels, segmenter.classes, settings.matting, held)
             before = masks, picture.pts_ns
             masks = watch("cut-out", cut_out, masks, settings.cutout)
             states, view = watch("effect", apply_effects, effects, states, picture.pixels, masks, picture.pts_ns)

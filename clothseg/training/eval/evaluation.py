@@ -52,7 +52,7 @@ def evaluate(
             cases.append(case)
         tick()
     report = scores.report() if tells_garments else person_alone(scores.report())
-    spread = intervals(np.stack(tables)) if tells_garments else {}
+    spread = intervals(np.stack(tables), classes) if tells_garments else {}
     return Evaluation(report, sorted(cases, key=lambda case: case.iou), spread)
 
 

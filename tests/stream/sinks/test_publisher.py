@@ -294,8 +294,8 @@ def test_another_release_is_named() -> None:
         with Subscriber(publication.endpoint) as subscriber:
             while not [topic for topic, wanted in publication.heard() if wanted]:
                 assert subscriber.receive(WAIT_MS) is None
-            publication.publish([b"/streams", b'{"v": 2, "over": false}'])
-            with pytest.raises(VersionError, match="expected protocol version 1, got 2"):
+            publication.publish([b"/streams", b'{"v": 3, "over": false}'])
+            with pytest.raises(VersionError, match="expected protocol version 2, got 3"):
                 subscriber.receive(5000)
     finally:
         publication.close()
@@ -309,7 +309,7 @@ def test_garbage_is_counted_and_passed_over() -> None:
                 assert subscriber.receive(WAIT_MS) is None
             publication.publish([b"/streams", b"{"])
             publication.publish([b"/streams"])
-            publication.publish(protocol.encode_roster(Roster(1, True, ())))
+            publication.publish(protocol.encode_roster(Roster(protocol.VERSION, True, ())))
             assert list(subscriber) == []
             assert subscriber.refused == 2
     finally:

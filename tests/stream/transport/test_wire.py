@@ -150,8 +150,11 @@ def test_json_that_lies_deep_is_refused(kind: str, body: str) -> None:
         (message.Offer("front", picture()), {"superseded": 10**12}),
         (message.Offer("front", picture()), {"superseded": -1}),
         (message.Offer("front", picture()), {"camera": "../../etc"}),
-        (segmented(), {"classes": ["background"]}),
-        (segmented(), {"classes": ["a", "a", "b", "c", "d"]}),
+        (segmented(), {"classes": {"classes": []}}),
+        (
+            segmented(),
+            {"classes": {"classes": 5 * [{"name": "a", "role": "person", "region": None, "colour": [0] * 3}]}},
+        ),
         (message.Ready(0), {"received": 10**18}),
         (message.Done("front", 0, 0), {"seq": -5}),
         (message.Done("front", 0, 0), {"box": [0, 0, 1e300, 1]}),

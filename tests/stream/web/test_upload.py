@@ -66,13 +66,14 @@ def test_a_photo_comes_back_small_and_of_8_bits() -> None:
 
 def test_the_largest_photo_takes_no_memory_here() -> None:
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    largest_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
     async def send() -> bytes:
         return await Studio().develop(png(4000, MAX_PX // 4000), "background")
 
     assert asyncio.run(send())[:4] == b"\x89PNG"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 20_000
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 500_000
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(largest_kib, 500_000)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1)])
