@@ -96,6 +96,8 @@ class _Exchange:
                 self._carry_out(self._hear(*received, now_ns))
             for worker in self._dispatcher.overdue(now_ns):
                 self._lifeline.report(Notice(f"{worker}: no result in time, its frame goes on without it"))
+                # What it was sent may be lost with a broken connection: its next word counts, whatever it has received.
+                self._sent.pop(worker, None)
                 self._carry_out(self._dispatcher.lost(worker, now_ns))
             self._ask_again(now_ns)
             for guest in self._dispatcher.silent(now_ns):
