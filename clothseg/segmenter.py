@@ -16,7 +16,7 @@ from clothseg.engines import Engine, EngineName, Precision, open_engine
 from clothseg.matting.matting import Matting, matte
 from clothseg.model_file import read_metadata
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS, Metadata
-from clothseg.network.roi import Box, crop, paste, sizes, view
+from clothseg.network.roi import Box, choose_region, crop, paste, region_sizes
 from clothseg.network.transforms import network_size, to_network
 
 
@@ -72,27 +72,29 @@ class Segmenter:
         height, width = _checked(picture).shape[:2]
         area_px, multiple_px = self._metadata.area_px, self._metadata.multiple_px
         if self.engine.size is not None:
-            return self._see(picture, self.engine.size)
+            return self._infer(picture, self.engine.size)
         full = network_size(height, width, area_px, multiple_px)
-        part = view(box, full, multiple_px)
+        part = choose_region(box, full, multiple_px)
         if part is not None and math.prod(part.size) <= detail * math.prod(full):
-            pasted = paste(self._see(crop(picture, part, full), part.size), part, full)
+            pasted = paste(self._infer(crop(picture, part, full), part.size), part, full)
             if pasted is not None:
                 return pasted
         size = network_size(height, width, round(area_px * detail), multiple_px)
-        planes = self._see(picture, size)
+        planes = self._infer(picture, size)
         if size == full:
             return planes
         return np.stack([cv2.resize(plane, full[::-1], interpolation=cv2.INTER_LINEAR) for plane in planes])
 
-    def _see(self, picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    def _infer(self, picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
         planes: NDArray[np.uint8] = self.engine(to_network(picture, size)[None])[0]
         return planes
 
-    def warm(self, height: int, width: int) -> None:
+    def warm_up(self, height: int, width: int) -> None:
         """Make ready for every view of pictures of this size, from any thread: else the first of each takes seconds."""
         full = network_size(height, width, self._metadata.area_px, self._metadata.multiple_px)
-        views = (full, *sizes(full, self._metadata.multiple_px)) if self.engine.size is None else (self.engine.size,)
+        views = (
+            (full, *region_sizes(full, self._metadata.multiple_px)) if self.engine.size is None else (self.engine.size,)
+        )
         for h, w in views:
             self.engine.prepare((1, h, w, 3))
 

@@ -32,72 +32,72 @@ class MessageError(ValueError):
     """A message is not what it claims to be; the text says what was expected and what came."""
 
 
-def expect(fits: bool, expected: str, got: object) -> None:
+def require(fits: bool, expected: str, got: object) -> None:
     """MessageError where something does not fit."""
     if not fits:
         raise MessageError(f"expected {expected}, got {got}")
 
 
-def expect_camera(name: str) -> None:
+def require_camera(name: str) -> None:
     """A camera's name, which stands in topics, file names and logs."""
-    expect(
+    require(
         _NAME.fullmatch(name) is not None,
         f"a camera's name of 1 to {MAX_NAME_CHARS} letters, digits, _ and -",
         repr(name[:MAX_NAME_CHARS]),
     )
 
 
-def expect_count(name: str, count: int, least: int = 0, most: int = MAX_COUNT) -> None:
+def require_count(name: str, count: int, min_count: int = 0, max_count: int = MAX_COUNT) -> None:
     """A number of frames, epochs or pictures."""
-    expect(least <= count <= most, f"{name} of at least {least} and at most {most}", count)
+    require(min_count <= count <= max_count, f"{name} of at least {min_count} and at most {max_count}", count)
 
 
-def expect_time(name: str, time_ns: int) -> None:
+def require_time(name: str, time_ns: int) -> None:
     """A clock's reading."""
-    expect(-MAX_TIME_NS <= time_ns <= MAX_TIME_NS, f"{name} within {MAX_TIME_NS} of zero", time_ns)
+    require(-MAX_TIME_NS <= time_ns <= MAX_TIME_NS, f"{name} within {MAX_TIME_NS} of zero", time_ns)
 
 
-def expect_rate(rate_hz: float | None) -> None:
+def require_rate(rate_hz: float | None) -> None:
     """A nominal rate, where one is known."""
     if rate_hz is not None:
-        expect(0 < rate_hz <= MAX_RATE_HZ, f"a rate above 0 and at most {MAX_RATE_HZ:g} Hz", rate_hz)
+        require(0 < rate_hz <= MAX_RATE_HZ, f"a rate above 0 and at most {MAX_RATE_HZ:g} Hz", rate_hz)
 
 
-def expect_text(name: str, text: str | None) -> None:
+def require_text(name: str, text: str | None) -> None:
     """A sentence or an address, where there is one."""
     if text is not None:
-        expect(len(text) <= MAX_TEXT_CHARS, f"{name} of at most {MAX_TEXT_CHARS} characters", len(text))
+        require(len(text) <= MAX_TEXT_CHARS, f"{name} of at most {MAX_TEXT_CHARS} characters", len(text))
 
 
-def expect_picture(name: str, pixels: Pixels, channels: int) -> None:
+def require_picture(name: str, pixels: Pixels, channels: int) -> None:
     """Pixels (H, W) or (H, W, channels) uint8."""
     shape = (pixels.shape[2] if pixels.ndim == 3 else 1) if pixels.ndim in (2, 3) else 0
-    expect(
+    require(
         pixels.dtype == np.uint8 and shape == channels and pixels.size > 0,
         f"{name} as uint8 (H, W{', ' + str(channels) if channels > 1 else ''})",
         f"{pixels.dtype} {pixels.shape}",
     )
     height, width = pixels.shape[:2]
-    expect(
+    require(
         max(height, width) <= MAX_SIDE_PX and height * width <= MAX_PIXELS,
         f"{name} of at most {MAX_PIXELS} pixels, {MAX_SIDE_PX} a side",
         f"{width}x{height}",
     )
 
 
-def expect_probabilities(planes: Pixels, classes: int) -> None:
+def require_probabilities(planes: Pixels, classes: int) -> None:
     """Class probabilities (K, h, w) uint8, K being `classes`."""
-    expect(
+    require(
         planes.dtype == np.uint8 and planes.ndim == 3 and planes.size > 0,
         "probabilities as uint8 (K, h, w)",
         f"{planes.dtype} {planes.shape}",
     )
-    expect(planes.shape[0] == classes, f"{classes} classes", planes.shape[0])
-    expect(max(planes.shape[1:]) <= MAX_MASK_SIDE_PX, f"masks of at most {MAX_MASK_SIDE_PX} a side", planes.shape)
+    require(planes.shape[0] == classes, f"{classes} classes", planes.shape[0])
+    require(max(planes.shape[1:]) <= MAX_MASK_SIDE_PX, f"masks of at most {MAX_MASK_SIDE_PX} a side", planes.shape)
 
 
-def expect_box(box: Box | None) -> None:
+def require_box(box: Box | None) -> None:
     """Where people are, as shares of the picture."""
     if box is not None:
         inside = 0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1
-        expect(inside, "a box of shares that rise from 0 to 1", box)
+        require(inside, "a box of shares that rise from 0 to 1", box)

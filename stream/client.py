@@ -10,10 +10,10 @@ from types import TracebackType
 from stream.stage import StreamError
 from stream.transport import protocol
 from stream.transport.codec import Encoding
-from stream.transport.protocol import Kind, ProtocolError, PublishedFrame, Roster, Stats, Stream, VersionError
-from stream.transport.sockets import Subscription
+from stream.transport.protocol import Kind, ProtocolError, PublishedFrame, Roster, Stats, StreamInfo, VersionError
+from stream.transport.sockets import SubSocket
 
-__all__ = ["PublishedFrame", "Stats", "Stream", "Subscriber", "SubscriberError"]
+__all__ = ["PublishedFrame", "Stats", "StreamInfo", "Subscriber", "SubscriberError"]
 
 _WAIT_MS = 100
 
@@ -35,10 +35,10 @@ class Subscriber:
 
     Iteration ends when the publisher closes, or when all the named cameras have ended. It raises
     SubscriberError where a stream has ended with an error, or where nothing was heard from the publisher
-    for `patience_s` (also before the first word; `math.inf` waits for ever), and VersionError where the
+    for `timeout_s` (also before the first word; `math.inf` waits for ever), and VersionError where the
     publisher is of another release.
 
-    Whoever is too slow loses frames: `lost` counts them, by the gaps in `seq`. `streams` says at any time
+    Whoever is too slow loses frames: `dropped` counts them, by the gaps in `seq`. `streams` says at any time
     how each camera stands, so that a view can show "no signal", `stats` how fast and how late its frames
     are given out. Not for use by several threads at once.
     """
@@ -50,59 +50,59 @@ class Subscriber:
         cameras: Sequence[str] = (),
         kinds: Sequence[Kind] = ("cutout", "parts"),
         encoding: Encoding = "raw",
-        patience_s: float = 10.0,
+        timeout_s: float = 10.0,
         keys: Path | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._cameras = tuple(cameras)
         self._kinds = protocol.topic_of("camera", kinds, encoding).kinds
         self._encoding = encoding
-        self._patience_s = patience_s
-        self._followed: set[str] = set()
+        self._timeout_s = timeout_s
+        self._subscribed: set[str] = set()
         self._last_seq: dict[str, int] = {}
         self._failures: list[str] = []
-        self._over = False
-        self.streams: dict[str, Stream] = {}
+        self._ended = False
+        self.streams: dict[str, StreamInfo] = {}
         self.stats: dict[str, Stats] = {}
-        self.lost = 0
-        self.refused = 0
-        self._link = Subscription(endpoint, keys)
-        self._link.subscribe(protocol.ROSTER_TOPIC.encode())
-        self._heard_s = time.monotonic()
+        self.dropped = 0
+        self.rejected = 0
+        self._socket = SubSocket(endpoint, keys)
+        self._socket.subscribe(protocol.ROSTER_TOPIC.encode())
+        self._last_message_s = time.monotonic()
         for camera in self._cameras:
-            self._follow(camera)
+            self._subscribe(camera)
 
     def receive(self, timeout_ms: int) -> PublishedFrame | None:
         """The next frame; None when none came in time, or when it is over."""
         until_s = time.monotonic() + timeout_ms / 1000
-        while not self._over:
+        while not self._ended:
             left_ms = max(round((until_s - time.monotonic()) * 1000), 0)
-            if (frame := self._take(min(left_ms, _WAIT_MS))) is not None or left_ms == 0:
+            if (frame := self._receive(min(left_ms, _WAIT_MS))) is not None or left_ms == 0:
                 return frame
         return None
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether no frame will come any more."""
-        return self._over
+        return self._ended
 
     def __iter__(self) -> Iterator[PublishedFrame]:
-        while not self._over:
-            if (frame := self._take(_WAIT_MS)) is not None:
+        while not self._ended:
+            if (frame := self._receive(_WAIT_MS)) is not None:
                 yield frame
-        self._end()
+        self._close_and_raise()
 
     async def __aiter__(self) -> AsyncIterator[PublishedFrame]:
-        while not self._over:
-            await self._link.arrival(_WAIT_MS)
-            if (frame := self._take(0)) is not None:
+        while not self._ended:
+            await self._socket.wait_readable(_WAIT_MS)
+            if (frame := self._receive(0)) is not None:
                 yield frame
-        self._end()
+        self._close_and_raise()
 
     def close(self) -> None:
         """Hear nothing any more; may be called more than once."""
-        self._over = True
-        self._link.close()
+        self._ended = True
+        self._socket.close()
 
     def __enter__(self) -> Subscriber:
         return self
@@ -112,62 +112,62 @@ class Subscriber:
     ) -> None:
         self.close()
 
-    def _take(self, timeout_ms: int) -> PublishedFrame | None:
+    def _receive(self, timeout_ms: int) -> PublishedFrame | None:
         """Hear one message: a frame, or what the roster says."""
-        parts = self._link.receive(timeout_ms)
+        parts = self._socket.receive(timeout_ms)
         if parts is None:
-            if time.monotonic() - self._heard_s > self._patience_s:
+            if time.monotonic() - self._last_message_s > self._timeout_s:
                 raise SubscriberError(
-                    f"nothing was heard from {self._endpoint} for {self._patience_s:g} s: is a publisher running there?"
+                    f"nothing was heard from {self._endpoint} for {self._timeout_s:g} s: is a publisher running there?"
                 )
             return None
         try:
-            said = protocol.decode(parts)
+            message = protocol.decode(parts)
         except VersionError:
             raise
         except ProtocolError:
-            self.refused += 1
+            self.rejected += 1
             return None
-        self._heard_s = time.monotonic()
-        if isinstance(said, Roster):
-            self._read(said)
+        self._last_message_s = time.monotonic()
+        if isinstance(message, Roster):
+            self._on_roster(message)
             return None
-        if isinstance(said, Stats):
-            if said.camera in self._followed:
-                self.stats[said.camera] = said
+        if isinstance(message, Stats):
+            if message.camera in self._subscribed:
+                self.stats[message.camera] = message
             return None
-        if said.camera not in self._followed:
-            self.refused += 1  # a topic of one camera, and the header of another
+        if message.camera not in self._subscribed:
+            self.rejected += 1  # a topic of one camera, and the header of another
             return None
-        self.lost += max(said.seq - self._last_seq.get(said.camera, said.seq) - 1, 0)
-        self._last_seq[said.camera] = said.seq
-        return said
+        self.dropped += max(message.seq - self._last_seq.get(message.camera, message.seq) - 1, 0)
+        self._last_seq[message.camera] = message.seq
+        return message
 
-    def _read(self, roster: Roster) -> None:
+    def _on_roster(self, roster: Roster) -> None:
         """Follow the cameras that have come and leave those that have ended."""
         self.streams = {stream.camera: stream for stream in roster.streams}
         ended = {stream.camera: stream.cause for stream in roster.streams if stream.state == "ended"}
-        self._failures += [cause for camera, cause in ended.items() if cause and camera in self._followed]
+        self._failures += [cause for camera, cause in ended.items() if cause and camera in self._subscribed]
         wanted = set(self._cameras or self.streams) - ended.keys()
-        for camera in wanted - self._followed:
-            self._follow(camera)
-        for camera in self._followed - wanted:
-            self._followed.remove(camera)
-            self._link.unsubscribe(self._topic(camera))
-            self._link.unsubscribe(protocol.stats_topic(camera).encode())
+        for camera in wanted - self._subscribed:
+            self._subscribe(camera)
+        for camera in self._subscribed - wanted:
+            self._subscribed.remove(camera)
+            self._socket.unsubscribe(self._topic(camera))
+            self._socket.unsubscribe(protocol.stats_topic(camera).encode())
             self._last_seq.pop(camera, None)
             self.stats.pop(camera, None)
-        self._over = roster.over or (bool(self._cameras) and not wanted)
+        self._ended = roster.closing or (bool(self._cameras) and not wanted)
 
-    def _follow(self, camera: str) -> None:
-        self._followed.add(camera)
-        self._link.subscribe(self._topic(camera))
-        self._link.subscribe(protocol.stats_topic(camera).encode())
+    def _subscribe(self, camera: str) -> None:
+        self._subscribed.add(camera)
+        self._socket.subscribe(self._topic(camera))
+        self._socket.subscribe(protocol.stats_topic(camera).encode())
 
     def _topic(self, camera: str) -> bytes:
         return str(protocol.topic_of(camera, self._kinds, self._encoding)).encode()
 
-    def _end(self) -> None:
+    def _close_and_raise(self) -> None:
         """Raise where a stream that was followed has ended with an error: a crash is no short video."""
         self.close()
         if self._failures:

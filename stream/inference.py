@@ -9,29 +9,29 @@ from typing import Final
 
 from clothseg.classes import ClassMap
 from clothseg.segmenter import Segmenter
-from stream.message import Frame, LateMasks, Pixels, Ready, SegmentedFrame
-from stream.process.pipe import BEAT_S, Lifeline, Notice
+from stream.message import Frame, LateMasks, Pixels, SegmentedFrame, WorkerReady
+from stream.process.pipe import HEARTBEAT_S, Notice, SupervisorPipe
 from stream.settings.config import Model, Run
 from stream.stage import Step, run
-from stream.transport.sockets import Outbox, Peer
+from stream.transport.sockets import DealerSocket, PushSocket
 
 _NICE: Final = 5  # a frame on its way to the outputs goes before masks that it does not wait for
 
 
-def cores() -> int:
+def available_cores() -> int:
     """Cores this process may use: fewer than the machine has in a container or under taskset."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def load(model: Model) -> Segmenter:
+def load_segmenter(model: Model) -> Segmenter:
     """The segmenter of a worker, with its share of the cores."""
-    threads = model.threads or max(cores() // model.workers, 1)
+    threads = model.threads or max(available_cores() // model.workers, 1)
     return Segmenter.load(model.weights, model.engine, model.precision, threads)
 
 
-def answer(frame: Frame, classes: ClassMap, probabilities: Pixels) -> SegmentedFrame | LateMasks:
+def make_reply(frame: Frame, classes: ClassMap, probabilities: Pixels) -> SegmentedFrame | LateMasks:
     """What a worker sends on: the frame and its masks, or the masks alone where it went ahead."""
-    if frame.answer == "frame":
+    if frame.reply == "frame":
         return SegmentedFrame(frame, classes, probabilities)
     return LateMasks(frame.camera, frame.seq, classes, probabilities)
 
@@ -42,55 +42,55 @@ def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame | LateMasks]:
     After the first picture of a size the views of it are made ready in the background. Until they are, a live
     frame is seen whole, and one of a file waits, so that its masks do not depend on timing.
     """
-    warming: dict[tuple[int, ...], threading.Thread] = {}
+    warm_ups: dict[tuple[int, ...], threading.Thread] = {}
 
     def segment(frame: Frame) -> Iterator[SegmentedFrame | LateMasks]:
         pixels, box = frame.picture.pixels, frame.box
         size = pixels.shape[:2]
-        if size in warming and box is not None:
-            if frame.live and warming[size].is_alive():
+        if size in warm_ups and box is not None:
+            if frame.live and warm_ups[size].is_alive():
                 box = None
             else:
-                warming[size].join()
+                warm_ups[size].join()
         probabilities = segmenter.probabilities(pixels, box, frame.detail)
-        yield answer(frame, segmenter.classes, probabilities)
-        if size not in warming:
-            warming[size] = threading.Thread(target=segmenter.warm, args=size, name="warm", daemon=True)
-            warming[size].start()
+        yield make_reply(frame, segmenter.classes, probabilities)
+        if size not in warm_ups:
+            warm_ups[size] = threading.Thread(target=segmenter.warm_up, args=size, name="warm", daemon=True)
+            warm_ups[size].start()
 
     return segment
 
 
-class Work:
+class WorkerInput:
     """The frames a worker is handed: says it is ready, and waits, until it is to stop."""
 
-    def __init__(self, peer: Peer, lifeline: Lifeline) -> None:
+    def __init__(self, peer: DealerSocket, supervisor: SupervisorPipe) -> None:
         self._peer = peer
-        self._lifeline = lifeline
+        self._lifeline = supervisor
 
     def __iter__(self) -> Iterator[Frame]:
         received = 0
         while not self._lifeline.stopping:
-            self._peer.send(Ready(received))
-            item = self._peer.receive(int(BEAT_S * 1000))
+            self._peer.send(WorkerReady(received))
+            item = self._peer.receive(int(HEARTBEAT_S * 1000))
             if isinstance(item, Frame):
                 received += 1
                 yield item
-            self._lifeline.beat()
-            for _ in self._lifeline.heard():
+            self._lifeline.heartbeat()
+            for _ in self._lifeline.commands():
                 pass
 
     def close(self) -> None:
         self._peer.close()
 
 
-def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
+def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
     """A worker process: loads the network, then works until it is told to stop."""
     transport = settings.transport
     assert transport.dispatch is not None
     assert transport.results is not None
     os.nice(_NICE)
-    segmenter = load(settings.model)
-    lifeline.report(Notice(f"{name}: {segmenter.engine.description}"))
-    peer = Peer(transport.dispatch, f"{name}.{os.getpid()}", transport.keys)
-    run(Work(peer, lifeline), step(segmenter), Outbox(transport.results, transport.keys))
+    segmenter = load_segmenter(settings.model)
+    supervisor.report(Notice(f"{name}: {segmenter.engine.description}"))
+    peer = DealerSocket(transport.dispatch, f"{name}.{os.getpid()}", transport.keys)
+    run(WorkerInput(peer, supervisor), step(segmenter), PushSocket(transport.results, transport.keys))

@@ -24,7 +24,7 @@ DropReason = Literal["superseded", "worker_lost", "poison", "stopped", "unwatche
 """`superseded`: a newer frame came first; `worker_lost`: the worker died or hung with it; `poison`: it
 killed every worker that tried it, or cannot be drawn; `unanswered`: no word came that it was taken; `stopped`: the
 run was ended before it could be delivered; `unwatched`: no output had any use for it."""
-Carry = Literal["still", "moved", "ahead"]
+Propagation = Literal["still", "moved", "ahead"]
 """How masks come from one frame to the next without the network: as they are, or along the motion. A frame that goes
 `ahead` takes those of the frame before it along the motion too, and its own, which the network still makes, come later
 as `LateMasks`."""
@@ -43,9 +43,9 @@ class Picture:
     captured_ns: int
 
     def __post_init__(self) -> None:
-        bounds.expect_picture("picture", self.pixels, 3)
-        bounds.expect_time("pts_ns", self.pts_ns)
-        bounds.expect_time("captured_ns", self.captured_ns)
+        bounds.require_picture("picture", self.pixels, 3)
+        bounds.require_time("pts_ns", self.pts_ns)
+        bounds.require_time("captured_ns", self.captured_ns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +55,7 @@ class Frame:
     `epoch` rises when the source was opened anew, so that nothing is carried over from before. `box` says where
     people were lately, for the network to look there; None: anywhere. `detail` is the share of the model's own
     input size, in pixels, that is spent on the frame, above 0 and at most 1. Of a `live` camera an answer now is
-    worth more than the same answer every time. `answer` is what a worker sends on: the frame with its masks, or the
+    worth more than the same answer every time. `reply` is what a worker sends on: the frame with its masks, or the
     masks alone, because the frame went ahead.
     """
 
@@ -66,22 +66,22 @@ class Frame:
     box: Box | None = None
     detail: float = 1.0
     live: bool = False
-    answer: Literal["frame", "masks"] = "frame"
+    reply: Literal["frame", "masks"] = "frame"
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
-        bounds.expect_count("epoch", self.epoch)
-        bounds.expect_count("seq", self.seq)
-        bounds.expect_box(self.box)
-        bounds.expect(0 < self.detail <= 1, "detail above 0 and at most 1", self.detail)
+        bounds.require_camera(self.camera)
+        bounds.require_count("epoch", self.epoch)
+        bounds.require_count("seq", self.seq)
+        bounds.require_box(self.box)
+        bounds.require(0 < self.detail <= 1, "detail above 0 and at most 1", self.detail)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CarriedFrame:
+class PropagatedFrame:
     """A frame that does not wait for the network: its masks are those of the frame before it, carried on."""
 
     frame: Frame
-    carry: Carry
+    how: Propagation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +93,7 @@ class SegmentedFrame:
     probabilities: Pixels
 
     def __post_init__(self) -> None:
-        bounds.expect_probabilities(self.probabilities, len(self.classes.classes))
+        bounds.require_probabilities(self.probabilities, len(self.classes.classes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,9 +106,9 @@ class LateMasks:
     probabilities: Pixels
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
-        bounds.expect_count("seq", self.seq)
-        bounds.expect_probabilities(self.probabilities, len(self.classes.classes))
+        bounds.require_camera(self.camera)
+        bounds.require_count("seq", self.seq)
+        bounds.require_probabilities(self.probabilities, len(self.classes.classes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,22 +131,22 @@ class CompositedFrame:
     mask_age_ns: int = 0
 
     def __post_init__(self) -> None:
-        bounds.expect_time("mask_age_ns", self.mask_age_ns)
-        bounds.expect_picture("alpha", self.alpha, 1)
-        bounds.expect_picture("parts", self.parts, 1)
-        bounds.expect_picture("foreground", self.foreground, 3)
-        bounds.expect_picture("composite", self.composite, 3)
+        bounds.require_time("mask_age_ns", self.mask_age_ns)
+        bounds.require_picture("alpha", self.alpha, 1)
+        bounds.require_picture("parts", self.parts, 1)
+        bounds.require_picture("foreground", self.foreground, 3)
+        bounds.require_picture("composite", self.composite, 3)
         size = self.frame.picture.pixels.shape[:2]
         for name, plane in (("alpha", self.alpha), ("parts", self.parts), ("foreground", self.foreground)):
-            bounds.expect(plane.shape[:2] == size, f"{name} of the picture's size {size}", plane.shape[:2])
+            bounds.require(plane.shape[:2] == size, f"{name} of the picture's size {size}", plane.shape[:2])
 
     @cached_property
     def cutout(self) -> Pixels:
         """The cut-out (H, W, 4) uint8 BGRA, straight alpha; made once, however many outputs ask."""
-        return with_alpha(self.foreground, self.alpha)
+        return to_bgra(self.foreground, self.alpha)
 
 
-def with_alpha(colour: Pixels, alpha: Pixels) -> Pixels:
+def to_bgra(colour: Pixels, alpha: Pixels) -> Pixels:
     """A picture (H, W, 3) BGR and its alpha (H, W) as (H, W, 4) BGRA, straight: twice as fast as split and merge."""
     whole = np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2BGRA), np.uint8)
     cv2.insertChannel(alpha, whole, 3)
@@ -170,13 +170,13 @@ class StreamStart:
     frames: int | None = None
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
-        bounds.expect_count("epoch", self.epoch)
-        bounds.expect_count("first_seq", self.first_seq)
-        bounds.expect_text("source", self.source)
-        bounds.expect_rate(self.rate_hz)
+        bounds.require_camera(self.camera)
+        bounds.require_count("epoch", self.epoch)
+        bounds.require_count("first_seq", self.first_seq)
+        bounds.require_text("source", self.source)
+        bounds.require_rate(self.rate_hz)
         if self.frames is not None:
-            bounds.expect_count("frames", self.frames)
+            bounds.require_count("frames", self.frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +188,9 @@ class Outage:
     cause: str
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
-        bounds.expect_count("last_seq", self.last_seq, least=-1)
-        bounds.expect_text("cause", self.cause)
+        bounds.require_camera(self.camera)
+        bounds.require_count("last_seq", self.last_seq, min_count=-1)
+        bounds.require_text("cause", self.cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +207,9 @@ class EndOfStream:
     interrupted: bool = False
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
-        bounds.expect_count("last_seq", self.last_seq, least=-1)
-        bounds.expect_text("error", self.error)
+        bounds.require_camera(self.camera)
+        bounds.require_count("last_seq", self.last_seq, min_count=-1)
+        bounds.require_text("error", self.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +222,13 @@ class Dropped:
     reason: DropReason
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
-        bounds.expect_count("epoch", self.epoch)
-        bounds.expect_count("seq", self.seq)
+        bounds.require_camera(self.camera)
+        bounds.require_count("epoch", self.epoch)
+        bounds.require_count("seq", self.seq)
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Ack:
     """Frame `seq` of a camera has been taken by every sink; its masks showed people within `box`, None: nobody."""
 
     camera: str
@@ -237,30 +237,30 @@ class Done:
     box: Box | None = None
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
-        bounds.expect_count("epoch", self.epoch)
-        bounds.expect_count("seq", self.seq)
-        bounds.expect_box(self.box)
+        bounds.require_camera(self.camera)
+        bounds.require_count("epoch", self.epoch)
+        bounds.require_count("seq", self.seq)
+        bounds.require_box(self.box)
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class DemandChanged:
     """Whether any output has a use for a camera's frames at present: composite tells the dispatcher."""
 
     camera: str
-    by_anyone: bool
+    watched: bool
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
+        bounds.require_camera(self.camera)
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class EndOfRun:
     """No camera will say anything any more: whoever reads this may end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class SourceOpened:
     """A reader has opened its source: the dispatcher makes a `StreamStart` of it."""
 
     camera: str
@@ -270,15 +270,15 @@ class Opened:
     frames: int | None = None
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
-        bounds.expect_text("source", self.source)
-        bounds.expect_rate(self.rate_hz)
+        bounds.require_camera(self.camera)
+        bounds.require_text("source", self.source)
+        bounds.require_rate(self.rate_hz)
         if self.frames is not None:
-            bounds.expect_count("frames", self.frames)
+            bounds.require_count("frames", self.frames)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Offer:
+class NewPicture:
     """A reader's newest picture; `superseded` pictures before it were overwritten unread."""
 
     camera: str
@@ -286,58 +286,58 @@ class Offer:
     superseded: int = 0
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
-        bounds.expect_count("superseded", self.superseded, most=bounds.MAX_SUPERSEDED)
+        bounds.require_camera(self.camera)
+        bounds.require_count("superseded", self.superseded, max_count=bounds.MAX_SUPERSEDED)
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class SourceLost:
     """A reader has lost its live source and is trying again; `cause` is a sentence."""
 
     camera: str
     cause: str
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
-        bounds.expect_text("cause", self.cause)
+        bounds.require_camera(self.camera)
+        bounds.require_text("cause", self.cause)
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class SourceEnded:
     """A reader has read its source to the end (`error` None) or cannot go on."""
 
     camera: str
     error: str | None = None
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
-        bounds.expect_text("error", self.error)
+        bounds.require_camera(self.camera)
+        bounds.require_text("error", self.error)
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
+class PictureRequest:
     """The dispatcher wants one more picture of a camera."""
 
     camera: str
 
     def __post_init__(self) -> None:
-        bounds.expect_camera(self.camera)
+        bounds.require_camera(self.camera)
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class WorkerReady:
     """A worker is free for a frame, having been given `received` so far: an older word is overtaken."""
 
     received: int
 
     def __post_init__(self) -> None:
-        bounds.expect_count("received", self.received)
+        bounds.require_count("received", self.received)
 
 
-FromReader = Opened | Offer | Lost | Ended
+ReaderMessage = SourceOpened | NewPicture | SourceLost | SourceEnded
 """What a camera's reader tells the dispatcher."""
 
-Event = StreamStart | Outage | EndOfStream | Dropped | Finished
+StreamEvent = StreamStart | Outage | EndOfStream | Dropped | EndOfRun
 """What the dispatcher tells composite besides frames."""
 
 Output = CompositedFrame | StreamStart | Outage | EndOfStream

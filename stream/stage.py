@@ -42,7 +42,7 @@ class Sink(Protocol[Item_contra]):
 
 
 @runtime_checkable
-class Selective(Protocol):
+class DemandAware(Protocol):
     """A sink that has no use for a camera's frames at times, as when nobody looks."""
 
     def wants(self, camera: str) -> bool: ...

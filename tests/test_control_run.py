@@ -68,7 +68,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     config.write_text(CONFIG.format(control=asked, publisher=publisher, folder=folder), encoding="utf-8")
     with Running(str(config)) as running:
         running.wait_for("front: live")
-        with Subscriber(publisher, kinds=["composite", "alpha", "parts"], patience_s=60) as frames:
+        with Subscriber(publisher, kinds=["composite", "alpha", "parts"], timeout_s=60) as frames:
             yield Stage(running, asked, frames)
         running.send(signal.SIGINT)
         assert running.exit_code(10) == 0, running.words

@@ -115,7 +115,7 @@ class TestFile:
         assert len(pictures(made)) == delivered(running.words)[0]
 
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-    def test_a_signal_to_all_processes_stops_as_one_to_the_launcher_does(
+    def test_a_signal_to_all_processes_stops_like_one_to_the_supervisor(
         self, tmp_path: Path, number: int, code: int
     ) -> None:
         made = tmp_path / "made.mp4"
@@ -144,7 +144,7 @@ class TestFile:
             assert not [process for process in left if process.is_running()]
         assert len(pictures(made)) > 0  # all but the last two seconds plays
 
-    def test_stages_do_not_outlive_a_killed_launcher(self) -> None:
+    def test_stages_do_not_outlive_a_killed_supervisor(self) -> None:
         with Running(FILE, "--source", synthetic(3000)) as running:
             running.wait_for_frames("file")
             left = running.stages()
@@ -232,12 +232,12 @@ class TestLive:
             running.send(signal.SIGINT)
             assert running.exit_code(5) == 0
 
-    def test_a_camera_rests_while_nobody_looks_and_wakes_when_somebody_does(self, tmp_path: Path) -> None:
+    def test_a_camera_idles_without_demand_and_resumes_with_it(self, tmp_path: Path) -> None:
         endpoint = f"ipc://{tmp_path / 'published'}"
         live = ("--set", "cameras.file.mode=live", "--set", f"outputs=[{{kind: publisher, bind: '{endpoint}'}}]")
         with Running(FILE, "--source", "synthetic:", *live) as running:
             running.wait_for("file: unwatched")
-            with Subscriber(endpoint, kinds=["alpha"], patience_s=40) as subscriber:
+            with Subscriber(endpoint, kinds=["alpha"], timeout_s=40) as subscriber:
                 assert subscriber.receive(40_000) is not None
                 running.wait_for_frames("file")  # while somebody looks: it may rest again before the next line is told
             running.send(signal.SIGINT)
@@ -249,7 +249,7 @@ class TestLive:
             endpoint = f"tcp://127.0.0.1:{free.getsockname()[1]}"  # ipc can be bound twice, and the first is deaf then
         outputs = ("--set", f"outputs=[{{kind: publisher, bind: '{endpoint}'}}]", "--publish", endpoint)
         with Running(FILE, "--source", "synthetic:", "--set", "cameras.file.mode=live", *outputs) as running:
-            with Subscriber(endpoint, kinds=["alpha"], patience_s=40) as subscriber:
+            with Subscriber(endpoint, kinds=["alpha"], timeout_s=40) as subscriber:
                 assert subscriber.receive(40_000) is not None, running.words
             running.send(signal.SIGINT)
             assert running.exit_code(5) == 0, running.words
@@ -259,7 +259,7 @@ class TestLive:
         live = ("--set", "cameras.file.mode=live", "--set", f"outputs=[{{kind: publisher, bind: '{endpoint}'}}]")
         never_in_time = ("--set", "pace.latency_ms=10", "--set", "pace.still_levels=0")
         with Running(FILE, "--source", "synthetic:", *live, *never_in_time) as running:
-            with Subscriber(endpoint, kinds=["alpha"], patience_s=60) as subscriber:
+            with Subscriber(endpoint, kinds=["alpha"], timeout_s=60) as subscriber:
                 frames = iter(subscriber)
                 while not running.says("frames go ahead of their masks"):
                     next(frames)
@@ -274,7 +274,7 @@ class TestLive:
         assert len(waited) <= len(shown) // 10  # masks may come before a frame that composite is not at yet
         assert len(masks) >= 4
 
-    def test_a_secret_in_an_address_is_never_told(self) -> None:
+    def test_a_secret_in_an_address_is_never_logged(self) -> None:
         with Running("configs/rtsp.yaml", "--source", "rtsp://me:s3cr3t@127.0.0.1:9/x?token=s3cr3t") as running:
             running.wait_for("no signal: front")
             running.wait_for("front: no signal")  # its line of the status
@@ -282,7 +282,7 @@ class TestLive:
             assert running.exit_code(5) == 0
         assert "s3cr3t" not in running.words
 
-    def test_a_camera_that_is_not_there_is_told_once_however_often_it_is_tried(self) -> None:
+    def test_a_missing_camera_is_reported_once_however_often_it_is_retried(self) -> None:
         camera = ("--source", "camera:99")
         with Running("configs/webcam.yaml", *camera, *TAKEN) as running:
             running.wait_for("webcam: no signal", times=3)  # lines two seconds apart, tries at most one

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         request = _request(options)
         with Controller(options.endpoint, timeout_ms=options.timeout_ms) as controller:
-            reply = controller.ask(request)
+            reply = controller.request(request)
     except StreamError as error:
         print(error, file=sys.stderr)
         return 1

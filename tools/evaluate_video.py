@@ -24,24 +24,24 @@ from clothseg.segmenter import Segmenter
 from clothseg.temporal.smoothing import Smoothing
 from clothseg.training.samples import Sample, read, read_data_set
 from clothseg.training.video.clips import ClipFrame, animated, with_truth
-from clothseg.training.video.curve import Told, variants
+from clothseg.training.video.curve import ClipReplay, variants
 from clothseg.training.video.evaluation import (
     ClipScores,
-    Masks,
-    given,
+    MaskMaker,
+    masks_from_folder,
     mean_gains,
     mean_ratios,
     mean_scores,
-    raw,
+    raw_masks,
     score,
-    smoothed,
+    stream_masks,
 )
 from clothseg.training.video.metrics import Scores
 from clothseg.training.video.page import number, page, view
 from clothseg.training.video.scene import SCENES
 from stream.settings.config import Camera, Recording
 from stream.sinks.formats import format_of
-from stream.sinks.movie import Movie
+from stream.sinks.movie import VideoWriter
 from stream.sources import open_source
 
 SUITE_SCENES = ("slow", "walk", "fast", "wave", "noisy", "stutter", "calm", "large")
@@ -91,14 +91,16 @@ def main() -> None:
     for name in track(names, "scoring", console=console, transient=True):
         dancer = options.suite is not None and name.endswith("dance-twirl/frames")
         truth = Path(name).parent / "masks" if dancer else options.truth
-        frames = Told(opened(name, stills, truth, options.seconds))
+        frames = ClipReplay(opened(name, stills, truth, options.seconds))
         box = DANCER_BOX_PX if dancer else options.box
         keep = (lambda _: True) if options.video else (lambda index: index in SHOWN_FRAMES)
         tried = makers(options) | (beyond(name, frames) if options.curve else {})
         result = score(frames, segmenter.probabilities, tried, box, keep)
         if options.video:
             record(result, options.video)
-            result = result._replace(shown=[result.shown[i] for i in SHOWN_FRAMES if i < len(result.shown)])
+            result = result._replace(
+                kept_frames=[result.kept_frames[i] for i in SHOWN_FRAMES if i < len(result.kept_frames)]
+            )
         scored[name] = result
     console.print(table(scored))
     if len(scored) > 1:
@@ -128,17 +130,19 @@ def opened(name: str, stills: Mapping[int, Sample], truth: Path | None, seconds:
     return frames if truth is None else with_truth(frames, truth)
 
 
-def makers(options: argparse.Namespace) -> dict[str, Masks]:
+def makers(options: argparse.Namespace) -> dict[str, MaskMaker]:
     """What is scored, by name; new for each clip, because smoothing remembers."""
     smoothing = None if options.smoothing == "off" else msgspec.json.decode(options.smoothing, type=Smoothing)
     matting = None if options.matting == "off" else msgspec.json.decode(options.matting, type=Matting)
-    made = {"raw": raw(), "smoothed": smoothed(smoothing, matting)}
-    return made | ({"given": given(options.masks)} if options.masks else {})
+    made = {"raw": raw_masks(), "smoothed": stream_masks(smoothing, matting)}
+    return made | ({"given": masks_from_folder(options.masks)} if options.masks else {})
 
 
-def beyond(name: str, frames: Told) -> dict[str, Masks]:
+def beyond(name: str, frames: ClipReplay) -> dict[str, MaskMaker]:
     """What is scored beside a clip's masks to see what can be reached, by name."""
-    return variants() | frames.led() | frames.truth() if name.startswith("animated:") else frames.led()
+    return (
+        variants() | frames.flow_averaged() | frames.truth() if name.startswith("animated:") else frames.flow_averaged()
+    )
 
 
 def shared(scored: Mapping[str, ClipScores]) -> list[str]:
@@ -222,10 +226,12 @@ def written(scored: Mapping[str, ClipScores]) -> dict[str, object]:
 
 def record(result: ClipScores, path: Path) -> None:
     """Picture and every maker's masks side by side, 25 frames a second."""
-    height, width = result.shown[0].picture.shape[:2]
+    height, width = result.kept_frames[0].picture.shape[:2]
     panels = 1 + len(result.scores)
-    movie = Movie(path, format_of(Recording(path=path)), (height, width * panels), start_ns=0, rate_hz=25, sound=None)
-    for index, frame in enumerate(result.shown):
+    movie = VideoWriter(
+        path, format_of(Recording(path=path)), (height, width * panels), start_ns=0, rate_hz=25, sound=None
+    )
+    for index, frame in enumerate(result.kept_frames):
         views = [view(frame.picture, masks) for masks in frame.masks.values()]
         movie.write(np.hstack([frame.picture, *views]), index * 40_000_000)
     movie.close()

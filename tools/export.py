@@ -18,16 +18,16 @@ from clothseg.engines import Engine, open_engine
 from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
 from clothseg.training.samples import read
 from clothseg.training.train import export
-from clothseg.training.train.export import Bound, Material
+from clothseg.training.train.export import CalibrationData, ParityBound
 
 SUFFIXES: Final = {"safetensors": ".fp16.safetensors", "onnx": ".onnx", "openvino": ".xml", "int8": ".int8.xml"}
 
 # float32 differs by the rounding of sums alone, float16 storage by its 11 bits, int8 by what calibration leaves.
 BOUNDS: Final = {
-    "safetensors": Bound(0.05, 0.001),
-    "onnx": Bound(0.01, 0.0001),
-    "openvino": Bound(0.01, 0.0001),
-    "int8": Bound(2.0, 0.02),
+    "safetensors": ParityBound(0.05, 0.001),
+    "onnx": ParityBound(0.01, 0.0001),
+    "openvino": ParityBound(0.01, 0.0001),
+    "int8": ParityBound(2.0, 0.02),
 }
 # Pictures the agreement with torch is measured on.
 COMPARED: Final = 24
@@ -86,9 +86,9 @@ def _place(written: Path, out: Path) -> None:
     written.replace(out)
 
 
-def _read_material(path: Path) -> Material:
+def _read_material(path: Path) -> CalibrationData:
     try:
-        return msgspec.yaml.decode(path.read_bytes(), type=Material, dec_hook=lambda kind, value: kind(value))
+        return msgspec.yaml.decode(path.read_bytes(), type=CalibrationData, dec_hook=lambda kind, value: kind(value))
     except msgspec.DecodeError as error:
         raise ValueError(f"{path}: {error}") from None
 

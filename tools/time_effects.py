@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.matting.matting import Matte, Matting, hold, matte
+from clothseg.matting.matting import Matte, Matting, matte, previous_matte
 from clothseg.segmenter import Segmenter
 from clothseg.temporal.smoothing import Smoothing, smooth
 from clothseg.temporal.state import SmoothingState
@@ -33,7 +33,7 @@ from clothseg.tryon import (
     Texture,
     apply_effects,
 )
-from stream.composite.effects import open_dressing
+from stream.composite.effects import open_camera_effects
 from tools.benchmark.clip import SHIPPED, pictures
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -91,14 +91,14 @@ def masks(size_px: tuple[int, ...], count: int) -> list[tuple[NDArray[np.uint8],
             garments=len(classes.garments),
         )
         past = seen[0]
-        held = hold(made[-1][1], now_ns - GAP_NS, past, now_ns) if made else None
+        held = previous_matte(made[-1][1], now_ns - GAP_NS, past, now_ns) if made else None
         made.append((picture, matte(seen[1], picture, classes, Matting(), held)))
     return made
 
 
 def timed(effect: Effect, shown: Sequence[tuple[NDArray[np.uint8], Matte]]) -> NDArray[np.float64]:
     """CPU milliseconds of `effect` on each picture but the first few."""
-    opened, states, taken_ms = open_dressing([effect]), None, []
+    opened, states, taken_ms = open_camera_effects([effect]), None, []
     for number, (picture, seen) in enumerate(shown):
         began_ns = time.process_time_ns()
         states, _ = apply_effects(opened, states, picture, seen, number * GAP_NS)

@@ -20,10 +20,10 @@ from clothseg.training.eval.metrics import measured
 from clothseg.training.eval.predictors import from_weights
 from clothseg.training.samples import read
 from clothseg.training.train.crowds import CrowdMaker
-from clothseg.training.train.feedback import Feedback
-from clothseg.training.train.loop import Progress, Run, State, Training, new_network, read_training, train
-from clothseg.training.train.pool import Pool
-from clothseg.training.train.team import join_team
+from clothseg.training.train.feedback import ProgressDisplay
+from clothseg.training.train.loop import Progress, State, Training, TrainingRun, new_network, read_training, train
+from clothseg.training.train.pool import SamplePool
+from clothseg.training.train.team import join_process_group
 
 _SHOWN = 4  # pictures in TensorBoard
 
@@ -34,7 +34,7 @@ def revision() -> str:
     return answer.stdout.strip()
 
 
-def write_weights(path: Path, training: Training, about: Metadata, state: State, pool: Pool) -> None:
+def write_weights(path: Path, training: Training, about: Metadata, state: State, pool: SamplePool) -> None:
     """Write the moving average with all that is known of it, scored where there are validation pictures."""
     config = msgspec.yaml.encode(training, enc_hook=str).decode()
     about = msgspec.structs.replace(about, config=config, data_hash=pool.hash, revision=revision())
@@ -61,18 +61,18 @@ def main() -> None:
 def run(config: Path, out: Path) -> None:
     """Train as the config says in the folder `out`, from where it was left."""
     training = read_training(config)
-    team = join_team()
+    team = join_process_group()
     network, about = new_network(training)
     state = State(network, training)
     last = out / "state.pt"
     if last.exists():
         state.load(last)
-    pool = Pool(training.data, training.keep_px)
+    pool = SamplePool(training.data, training.keep_px)
     crowds = CrowdMaker(training.crowds, pool.samples, pool.chances) if training.crowds else None
     shown = list(islice(read(training.validation), _SHOWN)) if training.validation else []
     silent: nullcontext[Callable[[Progress], None]] = nullcontext(lambda progress: None)
-    with Feedback(out, network, shown) if team.rank == 0 else silent as report:
-        train(Run(training, state, pool, team, crowds), report, last)
+    with ProgressDisplay(out, network, shown) if team.rank == 0 else silent as report:
+        train(TrainingRun(training, state, pool, team, crowds), report, last)
     if team.rank == 0:
         write_weights(out / "weights.safetensors", training, about, state, pool)
         print(f"wrote {out / 'weights.safetensors'}")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.engines.adapter import Adapter, Runtime
-from clothseg.engines.choice import Choice, EngineName, Precision, choose, this_host
+from clothseg.engines.choice import EngineChoice, EngineName, Precision, choose_engine, this_host
 from clothseg.engines.graph import read_weights
 from clothseg.model_file import read_metadata
 
@@ -53,14 +53,14 @@ def open_engine(model: Path, name: EngineName, precision: Precision, threads: in
     if threads < 0:
         raise ValueError(f"expected threads of at least 0 (all cores), got {threads}")
     metadata = read_metadata(model)
-    choice = choose(name, precision, this_host(), model.suffix)
+    choice = choose_engine(name, precision, this_host(), model.suffix)
     threads = threads or _cores()
     return Adapter(_open(model, choice, precision, threads), metadata)
 
 
-def _open(model: Path, choice: Choice, asked: Precision, threads: int) -> Runtime:
+def _open(model: Path, choice: EngineChoice, requested: Precision, threads: int) -> Runtime:
     if choice.engine == "openvino":
-        return _open_openvino(model, choice, asked, threads)
+        return _open_openvino(model, choice, requested, threads)
     if choice.engine == "onnxruntime":
         from clothseg.engines import onnxruntime
 
@@ -72,7 +72,7 @@ def _open(model: Path, choice: Choice, asked: Precision, threads: int) -> Runtim
     return TorchRuntime(model, choice.precision, threads, _describe(choice, threads))
 
 
-def _open_openvino(model: Path, choice: Choice, asked: Precision, threads: int) -> Runtime:
+def _open_openvino(model: Path, choice: EngineChoice, requested: Precision, threads: int) -> Runtime:
     from clothseg.engines.cache import compiled_folder
     from clothseg.engines.openvino import OpenvinoRuntime, exported_model, read_int8, read_model
 
@@ -80,24 +80,24 @@ def _open_openvino(model: Path, choice: Choice, asked: Precision, threads: int) 
     if choice.precision == "int8":
         try:
             read = read_int8(model)
-        except (FileNotFoundError, ValueError) as refusal:
-            if asked == "int8":
+        except (FileNotFoundError, ValueError) as error:
+            if requested == "int8":
                 raise
-            choice = Choice("openvino", "fp32", f"{choice.reason}, but {refusal}")
+            choice = EngineChoice("openvino", "fp32", f"{choice.reason}, but {error}")
     if read is None:
         read, refused = exported_model(model) if model.suffix == ".safetensors" else (read_model(model), "")
     cache = None
     try:
         cache = compiled_folder()
-    except OSError as refusal:
-        refused = str(refusal)
+    except OSError as error:
+        refused = str(error)
     description = _describe(choice, threads)
     if refused:
         description += f"; every start compiles anew, for the cache failed: {refused}"
     return OpenvinoRuntime(read, choice.precision, threads, description, cache)
 
 
-def _describe(choice: Choice, threads: int) -> str:
+def _describe(choice: EngineChoice, threads: int) -> str:
     count = f"{threads} thread{'s' if threads > 1 else ''}"
     return f"{choice.engine} {choice.precision}, {count}: {choice.reason}"
 

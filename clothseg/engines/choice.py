@@ -30,7 +30,7 @@ class Host(NamedTuple):
         return bool(self.cpu_flags & {"avx512_vnni", "avx_vnni"})
 
 
-class Choice(NamedTuple):
+class EngineChoice(NamedTuple):
     """An engine and a precision, never `auto`, and the reason in a few words."""
 
     engine: str
@@ -38,42 +38,44 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(engine: EngineName, precision: Precision, host: Host, ending: str = ".safetensors") -> Choice:
+def choose_engine(engine: EngineName, precision: Precision, host: Host, ending: str = ".safetensors") -> EngineChoice:
     """The engine and precision to use: what was asked, and where `auto` was, the fastest the host can do.
 
     `ending` is the model file's: only networks of ours run on torch, or in int8 where that lies beside them. Raises
     ValueError where the engine cannot do that precision, here or at all.
     """
-    offers = [offer for offer in _offers(host) if ending == ".safetensors" or _runs(offer, ending)]
-    fitting = [offer for offer in offers if engine in ("auto", offer.engine) and precision in ("auto", offer.precision)]
-    if not fitting:
+    offers = [offer for offer in _candidates(host) if ending == ".safetensors" or _runs(offer, ending)]
+    matching = [
+        offer for offer in offers if engine in ("auto", offer.engine) and precision in ("auto", offer.precision)
+    ]
+    if not matching:
         known = ", ".join(f"{offer.engine} {offer.precision}" for offer in offers)
         raise ValueError(f"{engine} at {precision} cannot run on this host; expected one of: {known}")
-    best = fitting[0]
+    best = matching[0]
     asked = engine == best.engine and precision == best.precision
     return best._replace(reason="as asked") if asked else best
 
 
-def _runs(offer: Choice, ending: str) -> bool:
+def _runs(offer: EngineChoice, ending: str) -> bool:
     """Whether an offer is for a file that is run as it is: of IR the precision is its own."""
     return offer.engine in _READERS[ending] and offer.precision in ("fp32", "bf16")
 
 
-def _offers(host: Host) -> list[Choice]:
+def _candidates(host: Host) -> list[EngineChoice]:
     """All that can run on the host, the fastest first."""
     cuda = [
-        Choice("torch", "fp16", "CUDA is here"),
-        Choice("torch", "fp32", "CUDA is here"),
+        EngineChoice("torch", "fp16", "CUDA is here"),
+        EngineChoice("torch", "fp32", "CUDA is here"),
     ]
-    bf16 = [Choice("openvino", "bf16", "the CPU has AMX")]
-    int8 = Choice("openvino", "int8", "the CPU has VNNI" if host.fast_int8 else "the CPU has no VNNI")
-    fp32 = Choice("openvino", "fp32", "the CPU has neither AMX nor VNNI")
+    bf16 = [EngineChoice("openvino", "bf16", "the CPU has AMX")]
+    int8 = EngineChoice("openvino", "int8", "the CPU has VNNI" if host.fast_int8 else "the CPU has no VNNI")
+    fp32 = EngineChoice("openvino", "fp32", "the CPU has neither AMX nor VNNI")
     return [
         *(cuda if host.cuda else []),
         *(bf16 if host.fast_bf16 else []),
         *([int8, fp32] if host.fast_int8 else [fp32, int8]),
-        Choice("onnxruntime", "fp32", "its only precision"),
-        *([] if host.cuda else [Choice("torch", "fp32", "without CUDA its only precision")]),
+        EngineChoice("onnxruntime", "fp32", "its only precision"),
+        *([] if host.cuda else [EngineChoice("torch", "fp32", "without CUDA its only precision")]),
     ]
 
 

@@ -35,7 +35,7 @@ def colour_model(person: Pixels, picture: Pixels, band: Pixels, evidence: float,
     """
     size = (max(person.shape[1] // _SHRINK, 1), max(person.shape[0] // _SHRINK, 1))
     near = cv2.dilate(cv2.resize(band, size, interpolation=cv2.INTER_AREA), _SQUARE)
-    at = _around(near, _WINDOW)
+    at = _padded_box(near, _WINDOW)
     share = cv2.resize(person, size, interpolation=cv2.INTER_AREA)[at].astype(np.float32) / 255
     # Sampled, not averaged: the noise must be that of single pixels, which the model will judge.
     sampled = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)[at]
@@ -56,17 +56,17 @@ def colour_model(person: Pixels, picture: Pixels, band: Pixels, evidence: float,
     odds.reshape(-1, 4)[wanted] = np.stack([*weights, middle], axis=1)
     colours = np.zeros((*share.shape, 3), np.float32)
     colours.reshape(-1, 3)[wanted] = (difference * known).T
-    return ColourModel(_placed(odds, at, size), _placed(colours, at, size))
+    return ColourModel(_embedded(odds, at, size), _embedded(colours, at, size))
 
 
-def _placed(part: Reals, at: tuple[slice, slice], size: tuple[int, int]) -> Reals:
+def _embedded(part: Reals, at: tuple[slice, slice], size: tuple[int, int]) -> Reals:
     """A part (h', w', C) of a field of `size` (w, h) in its place; elsewhere 0."""
     field = np.zeros((size[1], size[0], part.shape[2]), np.float32)
     field[at] = part
     return field
 
 
-def _around(mask: Pixels, margin: int) -> tuple[slice, slice]:
+def _padded_box(mask: Pixels, margin: int) -> tuple[slice, slice]:
     """The box around what is not 0 in a mask (h, w), and `margin` pixels more."""
     x, y, wide, tall = cv2.boundingRect(mask)
     return np.s_[max(y - margin, 0) : y + tall + margin, max(x - margin, 0) : x + wide + margin]

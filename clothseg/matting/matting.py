@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from clothseg.classes import ClassMap
 from clothseg.matting.colour_model import colour_model
-from clothseg.matting.sparse_pixels import ROW, Places, places_where, read_at, seen_at
-from clothseg.temporal.motion import Motion
-from clothseg.temporal.state import SmoothingState, gap_between_ms, way_back
+from clothseg.matting.sparse_pixels import ROW, SparsePixels, sample_colour, sample_field, sparse_where
+from clothseg.temporal.motion import BackwardFlow
+from clothseg.temporal.state import SmoothingState, backward_flow, gap_between_ms
 
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
-_SURE: Final = 16  # of 255: a probability this near to 0 or 1 leaves nothing to refine
-_SEEN: Final = 0.04  # a share of a pixel that shows
+_CERTAIN: Final = 16  # of 255: a probability this near to 0 or 1 leaves nothing to refine
+_MIN_SHARE: Final = 0.04  # a share of a pixel that shows
 _SQUARE: Final = np.ones((3, 3), np.uint8)
 _SUM: Final = np.ones(4, np.float32)
-_JUMP: Final = 2.0  # what differs by half a pixel or more has come or gone, it does not flicker
-_STICKS: Final = 48  # of 255: by so much likelier another part has to be than the one that was there
+_CHANGE_GAIN: Final = 2.0  # what differs by half a pixel or more has come or gone, it does not flicker
+_LABEL_HYSTERESIS: Final = 48  # of 255: by so much likelier another part has to be than the one that was there
 # Log odds of each probability; bounded, so that colours can always overrule the network inside the band.
 _ODDS: Final = np.log((p := np.clip(np.arange(256) / 255, 0.004, 0.996)) / (1 - p)).astype(np.float32)
 
@@ -56,93 +56,95 @@ class Matte(NamedTuple):
     classes: ClassMap
 
 
-class Held(NamedTuple):
+class PreviousMatte(NamedTuple):
     """The masks (H, W) of the frame before, `gap_ms` ago, and the way back to them.
 
     way_back: (h, w) over the whole picture, in pixels of its own size.
     """
 
     matte: Matte
-    way_back: Motion
+    flow: BackwardFlow
     gap_ms: float
 
 
 def matte(
-    probabilities: Pixels, picture: Pixels, classes: ClassMap, settings: Matting, held: Held | None = None
+    probabilities: Pixels, picture: Pixels, classes: ClassMap, settings: Matting, previous: PreviousMatte | None = None
 ) -> Matte:
     """Lift `probabilities` (K, h, w) uint8 of K `classes` to `picture` (H, W, 3) uint8 BGR.
 
     Only in the band where the network is unsure: there the person's and the background's colours nearby are
     told apart (`colour_model`), and its log odds join the network's at every pixel of the
     picture. The same model, F − B, takes the background's colour out of the person's (I = αF + (1 − α)B).
-    Edges lean on those `held` from the frame before, and borders between parts stick to where they were.
+    Edges lean on those `previous` from the frame before, and borders between parts stick to where they were.
     Raises ValueError for another number of planes than of classes.
     """
     _check(probabilities, classes)
     size = picture.shape[:2]
     person = cv2.bitwise_not(probabilities[0])
     # Outside the band: nothing or everything.
-    alpha = _enlarge(cv2.threshold(person, 127, 255, cv2.THRESH_BINARY)[1], size)
+    alpha = _upscale_nearest(cv2.threshold(person, 127, 255, cv2.THRESH_BINARY)[1], size)
     foreground = picture.copy()
-    if held is not None and (not settings.edge_memory_ms or held.matte.alpha.shape != size):
-        held = None
-    band = _unsure(person)
-    unknown = places_where(band, size)
+    if previous is not None and (not settings.edge_memory_ms or previous.matte.alpha.shape != size):
+        previous = None
+    band = _unknown_band(person)
+    unknown = sparse_where(band, size)
     if unknown.y.size:
         model = colour_model(person, picture, band, settings.colour_evidence, settings.colour_noise)
-        evidence = cv2.multiply(read_at(model.odds, unknown), seen_at(picture, unknown), dtype=cv2.CV_32F) @ _SUM
-        evidence += cv2.LUT(read_at(person, unknown), _ODDS)
+        evidence = (
+            cv2.multiply(sample_field(model.odds, unknown), sample_colour(picture, unknown), dtype=cv2.CV_32F) @ _SUM
+        )
+        evidence += cv2.LUT(sample_field(person, unknown), _ODDS)
         share = 1 / (1 + cv2.exp(-evidence))
-        if held is not None:
-            share = _leaning(share, unknown, held, settings.edge_memory_ms)
-        alpha.reshape(-1)[unknown.within(0, 0, size[1])] = cv2.convertScaleAbs(share, alpha=255)
-        _take_out(foreground, model.difference, unknown, share)
-    return Matte(alpha, _parts(probabilities, alpha, held), foreground, classes)
+        if previous is not None:
+            share = _blend_with_previous(share, unknown, previous, settings.edge_memory_ms)
+        alpha.reshape(-1)[unknown.flat_index(0, 0, size[1])] = cv2.convertScaleAbs(share, alpha=255)
+        _remove_spill(foreground, model.difference, unknown, share)
+    return Matte(alpha, _parts(probabilities, alpha, previous), foreground, classes)
 
 
-def hold(before: Matte, before_ns: int, state: SmoothingState | None, now_ns: int) -> Held | None:
+def previous_matte(before: Matte, before_ns: int, state: SmoothingState | None, now_ns: int) -> PreviousMatte | None:
     """The masks of the frame `before`, for the frame of `state`; None where smoothing knows no way to them.
 
     That is in the first frame, after a cut, where nothing is smoothed, and after a timestamp (ns) that jumps back.
     """
-    way = None if state is None else way_back(state)
-    return None if way is None or now_ns < before_ns else Held(before, way, gap_between_ms(before_ns, now_ns))
+    way = None if state is None else backward_flow(state)
+    return None if way is None or now_ns < before_ns else PreviousMatte(before, way, gap_between_ms(before_ns, now_ns))
 
 
-def _leaning(share: Reals, places: Places, held: Held, memory_ms: float) -> Reals:
+def _blend_with_previous(share: Reals, sparse: SparsePixels, previous: PreviousMatte, memory_ms: float) -> Reals:
     """A `share` (rows, ROW) of each place averaged with what it was, as far as the way there is trusted.
 
     The further it is from what it was, the less: what flickers differs little, what has come or gone differs much.
     """
-    was, trust = _before(held.matte.alpha, places, held, cv2.INTER_LINEAR)
-    change = was * np.float32(1 / 255) - share
-    weight = np.maximum(1 - np.float32(_JUMP) * np.abs(change), 0) * trust
-    leaning: Reals = share + weight * change * np.float32(math.exp(-held.gap_ms / memory_ms))
+    before, confidence = _sample_previous(previous.matte.alpha, sparse, previous, cv2.INTER_LINEAR)
+    change = before * np.float32(1 / 255) - share
+    weight = np.maximum(1 - np.float32(_CHANGE_GAIN) * np.abs(change), 0) * confidence
+    leaning: Reals = share + weight * change * np.float32(math.exp(-previous.gap_ms / memory_ms))
     return leaning
 
 
-def _before(plane: Pixels, places: Places, held: Held, how: int) -> tuple[Pixels, Reals]:
+def _sample_previous(plane: Pixels, sparse: SparsePixels, previous: PreviousMatte, how: int) -> tuple[Pixels, Reals]:
     """What a plane (H, W) of the frame before shows of some places, and how far the way there is trusted."""
-    way = held.way_back.way
-    scale_y, scale_x = places.size[0] / way.shape[0], places.size[1] / way.shape[1]
-    x, y, trust = cv2.split(read_at(cv2.merge([way, held.way_back.trust]), places))
+    way = previous.flow.flow
+    scale_y, scale_x = sparse.size[0] / way.shape[0], sparse.size[1] / way.shape[1]
+    x, y, confidence = cv2.split(sample_field(cv2.merge([way, previous.flow.confidence]), sparse))
     # Whole numbers as floats first: numpy would add the two as doubles.
-    x = cv2.scaleAdd(x, scale_x, places.x.astype(np.float32))
-    y = cv2.scaleAdd(y, scale_y, places.y.astype(np.float32))
-    was: Pixels = cv2.remap(plane, x, y, how, borderMode=cv2.BORDER_REPLICATE)
-    return was, trust
+    x = cv2.scaleAdd(x, scale_x, sparse.x.astype(np.float32))
+    y = cv2.scaleAdd(y, scale_y, sparse.y.astype(np.float32))
+    before: Pixels = cv2.remap(plane, x, y, how, borderMode=cv2.BORDER_REPLICATE)
+    return before, confidence
 
 
-def _take_out(foreground: Pixels, difference: Reals, places: Places, share: Reals) -> None:
+def _remove_spill(foreground: Pixels, difference: Reals, sparse: SparsePixels, share: Reals) -> None:
     """Take the background's colour out of `foreground` (H, W, 3), in place, where the person has a `share` of a pixel
     but not all of it."""
-    mixed = np.flatnonzero(cv2.inRange(share, _SEEN, 1 - _SEEN))
+    mixed = np.flatnonzero(cv2.inRange(share, _MIN_SHARE, 1 - _MIN_SHARE))
     if not mixed.size:
         return
     rows = np.pad(mixed, (0, -mixed.size % ROW), "edge").reshape(-1, ROW)
-    at = Places(places.y.take(rows), places.x.take(rows), places.size)
-    old = cv2.multiply(read_at(difference, at), cv2.merge([1 - share.take(rows)] * 3))
-    flat, pixels = at.within(0, 0, at.size[1]), _whole_pixels(foreground)
+    at = SparsePixels(sparse.y.take(rows), sparse.x.take(rows), sparse.size)
+    old = cv2.multiply(sample_field(difference, at), cv2.merge([1 - share.take(rows)] * 3))
+    flat, pixels = at.flat_index(0, 0, at.size[1]), _whole_pixels(foreground)
     colour = cv2.add(_bytes(pixels.take(flat)), old, dtype=cv2.CV_8U)
     pixels[flat] = _whole_pixels(colour).reshape(flat.shape)
 
@@ -155,7 +157,7 @@ def upsample(probabilities: Pixels, picture: Pixels, classes: ClassMap) -> Matte
     return Matte(alpha, _parts(probabilities, alpha), picture, classes)
 
 
-def shares(matte: Matte, classes: int) -> Pixels:
+def class_shares(matte: Matte, classes: int) -> Pixels:
     """Each class's share of each pixel, (classes, H, W) uint8; the planes sum to 255 everywhere.
 
     The soft edge outside a part belongs to the part it borders on.
@@ -172,9 +174,9 @@ def _check(probabilities: Pixels, classes: ClassMap) -> None:
         raise ValueError(f"expected probabilities (K, h, w) of {', '.join(classes.names)}, got {probabilities.shape}")
 
 
-def _unsure(person: Pixels) -> Pixels:
+def _unknown_band(person: Pixels) -> Pixels:
     """Where the network leaves something to refine, and a little around: (h, w) uint8, 255 or 0."""
-    middle = cv2.inRange(person, _SURE, 255 - _SURE)
+    middle = cv2.inRange(person, _CERTAIN, 255 - _CERTAIN)
     # A step from sure to sure between two pixels is an edge too.
     edge = cv2.morphologyEx(person, cv2.MORPH_GRADIENT, _SQUARE)
     _, steep = cv2.threshold(edge, 127, 255, cv2.THRESH_BINARY)
@@ -193,41 +195,41 @@ def _whole_pixels(picture: Pixels) -> NDArray[np.void]:
     return picture.reshape(-1, 3).view("V3")[:, 0]
 
 
-def _parts(probabilities: Pixels, alpha: Pixels, held: Held | None = None) -> Pixels:
+def _parts(probabilities: Pixels, alpha: Pixels, previous: PreviousMatte | None = None) -> Pixels:
     """The strongest class but the background at each pixel, 0 where alpha is under 128: (H, W) uint8.
 
-    Where a part was `held` before, another has to be stronger by more than a little.
+    Where a part was `previous` before, another has to be stronger by more than a little.
     """
-    coarse = _strongest(probabilities[1:])
-    parts = _enlarge(coarse, (alpha.shape[0], alpha.shape[1]))
+    coarse = _argmax(probabilities[1:])
+    parts = _upscale_nearest(coarse, (alpha.shape[0], alpha.shape[1]))
     border = cv2.morphologyEx(coarse, cv2.MORPH_GRADIENT, _SQUARE)
     # Where the background is certain no part can be.
-    border = cv2.copyTo(border, cv2.dilate(cv2.inRange(probabilities[0], 0, 255 - _SURE), _SQUARE))
-    places = places_where(border, (alpha.shape[0], alpha.shape[1]))
-    if places.y.size:
+    border = cv2.copyTo(border, cv2.dilate(cv2.inRange(probabilities[0], 0, 255 - _CERTAIN), _SQUARE))
+    sparse = sparse_where(border, (alpha.shape[0], alpha.shape[1]))
+    if sparse.y.size:
         # Four planes at a time, the most that OpenCV reads at once.
         planes: list[Pixels] = []
         for first in range(1, len(probabilities), 4):
             group = [*probabilities[first : first + 4]]
             field = cv2.merge(group + group[:1] * (4 - len(group)))
-            planes += cv2.split(read_at(field, places))[: len(group)]
-        if held is not None:
-            was, trust = _before(held.matte.parts, places, held, cv2.INTER_NEAREST)
-            bonus = cv2.convertScaleAbs(trust, alpha=_STICKS)
-            planes = [cv2.add(plane, bonus & cv2.compare(was, k, cv2.CMP_EQ)) for k, plane in enumerate(planes, 1)]
-        parts.reshape(-1)[places.within(0, 0, alpha.shape[1])] = _strongest(planes)
+            planes += cv2.split(sample_field(field, sparse))[: len(group)]
+        if previous is not None:
+            before, confidence = _sample_previous(previous.matte.parts, sparse, previous, cv2.INTER_NEAREST)
+            bonus = cv2.convertScaleAbs(confidence, alpha=_LABEL_HYSTERESIS)
+            planes = [cv2.add(plane, bonus & cv2.compare(before, k, cv2.CMP_EQ)) for k, plane in enumerate(planes, 1)]
+        parts.reshape(-1)[sparse.flat_index(0, 0, alpha.shape[1])] = _argmax(planes)
     masked: Pixels = cv2.bitwise_and(parts, cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY)[1], dst=parts)
     return masked
 
 
-def _enlarge(labels: Pixels, size: tuple[int, int]) -> Pixels:
+def _upscale_nearest(labels: Pixels, size: tuple[int, int]) -> Pixels:
     """A label map (h, w) at `size` (H, W), nearest; whole rows are copied, which is quicker than OpenCV."""
     wide = cv2.resize(labels, (size[1], labels.shape[0]), interpolation=cv2.INTER_NEAREST)
     tall: Pixels = wide.take((2 * np.arange(size[0]) + 1) * len(labels) // (2 * size[0]), axis=0)
     return tall
 
 
-def _strongest(planes: Sequence[Pixels] | Pixels) -> Pixels:
+def _argmax(planes: Sequence[Pixels] | Pixels) -> Pixels:
     """Index of the strongest plane at each pixel, counted from 1; the first of equals."""
     best = planes[0]
     for plane in planes[1:]:

@@ -11,7 +11,7 @@ Pixels = NDArray[np.uint8]
 ROW: Final = 512  # OpenCV is slow on columns
 
 
-class Places(NamedTuple):
+class SparsePixels(NamedTuple):
     """Some pixels of a picture of `size` (H, W), in rows of equal length; a few come twice.
 
     y, x: (rows, ROW) intp.
@@ -21,7 +21,7 @@ class Places(NamedTuple):
     x: NDArray[np.intp]
     size: tuple[int, int]
 
-    def within(self, top: int, left: int, width: int) -> NDArray[np.intp]:
+    def flat_index(self, top: int, left: int, width: int) -> NDArray[np.intp]:
         """Index of each into the flattened part of the picture that starts at (top, left): (rows, ROW)."""
         index = self.y * width
         index += self.x
@@ -29,7 +29,7 @@ class Places(NamedTuple):
         return index
 
 
-def places_where(mask: Pixels, size: tuple[int, int]) -> Places:
+def sparse_where(mask: Pixels, size: tuple[int, int]) -> SparsePixels:
     """The pixels of a picture of `size` (H, W) where `mask` (h, w) uint8 is not 0."""
     rows_columns = np.divmod(np.flatnonzero(mask != 0), mask.shape[1])
     tall, wide = (-(-side // small) for side, small in zip(size, mask.shape, strict=True))
@@ -40,10 +40,10 @@ def places_where(mask: Pixels, size: tuple[int, int]) -> Places:
     for place, at, offset, side, small in zip(places, rows_columns, offsets, size, mask.shape, strict=True):
         place[:count].reshape(tall, wide, -1)[:] = np.minimum(at * side // small + offset, side - 1)
         place[count:] = place[count - 1 : count]
-    return Places(places[0].reshape(-1, ROW), places[1].reshape(-1, ROW), size)
+    return SparsePixels(places[0].reshape(-1, ROW), places[1].reshape(-1, ROW), size)
 
 
-def read_at(field: NDArray[Any], places: Places) -> NDArray[Any]:
+def sample_field(field: NDArray[Any], places: SparsePixels) -> NDArray[Any]:
     """A field (h, w, C) over the whole picture read at some places, bilinear: (rows, ROW, C)."""
     x, y = places.x.astype(np.float32), places.y.astype(np.float32)
     for where, side, small in zip((x, y), places.size[::-1], field.shape[1::-1], strict=True):
@@ -53,13 +53,13 @@ def read_at(field: NDArray[Any], places: Places) -> NDArray[Any]:
     return read
 
 
-def seen_at(picture: Pixels, places: Places) -> Pixels:
+def sample_colour(picture: Pixels, places: SparsePixels) -> Pixels:
     """The picture's colour at some places, averaged over about 3 × 3, as B, G, R and 255: (rows, ROW, 4)."""
     # Halved only where it is asked for, at even corners: the whole picture would come from memory once more.
     top, left = (2 * (int(at.min()) // 2) for at in (places.y, places.x))
     part = picture[top : places.y.max() + 2, left : places.x.max() + 2]
     height, width = part.shape[:2]
     half = cv2.resize(part, (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_AREA)
-    inside = Places(places.y - top, places.x - left, (height, width))
-    seen: Pixels = read_at(cv2.cvtColor(half, cv2.COLOR_BGR2BGRA), inside)
+    inside = SparsePixels(places.y - top, places.x - left, (height, width))
+    seen: Pixels = sample_field(cv2.cvtColor(half, cv2.COLOR_BGR2BGRA), inside)
     return seen

@@ -1,6 +1,6 @@
 """Region of interest: the network sees the people, not the room, at a smaller size and closer up.
 
-`person_box` reads from masks where the people are, `view` chooses what of the next picture the network sees,
+`person_box` reads from masks where the people are, `choose_region` chooses what of the next picture the network sees,
 `paste` puts its answer back into the whole. All pure: the box travels with the frame, nobody remembers it.
 """
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 
-FULL_VIEW_EVERY: Final = 8
+FULL_FRAME_EVERY: Final = 8
 """Frames from one full view to the next: how late somebody who comes in beside the others can be seen."""
 
 _MARGIN: Final = 0.125  # of the box's longer side, around it
 _SHARES: Final = (0.5, 0.65, 0.8)  # of the full view's width: few, for each size is compiled
-_CLOSEST: Final = 4.0  # nearer than this the network has seen nobody in training
-_SEEN: Final = 128  # of 255: from here on a pixel is a person's
-_RIM_PX: Final = 2
+_MAX_ZOOM: Final = 4.0  # nearer than this the network has seen nobody in training
+_PERSON_THRESHOLD: Final = 128  # of 255: from here on a pixel is a person's
+_EDGE_PX: Final = 2
 
 
 class Box(NamedTuple):
@@ -31,7 +31,7 @@ class Box(NamedTuple):
     bottom: float
 
 
-class View(NamedTuple):
+class InputRegion(NamedTuple):
     """What the network sees: a part of the full view's grid (h, w), and the size (h', w') at which it enters."""
 
     rows: slice
@@ -42,19 +42,19 @@ class View(NamedTuple):
 def person_box(probabilities: Pixels) -> Box | None:
     """Where everybody is in `probabilities` (K, h, w) uint8, without margin; None where nobody is."""
     height, width = probabilities.shape[1:]
-    people = cv2.compare(probabilities[0], 255 - _SEEN, cv2.CMP_LE)
+    people = cv2.compare(probabilities[0], 255 - _PERSON_THRESHOLD, cv2.CMP_LE)
     # Single pixels are nobody.
     people = cv2.morphologyEx(people, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     x, y, wide, tall = cv2.boundingRect(people)
     return Box(x / width, y / height, (x + wide) / width, (y + tall) / height) if wide else None
 
 
-def focus(box: Box | None, seq: int) -> Box | None:
+def box_for_frame(box: Box | None, seq: int) -> Box | None:
     """The box for frame `seq`, None for a full view: where nobody was seen, and regularly."""
-    return None if seq % FULL_VIEW_EVERY == 0 else box
+    return None if seq % FULL_FRAME_EVERY == 0 else box
 
 
-def view(box: Box | None, full: tuple[int, int], multiple_px: int) -> View | None:
+def choose_region(box: Box | None, full: tuple[int, int], multiple_px: int) -> InputRegion | None:
     """What to see of a picture whose full view is `full` (h, w): the box and a margin; None for the full view.
 
     Of a few sizes, as tall as the full view and narrower, the smallest that shows the box at least as
@@ -71,20 +71,20 @@ def view(box: Box | None, full: tuple[int, int], multiple_px: int) -> View | Non
         min(right + margin, width),
         min(bottom + margin, height),
     )
-    for _, wide in sizes(full, multiple_px):
+    for _, wide in region_sizes(full, multiple_px):
         if right - left <= wide:
-            closer = min(wide / max(right - left, 1), height / max(bottom - top, 1), _CLOSEST)
-            return View(
+            closer = min(wide / max(right - left, 1), height / max(bottom - top, 1), _MAX_ZOOM)
+            return InputRegion(
                 _span(top, bottom, height / closer, height), _span(left, right, wide / closer, width), (height, wide)
             )
     return None
 
 
-def sizes(full: tuple[int, int], multiple_px: int) -> list[tuple[int, int]]:
+def region_sizes(full: tuple[int, int], multiple_px: int) -> list[tuple[int, int]]:
     """The sizes (h', w') at which parts of a picture with the full view (h, w) enter the network, narrowest first."""
     height, width = full
-    wides = {max(round(width * share / multiple_px), 1) * multiple_px for share in _SHARES}
-    return [(height, wide) for wide in sorted(wides) if wide < width]
+    widths = {max(round(width * share / multiple_px), 1) * multiple_px for share in _SHARES}
+    return [(height, wide) for wide in sorted(widths) if wide < width]
 
 
 def _span(start: float, end: float, length: float, side: int) -> slice:
@@ -94,27 +94,27 @@ def _span(start: float, end: float, length: float, side: int) -> slice:
     return slice(first, first + whole)
 
 
-def crop(picture: Pixels, view: View, full: tuple[int, int]) -> Pixels:
+def crop(picture: Pixels, region: InputRegion, full: tuple[int, int]) -> Pixels:
     """The part of a picture (H, W, 3) that the view shows."""
     starts_and_stops = [
         (span.start * side // small, -(-span.stop * side // small))
-        for span, side, small in zip((view.rows, view.columns), picture.shape[:2], full, strict=True)
+        for span, side, small in zip((region.rows, region.columns), picture.shape[:2], full, strict=True)
     ]
     rows, columns = (slice(start, stop) for start, stop in starts_and_stops)
     return picture[rows, columns]
 
 
-def paste(planes: Pixels, view: View, full: tuple[int, int]) -> Pixels | None:
+def paste(planes: Pixels, region: InputRegion, full: tuple[int, int]) -> Pixels | None:
     """Full-view probabilities (K, h, w) from a view's `planes` (K, h', w'): outside is background.
 
     None where they must not be trusted: nobody is in them, or somebody reaches over an edge of the view that is
     not the picture's.
     """
-    size = (view.rows.stop - view.rows.start, view.columns.stop - view.columns.start)
-    people = planes[0] <= 255 - _SEEN
+    size = (region.rows.stop - region.rows.start, region.columns.stop - region.columns.start)
+    people = planes[0] <= 255 - _PERSON_THRESHOLD
     inner = people[
-        _RIM_PX if view.rows.start else 0 : -_RIM_PX if view.rows.stop < full[0] else None,
-        _RIM_PX if view.columns.start else 0 : -_RIM_PX if view.columns.stop < full[1] else None,
+        _EDGE_PX if region.rows.start else 0 : -_EDGE_PX if region.rows.stop < full[0] else None,
+        _EDGE_PX if region.columns.start else 0 : -_EDGE_PX if region.columns.stop < full[1] else None,
     ]
     seen = np.count_nonzero(people)
     if not seen or np.count_nonzero(inner) < seen:
@@ -122,7 +122,7 @@ def paste(planes: Pixels, view: View, full: tuple[int, int]) -> Pixels | None:
     whole = np.zeros((len(planes), *full), np.uint8)
     whole[0] = 255
     # Views are never wider spaced than the full view: this shrinks, if it does anything.
-    whole[:, view.rows, view.columns] = [
+    whole[:, region.rows, region.columns] = [
         cv2.resize(plane, size[::-1], interpolation=cv2.INTER_AREA) for plane in planes
     ]
     return whole

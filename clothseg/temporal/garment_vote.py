@@ -10,34 +10,34 @@ from numpy.typing import NDArray
 Plane = NDArray[np.float32]
 
 EVIDENCE_PX: Final = 4  # mask pixels to one of evidence, each way
-REACH: Final = 8  # a garment's evidence is pooled over a window this part of the mask's height, each way
-_STUBBORN: Final = 2.0  # power with which what was seen before weighs on what is seen now
-_FEEDBACK: Final = 0.5  # share of the settled view in the evidence: what makes a flip need more than a draw
+WINDOW_FRACTION: Final = 8  # a garment's evidence is pooled over a window this part of the mask's height, each way
+_PRIOR_EXPONENT: Final = 2.0  # power with which what was seen before weighs on what is seen now
+_HYSTERESIS: Final = 0.5  # share of the settled view in the evidence: what makes a flip need more than a draw
 _CONTESTED: Final = 6.0  # of 255 that are not the strongest kind's: less is not worth weighing
 
 
-def gather(
-    evidence: Sequence[Plane], garments: Sequence[Plane], gap_ms: float, memory_ms: float, reach: int
+def vote(
+    evidence: Sequence[Plane], garments: Sequence[Plane], gap_ms: float, memory_ms: float, radius_px: int
 ) -> tuple[list[Plane], list[Plane]]:
     """Settle garment planes (h, w) float32, one a kind, by what was seen around each place lately.
 
     `evidence` is the past's, carried to the present, each at a quarter of the size and in seconds; it is pooled over
-    `reach` of its pixels each way. Returns the new evidence and the planes, which keep their sum at each pixel:
+    `radius_px` of its pixels each way. Returns the new evidence and the planes, which keep their sum at each pixel:
     the kinds are weighed anew as likelihood × prior². The settled view feeds the evidence, which gives hysteresis.
     """
     size = evidence[0].shape[::-1]
     small = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in garments]
-    prior = _prior(evidence, reach)
-    settled = _weigh(small, prior)
-    fade, seconds = np.float32(np.exp(-gap_ms / memory_ms)), np.float32(gap_ms / 1000 / 255)
+    prior = _prior(evidence, radius_px)
+    reweighed = _reweigh(small, prior)
+    decay, seconds = np.float32(np.exp(-gap_ms / memory_ms)), np.float32(gap_ms / 1000 / 255)
     gathered = [
-        was * fade + (plane + (new - plane) * np.float32(_FEEDBACK)) * seconds
-        for was, plane, new in zip(evidence, small, settled, strict=True)
+        was * decay + (plane + (new - plane) * np.float32(_HYSTERESIS)) * seconds
+        for was, plane, new in zip(evidence, small, reweighed, strict=True)
     ]
-    return gathered, _weigh_contested(garments, small, prior)
+    return gathered, _reweigh_contested(garments, small, prior)
 
 
-def _weigh_contested(garments: Sequence[Plane], small: Sequence[Plane], prior: Sequence[Plane]) -> list[Plane]:
+def _reweigh_contested(garments: Sequence[Plane], small: Sequence[Plane], prior: Sequence[Plane]) -> list[Plane]:
     """Garment planes weighed by their prior, in the box where more than one kind is seen."""
     contested = sum(small[1:], start=small[0]) - np.maximum.reduce(small) > _CONTESTED
     x, y, wide, tall = cv2.boundingRect(contested.view(np.uint8))
@@ -52,7 +52,7 @@ def _weigh_contested(garments: Sequence[Plane], small: Sequence[Plane], prior: S
     full = garments[0].shape[::-1]
     wide_prior = [cv2.resize(plane, full, interpolation=cv2.INTER_LINEAR)[rows, columns] for plane in prior]
     weighed = [plane.copy() for plane in garments]
-    for plane, new in zip(weighed, _weigh([plane[rows, columns] for plane in garments], wide_prior), strict=True):
+    for plane, new in zip(weighed, _reweigh([plane[rows, columns] for plane in garments], wide_prior), strict=True):
         plane[rows, columns] = new
     return weighed
 
@@ -62,10 +62,10 @@ def _prior(evidence: Sequence[Plane], reach: int) -> list[Plane]:
     # A tenth of a second of every kind, so that a first glance does not decide.
     pooled = [cv2.blur(plane, (2 * reach + 1,) * 2) + np.float32(0.03) for plane in evidence]
     most = np.maximum.reduce(pooled)
-    return [cv2.pow(plane / most, _STUBBORN) for plane in pooled]
+    return [cv2.pow(plane / most, _PRIOR_EXPONENT) for plane in pooled]
 
 
-def _weigh(likelihood: Sequence[Plane], prior: Sequence[Plane]) -> list[Plane]:
+def _reweigh(likelihood: Sequence[Plane], prior: Sequence[Plane]) -> list[Plane]:
     """Each kind's share × its prior, scaled to the same sum at each pixel."""
     weighed = [plane * weight for plane, weight in zip(likelihood, prior, strict=True)]
     whole, left = sum(likelihood[1:], start=likelihood[0]), sum(weighed[1:], start=weighed[0])

@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
-_ROUND_TRIP_PX: Final = 1.5  # there and, seen coarsely, back again may miss by so much, in the pictures' own pixels
-_CUT: Final = 0.3  # a picture of which less can be explained is another scene
+_CONSISTENCY_PX: Final = 1.5  # there and, seen coarsely, back again may miss by so much, in the pictures' own pixels
+_CUT_CONFIDENCE: Final = 0.3  # a picture of which less can be explained is another scene
 
 
-class Motion(NamedTuple):
+class BackwardFlow(NamedTuple):
     """How to come from each pixel of a present part back to the past.
 
     way: (h, w, 2) float32, in pixels of the pictures it was found in. trust: (h, w) float32, 0 to 1.
     """
 
-    way: Reals
-    trust: Reals
+    flow: Reals
+    confidence: Reals
 
 
-def find_motion(before: Pixels, now: Pixels, at: tuple[slice, slice], tolerance: float) -> Motion | None:
+def estimate_flow(before: Pixels, now: Pixels, at: tuple[slice, slice], tolerance: float) -> BackwardFlow | None:
     """Motion from `now` back to `before`, two grey pictures of one size, in their part `at`; None after a cut.
 
     Dense inverse search (DIS, Kroeger et al. 2016). It is trusted where the ways there and back agree and the past,
@@ -32,27 +32,30 @@ def find_motion(before: Pixels, now: Pixels, at: tuple[slice, slice], tolerance:
     """
     past, present = np.ascontiguousarray(before[at]), np.ascontiguousarray(now[at])
     # The way back only has to tell right from wrong: a level coarser will do.
-    back, forth = _flow(0).calc(present, past, None), _flow(1).calc(past, present, None)
-    alike = _alike(read(past, back), present, tolerance)
-    missed_x, missed_y = planes([cv2.add(back, read(forth, back))])
-    x, y = planes([back])
-    allowed = cv2.magnitude(x, y) * np.float32(0.1) + np.float32(_ROUND_TRIP_PX)
-    astray = cv2.magnitude(missed_x, missed_y) / allowed
-    trust = alike * cv2.exp(-astray * astray)
+    backward, forward = _dis(0).calc(present, past, None), _dis(1).calc(past, present, None)
+    alike = _photometric_similarity(warp(past, backward), present, tolerance)
+    error_x, error_y = planes([cv2.add(backward, warp(forward, backward))])
+    x, y = planes([backward])
+    allowed = cv2.magnitude(x, y) * np.float32(0.1) + np.float32(_CONSISTENCY_PX)
+    inconsistency = cv2.magnitude(error_x, error_y) / allowed
+    confidence = alike * cv2.exp(-inconsistency * inconsistency)
     height, width = present.shape
     x += np.arange(width, dtype=np.float32)
     y += np.arange(height, dtype=np.float32)[:, None]
-    trust *= (abs(x - (width - 1) / 2) <= width / 2) & (abs(y - (height - 1) / 2) <= height / 2)
+    confidence *= (abs(x - (width - 1) / 2) <= width / 2) & (abs(y - (height - 1) / 2) <= height / 2)
     # A body may turn about; that its surroundings stay tells it from a cut.
-    if cv2.mean(trust)[0] < _CUT and cv2.mean(_alike(before, now, tolerance))[0] < _CUT:
+    if (
+        cv2.mean(confidence)[0] < _CUT_CONFIDENCE
+        and cv2.mean(_photometric_similarity(before, now, tolerance))[0] < _CUT_CONFIDENCE
+    ):
         return None
-    return Motion(back, trust)
+    return BackwardFlow(backward, confidence)
 
 
-def moves(way: Reals, size: tuple[int, ...], origin: tuple[int, int]) -> Reals:
+def resize_flow(way: Reals, size: tuple[int, ...], origin: tuple[int, int]) -> Reals:
     """How far each pixel of a present part of `size` (h, w) is from its place in a past plane: (h, w, 2) float32.
 
-    `way` (h', w', 2) float32 is a `Motion`'s, at any size; `origin` (y, x) is where the part starts in the past plane.
+    `flow` (h', w', 2) float32 is a `BackwardFlow`'s, at any size; `origin` (y, x) is where the part starts in the past plane.
     """
     height, width = size[:2]
     scale_x, scale_y = width / way.shape[1], height / way.shape[0]
@@ -61,14 +64,14 @@ def moves(way: Reals, size: tuple[int, ...], origin: tuple[int, int]) -> Reals:
     return moved
 
 
-def read(past: NDArray[Any], how_far: Reals) -> NDArray[Any]:
-    """A past plane (h', w'[, C]) as it comes to the present by `moves` (h, w, 2), bilinear: (h, w[, C])."""
+def warp(past: NDArray[Any], how_far: Reals) -> NDArray[Any]:
+    """A past plane (h', w'[, C]) as it comes to the present by `resize_flow` (h, w, 2), bilinear: (h, w[, C])."""
     how = cv2.INTER_LINEAR | cv2.WARP_RELATIVE_MAP
     present: NDArray[Any] = cv2.remap(past, how_far, None, how, borderMode=cv2.BORDER_REPLICATE)
     return present
 
 
-def _flow(finest: int) -> cv2.DISOpticalFlow:
+def _dis(finest: int) -> cv2.DISOpticalFlow:
     """Dense inverse search down to a pyramid level; six descents do what the preset's twelve do."""
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     flow.setFinestScale(finest)
@@ -77,7 +80,7 @@ def _flow(finest: int) -> cv2.DISOpticalFlow:
     return flow
 
 
-def _alike(carried: Pixels, now: Pixels, tolerance: float) -> Reals:
+def _photometric_similarity(carried: Pixels, now: Pixels, tolerance: float) -> Reals:
     """How far one grey picture is the other, 0 to 1, (h', w') float32."""
     # Light that changes everywhere is no motion.
     brighter = float(cv2.mean(now)[0] - cv2.mean(carried)[0])

@@ -9,30 +9,30 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.temporal.garment_vote import REACH, gather
+from clothseg.temporal.garment_vote import WINDOW_FRACTION, vote
 from clothseg.temporal.motion import planes
-from clothseg.temporal.rect import LEAST_SIDE_PX, Area, area_around, union
+from clothseg.temporal.rect import MIN_SIDE_PX, Rect, rect_around, union
 from clothseg.temporal.state import (
     NOMINAL_GAP_MS,
-    Carried,
     SmoothingState,
-    averages_of,
-    carry_again,
-    carry_on,
-    evidence_of,
+    StateWarp,
+    evidence_size,
+    flow_in,
     gap_between_ms,
-    grid,
-    lead,
-    motion_in,
-    stay,
+    identity_warp,
+    propagate_like,
+    propagate_state,
+    warp_to,
+    warped_averages,
+    warped_evidence,
 )
 
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
-_SHRINK: Final = 2  # mask pixels to one of motion, each way
-_FAINT: Final = 24  # of 255: less than this of a person is nobody
-_LEFT: Final = 4.0  # a quarter of a person is all of one, where it comes to having left
+_FLOW_SHRINK: Final = 2  # mask pixels to one of motion, each way
+_MIN_PERSON: Final = 24  # of 255: less than this of a person is nobody
+_DEPARTURE_GAIN: Final = 4.0  # a quarter of a person is all of one, where it comes to having left
 _GROUP: Final = 4  # planes OpenCV carries at once
 
 
@@ -71,33 +71,33 @@ def smooth(
     counts as 33 ms.
     """
     grey = _grey(picture, probabilities.shape[1:])
-    carried = None
+    state_warp = None
     if state is not None and state.size == probabilities.shape and pts_ns >= state.pts_ns:
-        carried = lead(state, grey, union(_occupied(probabilities), state.area), settings.tolerance)
-    after, steadied, whole = _take_in(carried, grey, probabilities, pts_ns, settings, garments=garments)
-    return after, _fill(probabilities.copy(), steadied, whole)
+        state_warp = warp_to(state, grey, union(_person_rect(probabilities), state.rect), settings.tolerance)
+    after, smoothed, rect = _update(state_warp, grey, probabilities, pts_ns, settings, garments=garments)
+    return after, _write_planes(probabilities.copy(), smoothed, rect)
 
 
-def carry(state: SmoothingState, picture: Pixels, settings: Smoothing) -> tuple[SmoothingState, Pixels]:
+def propagate(state: SmoothingState, picture: Pixels, settings: Smoothing) -> tuple[SmoothingState, Pixels]:
     """Carry the past on to a `picture` (H, W, 3) uint8 BGR that the network has not seen; return as `smooth` does.
 
     The state goes on counting from the last picture that it has seen. After a cut masks stay where they were.
     """
-    after = carry_on(state, _grey(picture, state.size[1:]), settings.tolerance)
-    steadied = planes(after.averages)
-    at = after.area.over(state.size[1:], grid(state.size[1:]))
-    _settle(after.evidence, steadied, at, 0.0, settings.garment_memory_ms)
+    after = propagate_state(state, _grey(picture, state.size[1:]), settings.tolerance)
+    smoothed = planes(after.averages)
+    at = after.rect.scaled_to(state.size[1:], evidence_size(state.size[1:]))
+    _apply_vote(after.evidence, smoothed, at, 0.0, settings.garment_memory_ms)
     nobody = np.zeros(state.size, np.uint8)
     nobody[0] = 255
-    return after, _fill(nobody, steadied, after.area)
+    return after, _write_planes(nobody, smoothed, after.rect)
 
 
-def correct(
+def correct_history(
     states: Sequence[SmoothingState], probabilities: Pixels, pts_ns: int, settings: Smoothing
 ) -> list[SmoothingState]:
     """What `states` become once the network's `probabilities` (K, h, w) uint8 of the first one's picture are known.
 
-    `carry` made them, one from the other, while the network was still at the first one's picture, shown at `pts_ns`.
+    `propagate` made them, one from the other, while the network was still at the first one's picture, shown at `pts_ns`.
     What could not be trusted on the way there counts nothing; the ways from there are gone once more.
     """
     first, *later = states
@@ -106,116 +106,129 @@ def correct(
         # The picture's shape has changed: there is no way from before.
         height, width = _grey_size(probabilities.shape[1:])
         grey = np.asarray(cv2.resize(first.grey, (width, height)), np.uint8)
-        return [_take_in(None, grey, probabilities, pts_ns, settings, garments=garments)[0]] * len(states)
-    carried = stay(first, union(_occupied(probabilities), first.area))
-    corrected = [_take_in(carried, first.grey, probabilities, pts_ns, settings, garments=garments)[0]]
+        return [_update(None, grey, probabilities, pts_ns, settings, garments=garments)[0]] * len(states)
+    state_warp = identity_warp(first, union(_person_rect(probabilities), first.rect))
+    corrected = [_update(state_warp, first.grey, probabilities, pts_ns, settings, garments=garments)[0]]
     for state in later:
-        corrected.append(carry_again(corrected[-1], state))
+        corrected.append(propagate_like(corrected[-1], state))
     return corrected
 
 
-def _take_in(
-    carried: Carried | None, grey: Pixels, probabilities: Pixels, pts_ns: int, settings: Smoothing, *, garments: int
-) -> tuple[SmoothingState, list[Reals], Area]:
-    """Average with the past as it was `carried`, if it was; return the state, and the planes of the area they cover."""
+def _update(
+    state_warp: StateWarp | None,
+    grey: Pixels,
+    probabilities: Pixels,
+    pts_ns: int,
+    settings: Smoothing,
+    *,
+    garments: int,
+) -> tuple[SmoothingState, list[Reals], Rect]:
+    """Average with the past as it was `state_warp`, if it was; return the state, and the planes of the area they cover."""
     size = probabilities.shape[1:]
-    area = _occupied(probabilities)
-    if carried is None:
-        whole, gap_ms = area, NOMINAL_GAP_MS
-        averages = _present(probabilities, whole)
-        evidence = [np.zeros(grid(size), np.float32) for _ in range(garments)]
+    person_rect = _person_rect(probabilities)
+    if state_warp is None:
+        rect, gap_ms = person_rect, NOMINAL_GAP_MS
+        averages = _class_groups(probabilities, rect)
+        evidence = [np.zeros(evidence_size(size), np.float32) for _ in range(garments)]
     else:
-        whole, gap_ms = carried.area, gap_between_ms(carried.past.pts_ns, pts_ns)
-        before = averages_of(carried)
-        weight = _past_weight(probabilities, carried, gap_ms, settings) * _staying(before, probabilities[0], whole)
+        rect, gap_ms = state_warp.rect, gap_between_ms(state_warp.state.pts_ns, pts_ns)
+        before = warped_averages(state_warp)
+        weight = _history_weight(probabilities, state_warp, gap_ms, settings) * _persistence(
+            before, probabilities[0], rect
+        )
         averages = [
             cv2.blendLinear(past, now, weight, 1 - weight)
-            for past, now in zip(before, _present(probabilities, whole), strict=True)
+            for past, now in zip(before, _class_groups(probabilities, rect), strict=True)
         ]
-        evidence = evidence_of(carried)
-    steadied = planes(averages)
-    evidence = _settle(evidence, steadied, whole.over(size, grid(size)), gap_ms, settings.garment_memory_ms)
+        evidence = warped_evidence(state_warp)
+    smoothed = planes(averages)
+    evidence = _apply_vote(
+        evidence, smoothed, rect.scaled_to(size, evidence_size(size)), gap_ms, settings.garment_memory_ms
+    )
     # Only where somebody is now will be asked for again.
-    inner = np.s_[area.top - whole.top : area.bottom - whole.top, area.left - whole.left : area.right - whole.left]
-    kept = tuple(group[inner] for group in averages)
-    trust = np.ones_like(grey[area.over(size, grey.shape)], np.float32)
-    motion = None if carried is None else motion_in(carried, area)
+    inner = np.s_[
+        person_rect.top - rect.top : person_rect.bottom - rect.top,
+        person_rect.left - rect.left : person_rect.right - rect.left,
+    ]
+    cropped = tuple(group[inner] for group in averages)
+    trust = np.ones_like(grey[person_rect.scaled_to(size, grey.shape)], np.float32)
+    motion = None if state_warp is None else flow_in(state_warp, person_rect)
     return (
-        SmoothingState(grey, pts_ns, probabilities.shape, area, kept, tuple(evidence), trust, motion),
-        steadied,
-        whole,
+        SmoothingState(grey, pts_ns, probabilities.shape, person_rect, cropped, tuple(evidence), trust, motion),
+        smoothed,
+        rect,
     )
 
 
-def _occupied(probabilities: Pixels) -> Area:
+def _person_rect(probabilities: Pixels) -> Rect:
     """Where anybody is."""
-    somebody = cv2.inRange(probabilities[0], 0, 255 - _FAINT)
-    return area_around(cv2.boundingRect(somebody), probabilities.shape[1:])
+    somebody = cv2.inRange(probabilities[0], 0, 255 - _MIN_PERSON)
+    return rect_around(cv2.boundingRect(somebody), probabilities.shape[1:])
 
 
-def _present(probabilities: Pixels, area: Area) -> list[Reals]:
+def _class_groups(probabilities: Pixels, person_rect: Rect) -> list[Reals]:
     """What the network says of the classes but the background, in groups."""
-    top, left, bottom, right = area
+    top, left, bottom, right = person_rect
     inside = probabilities[:, top:bottom, left:right]
     return [cv2.merge([*inside[k : k + _GROUP]]).astype(np.float32) for k in range(1, len(inside), _GROUP)]
 
 
 def _grey_size(size: tuple[int, ...]) -> tuple[int, int]:
-    height, width = (max(side // _SHRINK, LEAST_SIDE_PX) for side in size)
+    height, width = (max(side // _FLOW_SHRINK, MIN_SIDE_PX) for side in size)
     return height, width
 
 
 def _grey(picture: Pixels, size: tuple[int, ...]) -> Pixels:
     """The picture at half the mask's size, grey; sampled at its size first, because averaging large areas is slow."""
     height, width = _grey_size(size)
-    sampled = cv2.resize(picture, (_SHRINK * width, _SHRINK * height), interpolation=cv2.INTER_LINEAR)
+    sampled = cv2.resize(picture, (_FLOW_SHRINK * width, _FLOW_SHRINK * height), interpolation=cv2.INTER_LINEAR)
     grey = cv2.cvtColor(sampled, cv2.COLOR_BGR2GRAY)
     small: Pixels = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
     return small
 
 
-def _past_weight(probabilities: Pixels, carried: Carried, gap_ms: float, settings: Smoothing) -> Reals:
+def _history_weight(probabilities: Pixels, state_warp: StateWarp, gap_ms: float, settings: Smoothing) -> Reals:
     """The past's weight at each pixel of the area, float32, 0 to 1."""
-    top, left, bottom, right = carried.area
+    top, left, bottom, right = state_warp.rect
     surest, *others = probabilities[:, top:bottom, left:right]
     for plane in others:
         surest = cv2.max(surest, plane)
     unsure = np.clip((255 - np.arange(256, dtype=np.float32)) / 127, 0, 1)
     constant = settings.time_constant_ms * (1 - unsure) + settings.unsure_time_constant_ms * unsure
-    kept = cv2.LUT(surest, np.exp(-gap_ms / constant).astype(np.float32))
-    weight: Reals = kept * cv2.resize(carried.trust, surest.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    cropped = cv2.LUT(surest, np.exp(-gap_ms / constant).astype(np.float32))
+    weight: Reals = cropped * cv2.resize(state_warp.confidence, surest.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return weight
 
 
-def _staying(before: Sequence[Reals], background: Pixels, area: Area) -> Reals:
+def _persistence(before: Sequence[Reals], background: Pixels, person_rect: Rect) -> Reals:
     """How far the past counts in an area (h, w), float32, 0 to 1, for what it shows there may have left.
 
     `before`: the past's class groups, (h, w, C) float32, 0 to 255. `background`: what the network says, (H, W) uint8.
     Where the past has a quarter of a person or more that the network is sure is gone, it does not count: that a hand of
     the wall's colour has left is not to be seen in the picture.
     """
-    now = cv2.bitwise_not(background[area.top : area.bottom, area.left : area.right])
+    now = cv2.bitwise_not(background[person_rect.top : person_rect.bottom, person_rect.left : person_rect.right])
     people = sum(cv2.transform(group, np.ones((1, np.atleast_3d(group).shape[2]), np.float32)) for group in before)
-    gone = np.clip((people - now) * np.float32(_LEFT / 255), 0, 1)
-    sure = np.clip(2 - 2 * np.arange(256, dtype=np.float32) / _FAINT, 0, 1)
+    gone = np.clip((people - now) * np.float32(_DEPARTURE_GAIN / 255), 0, 1)
+    sure = np.clip(2 - 2 * np.arange(256, dtype=np.float32) / _MIN_PERSON, 0, 1)
     staying: Reals = 1 - gone * cv2.LUT(now, sure)
     return staying
 
 
-def _settle(
-    evidence: Sequence[Reals], steadied: list[Reals], at: tuple[slice, slice], gap_ms: float, memory_ms: float
+def _apply_vote(
+    evidence: Sequence[Reals], smoothed: list[Reals], at: tuple[slice, slice], gap_ms: float, memory_ms: float
 ) -> list[Reals]:
-    """Weigh the garments, the last of the `steadied` planes, in place, by evidence `at` their area.
+    """Weigh the garments, the last of the `smoothed` planes, in place, by evidence `at` their area.
 
     Returns the new evidence, a plane for each garment; none where there are not two kinds to weigh.
     """
     if not memory_ms or len(evidence) < 2:
         return []
-    reach = max(evidence[0].shape[0] // REACH, 1)
+    reach = max(evidence[0].shape[0] // WINDOW_FRACTION, 1)
     fade = math.exp(-gap_ms / memory_ms)
     here = [plane[at] for plane in evidence]
-    first = len(steadied) - len(evidence)
-    gathered, steadied[first:] = gather(here, steadied[first:], gap_ms, memory_ms, reach)
+    first = len(smoothed) - len(evidence)
+    gathered, smoothed[first:] = vote(here, smoothed[first:], gap_ms, memory_ms, reach)
     after = []
     for plane, new in zip(evidence, gathered, strict=True):
         faded = plane * np.float32(fade)
@@ -224,11 +237,11 @@ def _settle(
     return after
 
 
-def _fill(probabilities: Pixels, steadied: Sequence[Reals], area: Area) -> Pixels:
+def _write_planes(probabilities: Pixels, smoothed: Sequence[Reals], person_rect: Rect) -> Pixels:
     """Put class planes but the background (float32, 0 to 255) into an area; the background is the rest."""
-    inside = probabilities[:, area.top : area.bottom, area.left : area.right]
+    inside = probabilities[:, person_rect.top : person_rect.bottom, person_rect.left : person_rect.right]
     people = np.zeros(inside.shape[1:], np.uint8)
-    for plane, target in zip(steadied, inside[1:], strict=True):
+    for plane, target in zip(smoothed, inside[1:], strict=True):
         rounded = cv2.convertScaleAbs(plane)
         people = cv2.add(people, rounded)
         target[:] = rounded

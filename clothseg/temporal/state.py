@@ -9,8 +9,8 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from clothseg.temporal.garment_vote import EVIDENCE_PX
-from clothseg.temporal.motion import Motion, find_motion, moves, read
-from clothseg.temporal.rect import MARGIN_PX, Area, area_around
+from clothseg.temporal.motion import BackwardFlow, estimate_flow, resize_flow, warp
+from clothseg.temporal.rect import MARGIN_PX, Rect, rect_around
 
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
@@ -33,23 +33,23 @@ class SmoothingState(msgspec.Struct, frozen=True):
     grey: Pixels
     pts_ns: int
     size: tuple[int, ...]
-    area: Area
+    rect: Rect
     averages: tuple[Reals, ...]
     evidence: tuple[Reals, ...]
-    trust: Reals
-    motion: Motion | None = None
+    confidence: Reals
+    flow: BackwardFlow | None = None
 
 
-class Carried(NamedTuple):
+class StateWarp(NamedTuple):
     """A past and how it comes to an area of the present.
 
     motion: (h', w') in the grey picture's pixels. trust: (h', w') float32, 0 to 1, of all the way since it was seen.
     """
 
-    past: SmoothingState
-    area: Area
-    motion: Motion
-    trust: Reals
+    state: SmoothingState
+    rect: Rect
+    flow: BackwardFlow
+    confidence: Reals
 
 
 def gap_between_ms(before_ns: int, now_ns: int) -> float:
@@ -57,110 +57,110 @@ def gap_between_ms(before_ns: int, now_ns: int) -> float:
     return (now_ns - before_ns) / 1e6 or NOMINAL_GAP_MS
 
 
-def lead(state: SmoothingState, grey: Pixels, area: Area, tolerance: float) -> Carried | None:
-    """How the past comes to `area` of the present's `grey`; None after a cut."""
-    found = find_motion(state.grey, grey, area.over(state.size[1:], grey.shape), tolerance)
-    return None if found is None else _along(state, area, found)
+def warp_to(state: SmoothingState, grey: Pixels, area: Rect, tolerance: float) -> StateWarp | None:
+    """How the past comes to `rect` of the present's `grey`; None after a cut."""
+    found = estimate_flow(state.grey, grey, area.scaled_to(state.size[1:], grey.shape), tolerance)
+    return None if found is None else _warp_by(state, area, found)
 
 
-def stay(state: SmoothingState, area: Area) -> Carried:
-    """The past in `area` of its own picture: nothing moves, and is trusted as far as it was."""
-    return _along(state, area, _placed(None, state, area))
+def identity_warp(state: SmoothingState, area: Rect) -> StateWarp:
+    """The past in `rect` of its own picture: nothing moves, and is trusted as far as it was."""
+    return _warp_by(state, area, _flow_over(None, state, area))
 
 
-def carry_on(state: SmoothingState, grey: Pixels, tolerance: float) -> SmoothingState:
+def propagate_state(state: SmoothingState, grey: Pixels, tolerance: float) -> SmoothingState:
     """The past at the present's `grey`, which the network has not seen; where it was after a cut, and not trusted."""
-    carried = lead(state, grey, _surroundings(state), tolerance)
-    return _lost(state, grey) if carried is None else _moved(carried, grey)
+    state_warp = warp_to(state, grey, _reachable_rect(state), tolerance)
+    return _after_cut(state, grey) if state_warp is None else _apply(state_warp, grey)
 
 
-def carry_again(state: SmoothingState, other: SmoothingState) -> SmoothingState:
+def propagate_like(state: SmoothingState, other: SmoothingState) -> SmoothingState:
     """The past at the picture of `other`, by the motion that brought another past there."""
-    if other.motion is None:
-        return _lost(state, other.grey)
-    area = _surroundings(state)
-    return _moved(_along(state, area, _placed(other.motion, other, area)), other.grey)
+    if other.flow is None:
+        return _after_cut(state, other.grey)
+    area = _reachable_rect(state)
+    return _apply(_warp_by(state, area, _flow_over(other.flow, other, area)), other.grey)
 
 
-def way_back(state: SmoothingState) -> Motion | None:
+def backward_flow(state: SmoothingState) -> BackwardFlow | None:
     """How to come from each pixel of its whole grey picture to the one before; not trusted where nobody is."""
-    return None if state.motion is None else _placed(state.motion, state, Area(0, 0, *state.size[1:]))
+    return None if state.flow is None else _flow_over(state.flow, state, Rect(0, 0, *state.size[1:]))
 
 
-def averages_of(carried: Carried) -> list[Reals]:
+def warped_averages(state_warp: StateWarp) -> list[Reals]:
     """The past's averages, carried to the area of the present."""
-    past = carried.past
-    top, left, bottom, right = carried.area
-    way = moves(carried.motion.way, (bottom - top, right - left), (top - past.area.top, left - past.area.left))
-    return [read(group, way) for group in past.averages]
+    past = state_warp.state
+    top, left, bottom, right = state_warp.rect
+    flow = resize_flow(state_warp.flow.flow, (bottom - top, right - left), (top - past.rect.top, left - past.rect.left))
+    return [warp(group, flow) for group in past.averages]
 
 
-def evidence_of(carried: Carried) -> list[Reals]:
+def warped_evidence(state_warp: StateWarp) -> list[Reals]:
     """Evidence moved to the present; where motion is not trusted it stays: what a hand hid is there again after."""
-    past = carried.past
+    past = state_warp.state
     if not past.evidence:
         return []
-    at = carried.area.over(past.size[1:], past.evidence[0].shape)
-    motion = cv2.multiply(carried.motion.way, cv2.merge([carried.trust] * 2))
-    way = moves(motion, past.evidence[0][at].shape, (at[0].start, at[1].start))
+    at = state_warp.rect.scaled_to(past.size[1:], past.evidence[0].shape)
+    motion = cv2.multiply(state_warp.flow.flow, cv2.merge([state_warp.confidence] * 2))
+    flow = resize_flow(motion, past.evidence[0][at].shape, (at[0].start, at[1].start))
     moved = [plane.copy() for plane in past.evidence]
     for plane, before in zip(moved, past.evidence, strict=True):
-        plane[at] = read(before, way)
+        plane[at] = warp(before, flow)
     return moved
 
 
-def grid(size: tuple[int, ...]) -> tuple[int, int]:
+def evidence_size(size: tuple[int, ...]) -> tuple[int, int]:
     """The size of evidence for a mask of `size` (h, w)."""
     return max(size[0] // EVIDENCE_PX, 1), max(size[1] // EVIDENCE_PX, 1)
 
 
-def motion_in(carried: Carried, area: Area) -> Motion:
-    """The motion by which the past came, in an `area` within the one it came to."""
-    size, shape = carried.past.size[1:], carried.past.grey.shape
-    inner, outer = area.over(size, shape), carried.area.over(size, shape)
+def flow_in(state_warp: StateWarp, area: Rect) -> BackwardFlow:
+    """The motion by which the past came, in an `rect` within the one it came to."""
+    size, shape = state_warp.state.size[1:], state_warp.state.grey.shape
+    inner, outer = area.scaled_to(size, shape), state_warp.rect.scaled_to(size, shape)
     at = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-    return Motion(carried.motion.way[at], carried.motion.trust[at])
+    return BackwardFlow(state_warp.flow.flow[at], state_warp.flow.confidence[at])
 
 
-def _surroundings(state: SmoothingState) -> Area:
+def _reachable_rect(state: SmoothingState) -> Rect:
     """Where the people of the past may have come to."""
-    top, left, bottom, right = state.area
+    top, left, bottom, right = state.rect
     box = (left - MARGIN_PX, top - MARGIN_PX, right - left + 2 * MARGIN_PX, bottom - top + 2 * MARGIN_PX)
-    return area_around(box, state.size[1:])
+    return rect_around(box, state.size[1:])
 
 
-def _along(state: SmoothingState, area: Area, motion: Motion) -> Carried:
+def _warp_by(state: SmoothingState, area: Rect, motion: BackwardFlow) -> StateWarp:
     """The past on its way to an area, trusted no more than before."""
     shape = state.grey.shape
-    at, held = area.over(state.size[1:], shape), state.area.over(state.size[1:], shape)
+    at, held = area.scaled_to(state.size[1:], shape), state.rect.scaled_to(state.size[1:], shape)
     origin = at[0].start - held[0].start, at[1].start - held[1].start
-    before = read(state.trust, moves(motion.way, motion.trust.shape, origin))
-    return Carried(state, area, motion, motion.trust * before)
+    before = warp(state.confidence, resize_flow(motion.flow, motion.confidence.shape, origin))
+    return StateWarp(state, area, motion, motion.confidence * before)
 
 
-def _placed(motion: Motion | None, state: SmoothingState, area: Area) -> Motion:
-    """Motion over `area`, from what is known of it in the area of `state`; nothing moves elsewhere."""
+def _flow_over(motion: BackwardFlow | None, state: SmoothingState, area: Rect) -> BackwardFlow:
+    """Motion over `rect`, from what is known of it in the area of `state`; nothing moves elsewhere."""
     shape = state.grey.shape
-    at, known = area.over(state.size[1:], shape), state.area.over(state.size[1:], shape)
-    way, trust = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
+    at, known = area.scaled_to(state.size[1:], shape), state.rect.scaled_to(state.size[1:], shape)
+    flow, trust = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
     trust[known] = 1
     if motion is not None:
-        way[known], trust[known] = motion
-    return Motion(np.ascontiguousarray(way[at]), np.ascontiguousarray(trust[at]))
+        flow[known], trust[known] = motion
+    return BackwardFlow(np.ascontiguousarray(flow[at]), np.ascontiguousarray(trust[at]))
 
 
-def _moved(carried: Carried, grey: Pixels) -> SmoothingState:
+def _apply(state_warp: StateWarp, grey: Pixels) -> SmoothingState:
     return structs.replace(
-        carried.past,
+        state_warp.state,
         grey=grey,
-        area=carried.area,
-        averages=tuple(averages_of(carried)),
-        evidence=tuple(evidence_of(carried)),
-        trust=carried.trust,
-        motion=carried.motion,
+        rect=state_warp.rect,
+        averages=tuple(warped_averages(state_warp)),
+        evidence=tuple(warped_evidence(state_warp)),
+        confidence=state_warp.confidence,
+        flow=state_warp.flow,
     )
 
 
-def _lost(state: SmoothingState, grey: Pixels) -> SmoothingState:
+def _after_cut(state: SmoothingState, grey: Pixels) -> SmoothingState:
     """What was before a cut, left where it was."""
-    return structs.replace(state, grey=grey, trust=np.zeros_like(state.trust), motion=None)
+    return structs.replace(state, grey=grey, confidence=np.zeros_like(state.confidence), flow=None)

@@ -178,7 +178,7 @@ def _corrected(samples: Iterator[Sample], corrections: Sequence[Correction]) -> 
         yield msgspec.structs.replace(sample, mask=corrected(sample.name, sample.mask, corrections))
 
 
-def shrink(sample: Sample, area_px: int) -> Sample:
+def downscale(sample: Sample, area_px: int) -> Sample:
     """The sample at about `area_px` pixels, never enlarged; the mask by nearest neighbour."""
     height, width = sample.mask.shape
     if height * width <= area_px:

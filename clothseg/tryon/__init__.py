@@ -1,9 +1,9 @@
 """What is drawn on people and behind them: backgrounds, colours, textures and fitted garment photos."""
 
 from clothseg.tryon.asset import EffectError
-from clothseg.tryon.background import BackgroundBlur, BackgroundColour, BackgroundImage, BackgroundVideo, Clip
+from clothseg.tryon.background import BackgroundBlur, BackgroundColour, BackgroundImage, BackgroundVideo, VideoLookup
 from clothseg.tryon.effect import Effect, OpenEffect, apply_effects, open_effects
-from clothseg.tryon.garment import CutOut, GarmentPhoto
+from clothseg.tryon.garment import GarmentPhoto, PhotoMatting
 from clothseg.tryon.recolour import Recolour
 from clothseg.tryon.texture import Texture
 
@@ -12,8 +12,8 @@ __all__ = [
     "BackgroundColour",
     "BackgroundImage",
     "BackgroundVideo",
-    "Clip",
-    "CutOut",
+    "VideoLookup",
+    "PhotoMatting",
     "Effect",
     "EffectError",
     "GarmentPhoto",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.matting.matting import Matte
-from clothseg.tryon.blend import Picture, over, shrink
+from clothseg.tryon.blend import Image, halve_until, over
 from clothseg.tryon.colour import GAMMA, Colour, to_bgr
 
 
@@ -51,38 +51,38 @@ class BackgroundBlur(
     """Standard deviation of the blur as a share of the picture's height, 0.002 to 0.1."""
 
 
-Clip = Callable[[int], Picture]
+VideoLookup = Callable[[int], Image]
 """Presentation time in ns → the video's picture (H, W, 3) uint8 BGR of that moment, any size."""
 
 
 class Backdrop(NamedTuple):
     """A camera's backdrop, fitted once to the size of its pictures: (H, W, 3) uint8 BGR."""
 
-    fitted: Picture
+    fitted: Image
 
 
-def before_colour(
-    backdrop: Backdrop | None, picture: Picture, matte: Matte, settings: BackgroundColour
-) -> tuple[Backdrop, Picture]:
+def composite_over_colour(
+    backdrop: Backdrop | None, picture: Image, matte: Matte, settings: BackgroundColour
+) -> tuple[Backdrop, Image]:
     """The person of `matte` before one colour."""
-    return before_image(backdrop, picture, matte, np.array([[to_bgr(settings.colour)]], np.uint8))
+    return composite_over_image(backdrop, picture, matte, np.array([[to_bgr(settings.colour)]], np.uint8))
 
 
-def before_image(
-    backdrop: Backdrop | None, picture: Picture, matte: Matte, image: NDArray[np.uint8]
-) -> tuple[Backdrop, Picture]:
+def composite_over_image(
+    backdrop: Backdrop | None, picture: Image, matte: Matte, image: NDArray[np.uint8]
+) -> tuple[Backdrop, Image]:
     """The person of `matte` before `image` (H, W, 3) uint8 BGR of any size."""
     if backdrop is None or backdrop.fitted.shape != picture.shape:
         backdrop = Backdrop(cover(image, picture.shape[:2]))
     return backdrop, over(matte.foreground, backdrop.fitted, matte.alpha)
 
 
-def before_video(picture: Picture, matte: Matte, clip: Clip, pts_ns: int) -> Picture:
+def composite_over_video(picture: Image, matte: Matte, clip: VideoLookup, pts_ns: int) -> Image:
     """The person of `matte` before what `clip` shows at `pts_ns`."""
     return over(matte.foreground, cover(clip(pts_ns), picture.shape[:2]), matte.alpha)
 
 
-def before_blur(picture: Picture, matte: Matte, settings: BackgroundBlur) -> Picture:
+def composite_over_blur(picture: Image, matte: Matte, settings: BackgroundBlur) -> Image:
     """The person of `matte` before the blurred background of `picture`.
 
     The blur is normalised by the background's own share (Knutsson and Westin 1993), so the person leaves no
@@ -90,7 +90,10 @@ def before_blur(picture: Picture, matte: Matte, settings: BackgroundBlur) -> Pic
     """
     height, width = picture.shape[:2]
     longest_px = math.ceil(_BLUR_PX * max(height, width) / (settings.strength * height))
-    small, person = shrink(picture, longest_px), cv2.dilate(shrink(matte.alpha, longest_px), np.ones((3, 3), np.uint8))
+    small, person = (
+        halve_until(picture, longest_px),
+        cv2.dilate(halve_until(matte.alpha, longest_px), np.ones((3, 3), np.uint8)),
+    )
     light = cv2.LUT(small, _TO_LIGHT)
     share = cv2.multiply(cv2.bitwise_not(person), 1 / 255, dtype=cv2.CV_32F)
     light *= share[..., None]
@@ -109,7 +112,7 @@ _REACH = np.float32(0.002)
 _TO_LIGHT = (np.linspace(0, 1, 256) ** GAMMA).astype(np.float32)
 
 
-def cover(image: NDArray[np.uint8], size: tuple[int, ...]) -> Picture:
+def cover(image: NDArray[np.uint8], size: tuple[int, ...]) -> Image:
     """`image` (H, W, 3) scaled to cover `size` (height, width), what sticks out cropped evenly."""
     height, width = size
     scale = max(height / image.shape[0], width / image.shape[1])

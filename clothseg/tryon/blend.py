@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 """(H, W, 3) uint8 BGR."""
 
-Box = tuple[slice, slice]
+Slices = tuple[slice, slice]
 """Rows and columns of a part of a picture."""
 
 _STRIP_PX = 64  # a strip of this height stays in the cache: three times faster than the whole picture at once
 
 
-def over(front: Picture, back: Picture, alpha: NDArray[np.uint8]) -> Picture:
+def over(front: Image, back: Image, alpha: NDArray[np.uint8]) -> Image:
     """`front` over `back`, both (H, W, 3) uint8 BGR, by `alpha` (H, W) uint8; a new picture.
 
     Where alpha is 0 or 255 the result is bit for bit one of the two. Blended as displayed, not in linear
@@ -31,7 +31,7 @@ def over(front: Picture, back: Picture, alpha: NDArray[np.uint8]) -> Picture:
     return blended
 
 
-def strips(alpha: NDArray[np.uint8]) -> Iterator[Box]:
+def strips(alpha: NDArray[np.uint8]) -> Iterator[Slices]:
     """`alpha` (H, W) from top to bottom in low strips, each only as wide as what is not 0 in it."""
     for top in range(0, alpha.shape[0], _STRIP_PX):
         x, y, width, height = cv2.boundingRect(alpha[top : top + _STRIP_PX])
@@ -39,7 +39,7 @@ def strips(alpha: NDArray[np.uint8]) -> Iterator[Box]:
             yield slice(top + y, top + y + height), slice(x, x + width)
 
 
-def exchange(canvas: Picture, alpha: NDArray[np.uint8], old: Picture, new: Picture) -> None:
+def replace_colour(canvas: Image, alpha: NDArray[np.uint8], old: Image, new: Image) -> None:
     """Put the colours `new` in the place of `old`, which are `alpha` (H, W) of each pixel of `canvas`; all (H, W, 3).
 
     In place: I + α (F′ − F). What shows through at soft edges stays, and no rim of the old colour is left. Where
@@ -51,7 +51,7 @@ def exchange(canvas: Picture, alpha: NDArray[np.uint8], old: Picture, new: Pictu
     cv2.subtract(cv2.add(canvas, brighter, dst=brighter), darker, dst=canvas)
 
 
-def shrink(picture: Picture, longest_px: int) -> Picture:
+def halve_until(picture: Image, longest_px: int) -> Image:
     """`picture` halved until its longer side is under twice `longest_px`: a mean over squares, the fastest
     there is."""
     while max(picture.shape) >= 2 * longest_px:

@@ -4,7 +4,7 @@ import numpy as np
 
 from clothseg.classes import EVERYONE, ClassName
 from clothseg.matting.matting import Matte
-from clothseg.tryon.part import class_mask, part_alpha, part_box
+from clothseg.tryon.part import class_mask, garment_alpha, garment_box
 
 Cutout = ClassName
 """What is cut out, as `ClassMap.cut_out` knows it: `person`, `clothing`, or a class by its name."""
@@ -20,7 +20,7 @@ def cut_out(masks: Matte, cutout: Cutout) -> Matte:
         return masks
     alpha = np.zeros_like(masks.alpha)
     mask = class_mask(masks.parts, masks.classes.cut_out(cutout))
-    box = part_box(mask)
+    box = garment_box(mask)
     if box is not None:
-        alpha[box] = part_alpha(masks, mask[box], box)
+        alpha[box] = garment_alpha(masks, mask[box], box)
     return masks._replace(alpha=alpha)

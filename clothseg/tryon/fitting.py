@@ -12,25 +12,25 @@ from numpy.typing import NDArray
 
 from clothseg.classes import Region
 from clothseg.matting.matting import Matte
-from clothseg.tryon.blend import Box, Picture, exchange, shrink, strips
+from clothseg.tryon.blend import Image, Slices, halve_until, replace_colour, strips
 from clothseg.tryon.outline import Points, landmarks, proportion
-from clothseg.tryon.part import Part, class_mask, edge_px, part_alpha
+from clothseg.tryon.part import Garment, class_mask, edge_px, garment_alpha
 from clothseg.tryon.shading import Light, fold_gains, fold_levels, follow_light
 from clothseg.tryon.spline import solve
-from clothseg.tryon.tracking import Track, carry, complete, draw, strayed
+from clothseg.tryon.tracking import Track, fill_missing, follow_motion, is_other_garment, pull_towards_seen
 
 _MASK_PX = 128  # the longer side of the mask in which landmarks are looked for
-_LOOK_MS = 90  # landmarks follow the outline slowly: it need not be looked at in every picture
+_REMEASURE_MS = 90  # landmarks follow the outline slowly: it need not be looked at in every picture
 _FLOW_PX = 320  # and of the picture in which motion is measured
 _GRID_PX = 32  # the spline is evaluated this far apart; in between it is as good as straight
 _STIFFNESS = 0.1
 _PRINT_SPREADS = 1.1  # what the worn garment has on it that is this much brighter than its folds must not show through
 _FOLD_PX = 100  # folds are looked for in a garment whose longer side is at least this, and under twice as much
-_SMALLEST_PX = 128  # the longer side of the smallest size that a flat garment is kept in
-_WEARERS = 3  # people dressed at once
+_MIN_AREA_PX = 128  # the longer side of the smallest size that a flat garment is kept in
+_MAX_WEARERS = 3  # people dressed at once
 
 
-class Flat(NamedTuple):
+class FlatGarment(NamedTuple):
     """A garment laid flat, ready to be fitted.
 
     cloth: (H, W, 4) uint8 BGRA, and the same in half, quarter … size; its alpha says how much of the worn
@@ -39,7 +39,7 @@ class Flat(NamedTuple):
     its brightest channel on average. part, region: the class that it is put on, and where on the body that is.
     """
 
-    part: Part
+    part: Garment
     region: Region
     cloth: tuple[NDArray[np.uint8], ...]
     points: Points
@@ -47,28 +47,28 @@ class Flat(NamedTuple):
     brightness: float
 
 
-FlatFor = Callable[[Region], Flat]
+FlatFor = Callable[[Region], FlatGarment]
 """The same cloth laid flat for a region of the body: which one, the classes of the first frame say."""
 
 
-def halvings(cloth: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
+def pyramid(cloth: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
     """`cloth` (H, W, 4) and its halves, so that fine patterns do not shimmer where it is shown small."""
     sizes = [np.ascontiguousarray(cloth)]
-    while max(sizes[-1].shape) >= 2 * _SMALLEST_PX:
+    while max(sizes[-1].shape) >= 2 * _MIN_AREA_PX:
         size = ((sizes[-1].shape[1] + 1) // 2, (sizes[-1].shape[0] + 1) // 2)
         sizes.append(np.asarray(cv2.resize(sizes[-1], size, interpolation=cv2.INTER_AREA), np.uint8))
     return tuple(sizes)
 
 
 class Wearer(NamedTuple):
-    """One worn garment: where its landmarks are, how it is lit, and which of the `Flat`'s sizes it is shown in."""
+    """One worn garment: where its landmarks are, how it is lit, and which of the `FlatGarment`'s sizes it is shown in."""
 
     track: Track
     light: Light
     size: int
 
 
-class _Cloth(NamedTuple):
+class _WarpedGarment(NamedTuple):
     """`flat` (h, w, 4), looked up `where` (H, W, 2) x, y, and lit by `shade` (H, W) uint8, 128 is 1."""
 
     flat: NDArray[np.uint8]
@@ -76,7 +76,7 @@ class _Cloth(NamedTuple):
     shade: NDArray[np.uint8]
 
 
-class View(NamedTuple):
+class Observation(NamedTuple):
     """What one camera picture shows of the people in it, and both small, for measuring.
 
     grey: (h, w) uint8. parts: (h, w) uint8, class indices.
@@ -89,25 +89,25 @@ class View(NamedTuple):
 
 
 def fit(
-    wearers: tuple[Wearer, ...], picture: Picture, matte: Matte, flat: Flat, pts_ns: int
-) -> tuple[tuple[Wearer, ...], Picture]:
+    wearers: tuple[Wearer, ...], picture: Image, matte: Matte, flat: FlatGarment, pts_ns: int
+) -> tuple[tuple[Wearer, ...], Image]:
     """`picture` with `flat` on everyone who wears its part; `picture` itself where no one does.
 
     `wearers` are those of this camera's last picture, () at first. Painted is only where the worn garment
     shows: what is in front of it, hands, arms, hair, bags, is of another class and stays in front.
     """
-    view = _view(matte, pts_ns)
+    view = _observe(matte, pts_ns)
     covered = matte.classes.covered(flat.part)
     mask = class_mask(view.parts, covered)
-    found = people(mask)
+    found = person_columns(mask)
     now, painted = [], picture.copy() if found else picture
     for columns in found:
         alone = mask
         if len(found) > 1:
             alone = np.zeros_like(mask)
             alone[:, columns] = mask[:, columns]
-        before = _nearest(wearers, columns, view)
-        box, track = _box(alone, view), _track(before.track if before else None, alone, view, flat)
+        before = _previous_wearer(wearers, columns, view)
+        box, track = _box(alone, view), _update_track(before.track if before else None, alone, view, flat)
         if track is None:
             continue
         garment = class_mask(matte.parts[box], covered)
@@ -115,18 +115,18 @@ def fit(
         if light is None:
             continue
         try:
-            where, size = _where(track, before.size if before else None, box, view, flat)
+            where, size = _lookup_map(track, before.size if before else None, box, view, flat)
         except np.linalg.LinAlgError:  # what is seen of the garment lies on one line
             continue
-        worn, alpha = matte.foreground[box], part_alpha(matte, garment, box)
-        lit = _Cloth(flat.cloth[size], where, _shade(worn, light, flat))
-        _put_on(painted[box], alpha, worn, lit)
+        worn, alpha = matte.foreground[box], garment_alpha(matte, garment, box)
+        lit = _WarpedGarment(flat.cloth[size], where, _shade(worn, light, flat))
+        _replace_garment(painted[box], alpha, worn, lit)
         now.append(Wearer(track, light, size))
     return tuple(now), painted if now else picture
 
 
-def people(mask: NDArray[np.uint8]) -> list[slice]:
-    """The columns of each of at most `_WEARERS` people side by side who wear what is in `mask` (H, W).
+def person_columns(mask: NDArray[np.uint8]) -> list[slice]:
+    """The columns of each of at most `_MAX_WEARERS` people side by side who wear what is in `mask` (H, W).
 
     Two are told apart by empty columns between them; a piece under a quarter of the largest is someone's
     sleeve.
@@ -136,13 +136,13 @@ def people(mask: NDArray[np.uint8]) -> list[slice]:
     pieces = [(int(area[start:end].sum()), int(start), int(end)) for start, end in ends.reshape(-1, 2)]
     if not pieces:
         return []
-    large = sorted(pieces, reverse=True)[:_WEARERS]
+    large = sorted(pieces, reverse=True)[:_MAX_WEARERS]
     chosen = sorted((start, end) for size, start, end in large if size > 0.25 * large[0][0])
     borders = [0, *((a[1] + b[0]) // 2 for a, b in pairwise(chosen)), mask.shape[1]]
     return [slice(start, end) for start, end in pairwise(borders)]
 
 
-def _nearest(wearers: tuple[Wearer, ...], columns: slice, view: View) -> Wearer | None:
+def _previous_wearer(wearers: tuple[Wearer, ...], columns: slice, view: Observation) -> Wearer | None:
     """Who was in the middle of `columns` before; None for someone new, or a picture of another size."""
     for wearer in wearers:
         middle = np.nanmean(wearer.track.points[:, 0])
@@ -151,22 +151,22 @@ def _nearest(wearers: tuple[Wearer, ...], columns: slice, view: View) -> Wearer 
     return None
 
 
-def _view(matte: Matte, pts_ns: int) -> View:
+def _observe(matte: Matte, pts_ns: int) -> Observation:
     """The picture of `matte` in grey and its parts, small."""
     height, width = matte.parts.shape
     scale = min(_FLOW_PX / max(height, width), 1.0)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
     grey = cv2.cvtColor(cv2.resize(matte.foreground, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_BGR2GRAY)
-    return View(matte, grey, cv2.resize(matte.parts, size, interpolation=cv2.INTER_NEAREST), pts_ns)
+    return Observation(matte, grey, cv2.resize(matte.parts, size, interpolation=cv2.INTER_NEAREST), pts_ns)
 
 
-def _scale(view: View) -> tuple[float, float]:
+def _scale(view: Observation) -> tuple[float, float]:
     """How many pixels of the picture one of `view.grey` is, across and down."""
     (height, width), (h, w) = view.matte.parts.shape, view.grey.shape
     return width / w, height / h
 
 
-def _box(mask: NDArray[np.uint8], view: View) -> Box:
+def _box(mask: NDArray[np.uint8], view: Observation) -> Slices:
     """The part of the picture that holds what is in `mask` (h, w), with room for its soft edges."""
     room, (height, width), (across, down) = edge_px(view.matte.parts.shape[0]), view.matte.parts.shape, _scale(view)
     x, y, wide, high = cv2.boundingRect(mask)
@@ -174,14 +174,18 @@ def _box(mask: NDArray[np.uint8], view: View) -> Box:
     return rows, slice(max(int((x - 1) * across) - room, 0), min(int((x + wide + 1) * across) + room, width))
 
 
-def _track(before: Track | None, mask: NDArray[np.uint8], view: View, flat: Flat) -> Track | None:
+def _update_track(before: Track | None, mask: NDArray[np.uint8], view: Observation, flat: FlatGarment) -> Track | None:
     """The landmarks of the garment in `mask` (h, w), in pixels of `view.grey`; None if too little of it is seen.
 
     The outline draws them slowly, and is not looked at in every picture while the cloth shows how it moves.
     """
-    carried, share = carry(before, view.grey, mask, view.pts_ns) if before else (None, 0.0)
-    if carried is not None and np.isfinite(carried.seen).any() and 0 <= view.pts_ns - carried.seen_ns < _LOOK_MS * 1e6:
-        return draw(carried, share)
+    carried, share = follow_motion(before, view.grey, mask, view.pts_ns) if before else (None, 0.0)
+    if (
+        carried is not None
+        and np.isfinite(carried.observed).any()
+        and 0 <= view.pts_ns - carried.observed_ns < _REMEASURE_MS * 1e6
+    ):
+        return pull_towards_seen(carried, share)
     height, width = view.grey.shape
     scale = min(_MASK_PX / max(height, width), 1.0)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
@@ -191,13 +195,15 @@ def _track(before: Track | None, mask: NDArray[np.uint8], view: View, flat: Flat
     if seen is None:
         return None
     seen = seen * (width / size[0], height / size[1])
-    if carried is None or strayed(carried, seen):
-        whole = complete(seen, flat.points)
+    if carried is None or is_other_garment(carried, seen):
+        whole = fill_missing(seen, flat.points)
         return None if whole is None else Track(whole, seen, view.pts_ns, view.grey, mask, view.pts_ns)
-    return draw(carried._replace(seen=seen, seen_ns=view.pts_ns), share)
+    return pull_towards_seen(carried._replace(observed=seen, observed_ns=view.pts_ns), share)
 
 
-def _where(track: Track, before: int | None, box: Box, view: View, flat: Flat) -> tuple[NDArray[np.float32], int]:
+def _lookup_map(
+    track: Track, before: int | None, box: Slices, view: Observation, flat: FlatGarment
+) -> tuple[NDArray[np.float32], int]:
     """Where each pixel of `box` looks in the flat garment, x and y, (H, W, 2) of the box's size, and in which of
     its sizes.
 
@@ -208,7 +214,7 @@ def _where(track: Track, before: int | None, box: Box, view: View, flat: Flat) -
     if flat.length is None:
         on_flat = on_flat[0] + (on_flat - on_flat[0]) * (1, proportion(track.points, flat.region))
     spline = solve(on_picture, on_flat, _STIFFNESS)
-    size = _size(float(np.ptp(on_flat[:, 0]) / max(np.ptp(on_picture[:, 0]), 1)), before, len(flat.cloth))
+    size = _pyramid_level(float(np.ptp(on_flat[:, 0]) / max(np.ptp(on_picture[:, 0]), 1)), before, len(flat.cloth))
     rows, columns = (np.arange(side.start - 0.5 * _GRID_PX, side.stop + 1.5 * _GRID_PX, _GRID_PX) - 0.5 for side in box)
     grid = np.stack(np.meshgrid(columns, rows), axis=-1)
     coarse = ((spline(grid.reshape(-1, 2)).reshape(grid.shape) + 0.5) / 2**size - 0.5).astype(np.float32)
@@ -217,7 +223,7 @@ def _where(track: Track, before: int | None, box: Box, view: View, flat: Flat) -
     return fine[_GRID_PX : _GRID_PX + height, _GRID_PX : _GRID_PX + width], size
 
 
-def _size(reduction: float, before: int | None, count: int) -> int:
+def _pyramid_level(reduction: float, before: int | None, count: int) -> int:
     """Which halving to show where the flat garment is shown `reduction` times as small as it is.
 
     The one in use is kept while it is not far off, so that someone who sways does not make it flicker.
@@ -227,16 +233,16 @@ def _size(reduction: float, before: int | None, count: int) -> int:
     return min(max(math.floor(math.log2(max(reduction, 1) * 1.15)), 0), count - 1)
 
 
-def _shade(worn: Picture, light: Light, flat: Flat) -> NDArray[np.uint8]:
+def _shade(worn: Image, light: Light, flat: FlatGarment) -> NDArray[np.uint8]:
     """What the colours of `flat` are multiplied by, so that they show the folds in `worn` (H, W, 3): (H, W) uint8,
     128 is 1."""
     gains = 128 * fold_gains(light, flat.brightness, _PRINT_SPREADS) * (1 + light.exposure) / 2
-    small = shrink(worn, max(max(worn.shape) // 4, _FOLD_PX))  # folds are broad; noise is not
+    small = halve_until(worn, max(max(worn.shape) // 4, _FOLD_PX))  # folds are broad; noise is not
     folds = cv2.LUT(fold_levels(small, light), np.minimum(gains, 255).round().astype(np.uint8))
     return np.asarray(cv2.resize(folds, (worn.shape[1], worn.shape[0]), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _put_on(canvas: Picture, alpha: NDArray[np.uint8], worn: Picture, new: _Cloth) -> None:
+def _replace_garment(canvas: Image, alpha: NDArray[np.uint8], worn: Image, new: _WarpedGarment) -> None:
     """Paint `new` on `canvas` (H, W, 3) in the place of `worn` (H, W, 3), which is seen there by `alpha` (H, W)."""
     for strip in strips(alpha):
         cloth = cv2.remap(new.flat, new.where[strip], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -245,4 +251,4 @@ def _put_on(canvas: Picture, alpha: NDArray[np.uint8], worn: Picture, new: _Clot
             colour = cv2.cvtColor(cloth[part], cv2.COLOR_BGRA2BGR)
             shade = cv2.cvtColor(new.shade[strip][part], cv2.COLOR_GRAY2BGR)
             lit = cv2.multiply(colour, shade, dst=colour, scale=1 / 128)
-            exchange(canvas[strip][part], hidden[part], worn[strip][part], lit)
+            replace_colour(canvas[strip][part], hidden[part], worn[strip][part], lit)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from clothseg.classes import USUAL, Region
 from clothseg.tryon.asset import EffectError, read_picture
-from clothseg.tryon.blend import Picture
-from clothseg.tryon.fitting import Flat, FlatFor, halvings
+from clothseg.tryon.blend import Image
+from clothseg.tryon.fitting import FlatFor, FlatGarment, pyramid
 from clothseg.tryon.outline import landmarks, proportion
-from clothseg.tryon.part import Part, class_mask
+from clothseg.tryon.part import Garment, class_mask
 
 GARMENT_PX = 1024
 """The longer side of the picture that a garment is cut from."""
@@ -25,27 +25,27 @@ _OUTLINE_PX = 256  # the longer side of the mask in which the flat garment's lan
 class GarmentPhoto(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="garment"):
     """The photo of one garment, laid flat or hung, fitted onto the worn one."""
 
-    part: Part
+    part: Garment
     """What it is put on, a garment of the model; one of the whole body (`dress`) covers whatever clothing is worn."""
     image: Path
     """A PNG with alpha, or a PNG or JPEG photo of one garment."""
 
 
-CutOut = Callable[[Picture], NDArray[np.uint8]]
+PhotoMatting = Callable[[Image], NDArray[np.uint8]]
 """A photo (H, W, 3) uint8 BGR → how much of each pixel is clothing, (H, W) uint8."""
 
 
-def cut_out_clothing(photo: Picture) -> NDArray[np.uint8]:
-    """Cut clothing out of a photo by the network that ships: a `CutOut`."""
+def matte_clothing(photo: Image) -> NDArray[np.uint8]:
+    """Cut clothing out of a photo by the network that ships: a `PhotoMatting`."""
     from clothseg.segmenter import Segmenter  # here, because most effects need no network
 
     segmenter = Segmenter.load()
     found = segmenter(photo)
     clothing = class_mask(found.parts, segmenter.classes.garments)
-    return _to_edges(photo, np.asarray(cv2.bitwise_and(found.alpha, clothing), np.uint8))
+    return _snap_to_edges(photo, np.asarray(cv2.bitwise_and(found.alpha, clothing), np.uint8))
 
 
-def _to_edges(photo: Picture, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _snap_to_edges(photo: Image, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """`alpha` (H, W) drawn to the garment's own edges: GrabCut (Rother 2004), the photo's rim taken for background.
 
     The network was taught on people: it sees hips under a shirt laid flat, where there is only a table. Where colour
@@ -64,7 +64,7 @@ def _to_edges(photo: Picture, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return alpha if np.count_nonzero(cut) < 0.5 * np.count_nonzero(alpha > 127) else cut
 
 
-def open_garment(settings: GarmentPhoto, cut_out: CutOut) -> FlatFor:
+def open_garment(settings: GarmentPhoto, cut_out: PhotoMatting) -> FlatFor:
     """The garment of `settings`, cut out by its own alpha, or by `cut_out` where it has none, and measured.
 
     Raises EffectError if the picture cannot be read or shows no garment.
@@ -72,12 +72,12 @@ def open_garment(settings: GarmentPhoto, cut_out: CutOut) -> FlatFor:
     picture = read_picture(settings.image, GARMENT_PX)
     colour = np.ascontiguousarray(picture[:, :, :3])
     alpha = garment_alpha(picture, cut_out)
-    flat_for = functools.cache(lambda region: lay_flat(colour, alpha, settings.part, region, settings.image))
+    flat_for = functools.cache(lambda region: measure_garment(colour, alpha, settings.part, region, settings.image))
     flat_for(USUAL.region(settings.part) or "upper")  # refused now, and most likely the one that will be asked for
     return flat_for
 
 
-def garment_alpha(picture: NDArray[np.uint8], cut_out: CutOut) -> NDArray[np.uint8]:
+def garment_alpha(picture: NDArray[np.uint8], cut_out: PhotoMatting) -> NDArray[np.uint8]:
     """How much of each pixel of `picture` (H, W, 4) BGRA is its garment, (H, W) uint8: by its own alpha, or by
     `cut_out` where that hides nothing; none of it where the picture is too small to show one."""
     alpha = picture[:, :, 3]
@@ -98,7 +98,9 @@ def _largest(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.bitwise_and(alpha, cv2.dilate(kept, np.ones((3, 3), np.uint8))), np.uint8)
 
 
-def lay_flat(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], part: Part, region: Region, name: Path) -> Flat:
+def measure_garment(
+    colour: NDArray[np.uint8], alpha: NDArray[np.uint8], part: Garment, region: Region, name: Path
+) -> FlatGarment:
     """`colour` (H, W, 3) uint8 BGR of which `alpha` (H, W) uint8 is the garment; `name` is for the error."""
     scale = _OUTLINE_PX / max(alpha.shape)
     size = (max(round(alpha.shape[1] * scale), 1), max(round(alpha.shape[0] * scale), 1))
@@ -108,11 +110,11 @@ def lay_flat(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], part: Part, re
     if points is None or not inside.any() or min(alpha.shape) < _SMALLEST_PX:
         raise EffectError(f"{name} shows no garment: expected the photo of one {part} or a PNG with alpha around it")
     brightness = float(np.median(colour[alpha > 127].max(axis=1)))
-    cloth, length = halvings(_spread(colour, inside)), proportion(points, region)
-    return Flat(part, region, cloth, (points - 4) / scale, length, max(brightness, 1.0))
+    cloth, length = pyramid(_extend_colour(colour, inside)), proportion(points, region)
+    return FlatGarment(part, region, cloth, (points - 4) / scale, length, max(brightness, 1.0))
 
 
-def _spread(colour: NDArray[np.uint8], inside: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _extend_colour(colour: NDArray[np.uint8], inside: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """`colour` (H, W, 3) as opaque BGRA with what is `inside` (H, W) the garment's edge continued outwards, for worn
     garments that reach further."""
     outside = np.asarray(inside == 0, np.uint8)

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from clothseg.classes import ClassName
 from clothseg.matting.matting import Matte
-from clothseg.tryon.blend import Box
+from clothseg.tryon.blend import Slices
 
-Part = ClassName
+Garment = ClassName
 """A garment of the model, by its name."""
 
 
@@ -29,7 +29,7 @@ def _blurs(height: int) -> int:
     return max(round(height / 600), 1)
 
 
-def part_box(mask: NDArray[np.uint8]) -> Box | None:
+def garment_box(mask: NDArray[np.uint8]) -> Slices | None:
     """The smallest box around what is not 0 in `mask` (H, W), with room for soft edges; None where all is
     0."""
     x, y, width, height = cv2.boundingRect(mask)
@@ -40,7 +40,7 @@ def part_box(mask: NDArray[np.uint8]) -> Box | None:
     return rows, slice(max(x - room, 0), min(x + width + room, mask.shape[1]))
 
 
-def part_alpha(matte: Matte, mask: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+def garment_alpha(matte: Matte, mask: NDArray[np.uint8], box: Slices) -> NDArray[np.uint8]:
     """How much of each pixel of `box` the garment in `mask`, of the box's size, owns: uint8, of the box's size.
 
     Towards the background this is the person's alpha; towards skin and other garments the mask's edge,

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.matting.matting import Matte
-from clothseg.tryon.blend import Picture, exchange, strips
+from clothseg.tryon.blend import Image, replace_colour, strips
 from clothseg.tryon.colour import GAMMA, Colour, to_bgr
-from clothseg.tryon.part import Part, class_mask, part_alpha, part_box
+from clothseg.tryon.part import Garment, class_mask, garment_alpha, garment_box
 from clothseg.tryon.shading import Light, fold_gains, fold_levels, follow_light
 
 _REFLECTS = (
@@ -22,25 +22,25 @@ _REFLECTS = (
 class Recolour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="recolour"):
     """A worn garment in another colour."""
 
-    part: Part
+    part: Garment
     """A garment of the model: with the weights that ship `top`, `bottom` or `dress`."""
     colour: Colour
     """`#rrggbb` of the cloth in full light."""
 
 
 def recolour(
-    light: Light | None, picture: Picture, matte: Matte, settings: Recolour, pts_ns: int
-) -> tuple[Light | None, Picture]:
+    light: Light | None, picture: Image, matte: Matte, settings: Recolour, pts_ns: int
+) -> tuple[Light | None, Image]:
     """`picture` with the garment `settings.part` of `matte` in another colour; `picture` itself where it is
     not worn.
 
     `light` is what earlier pictures of this camera showed, None at first.
     """
     mask = class_mask(matte.parts, matte.classes.only(settings.part))
-    box = part_box(mask)
+    box = garment_box(mask)
     if box is None:
         return light, picture
-    worn, alpha = matte.foreground[box], part_alpha(matte, mask[box], box)
+    worn, alpha = matte.foreground[box], garment_alpha(matte, mask[box], box)
     light = follow_light(light, matte.foreground, worn, mask[box], pts_ns)
     if light is None:
         return None, picture
@@ -51,7 +51,7 @@ def recolour(
     for strip in strips(alpha):
         bright = cv2.LUT(fold_levels(worn[strip], light), shine)
         dyed = cv2.merge([cv2.convertScaleAbs(bright, alpha=channel / cloth.max()) for channel in cloth])
-        exchange(painted[box][strip], alpha[strip], worn[strip], dyed)
+        replace_colour(painted[box][strip], alpha[strip], worn[strip], dyed)
     return light, painted
 
 

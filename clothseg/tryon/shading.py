@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.tryon.blend import Picture
+from clothseg.tryon.blend import Image
 
 _MEDIAN = 80.0  # of 255: leaves room for what is three times as bright as the median
 _SAMPLES = 2000  # pixels looked at to measure the light: enough for percentiles
@@ -34,7 +34,7 @@ class Light(NamedTuple):
 
 
 def follow_light(
-    light: Light | None, picture: Picture, foreground: Picture, alpha: NDArray[np.uint8], pts_ns: int
+    light: Light | None, picture: Image, foreground: Image, alpha: NDArray[np.uint8], pts_ns: int
 ) -> Light | None:
     """Measure the light on the garment that `alpha` (H, W) marks in `foreground` (H, W, 3) and average it
     over time.
@@ -63,7 +63,7 @@ def follow_light(
     )
 
 
-def fold_levels(foreground: Picture, light: Light) -> NDArray[np.uint8]:
+def fold_levels(foreground: Image, light: Light) -> NDArray[np.uint8]:
     """How bright each pixel of a worn garment is, relative to its median: (H, W) uint8, the median at
     `_MEDIAN`.
 

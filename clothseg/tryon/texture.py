@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from clothseg.classes import Region
 from clothseg.tryon.asset import read_picture
-from clothseg.tryon.fitting import Flat, FlatFor, halvings
+from clothseg.tryon.fitting import FlatFor, FlatGarment, pyramid
 from clothseg.tryon.outline import INNER, LEGS, SIDES, SLEEVE, Points
-from clothseg.tryon.part import Part
+from clothseg.tryon.part import Garment
 
 _WIDTH_PX: Final = 400  # of the garment on the sheet of cloth; the sheet goes on beside it, for sleeves
 _SHEET_WIDTHS: Final = (3.0, 3.5)  # width and height of the sheet, in widths of the garment
@@ -24,7 +24,7 @@ _CHEST: Final = 0.42  # where the middle of a print is, below the shoulders, in 
 class Texture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="texture"):
     """A pattern all over a worn garment, or a print on its front."""
 
-    part: Part
+    part: Garment
     """A garment of the model: with the weights that ship `top`, `bottom` or `dress`."""
     image: Path
     """A PNG or JPEG file; where a PNG is transparent, the worn garment shows."""
@@ -40,7 +40,7 @@ def open_texture(settings: Texture) -> FlatFor:
     return functools.cache(lambda region: lay_out(image, settings, region))
 
 
-def lay_out(image: NDArray[np.uint8], settings: Texture, region: Region) -> Flat:
+def lay_out(image: NDArray[np.uint8], settings: Texture, region: Region) -> FlatGarment:
     """`image` (H, W, 4) uint8 BGRA on a sheet of cloth for a region, tiled or once as `settings` say."""
     width, height = (round(side * _WIDTH_PX) for side in _SHEET_WIDTHS)
     wide = max(round(settings.size * _WIDTH_PX), 1)
@@ -55,7 +55,7 @@ def lay_out(image: NDArray[np.uint8], settings: Texture, region: Region) -> Flat
         sheet[top : top + high, left : left + wide] = tile[: height - top]
     seen = image[image[:, :, 3] > 127][:, :3]
     brightness = float(np.median(seen.max(axis=1))) if len(seen) else 128.0
-    return Flat(settings.part, region, halvings(sheet), _sheet_points(region), None, max(brightness, 1.0))
+    return FlatGarment(settings.part, region, pyramid(sheet), _sheet_points(region), None, max(brightness, 1.0))
 
 
 def _sheet_points(region: Region) -> Points:

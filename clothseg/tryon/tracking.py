@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from clothseg.tryon.outline import Points
 
 _TIME_CONSTANT_MS = 250.0  # landmarks follow the mask slowly: its outline trembles, the cloth does not
-_LOST_MS = 80.0  # where the flow finds nothing to hold on to, the mask is all there is
+_FORGET_MS = 80.0  # where the flow finds nothing to hold on to, the mask is all there is
 _CORNERS = 50
 _WINDOW_PX = (15, 15)
-_ENOUGH = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
-_FEWEST = 8
+_MIN_TRACKED_SHARE = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
+_MIN_CORNERS = 8
 
 
 Corners = NDArray[np.float32]
@@ -25,43 +25,45 @@ Corners = NDArray[np.float32]
 class Track(NamedTuple):
     """One worn garment's past.
 
-    points: (N, 2) its landmarks, in pixels of `grey`. seen: (N, 2) where the outline had them at `seen_ns`, moved
+    points: (N, 2) its landmarks, in pixels of `grey`. seen: (N, 2) where the outline had them at `observed_ns`, moved
     on with the cloth since; NaN for those that it did not show. grey: (h, w) uint8, the picture they were on, made
     small. garment: (h, w) uint8, not 0 where the garment was. corners: those of its cloth that moved here together;
     None: to be found.
     """
 
     points: Points
-    seen: Points
-    seen_ns: int
+    observed: Points
+    observed_ns: int
     grey: NDArray[np.uint8]
     garment: NDArray[np.uint8]
     pts_ns: int
     corners: Corners | None = None
 
 
-def carry(track: Track, grey: NDArray[np.uint8], garment: NDArray[np.uint8], pts_ns: int) -> tuple[Track, float]:
+def follow_motion(
+    track: Track, grey: NDArray[np.uint8], garment: NDArray[np.uint8], pts_ns: int
+) -> tuple[Track, float]:
     """`track` moved on with the cloth to the picture `grey` (h, w), of the same size as before, and how much of the
-    way to `seen` its landmarks shall go there, 0 to 1. Where the cloth does not show it, nothing is `seen`."""
+    way to `observed` its landmarks shall go there, 0 to 1. Where the cloth does not show it, nothing is `observed`."""
     gap_ms = max(pts_ns - track.pts_ns, 0) / 1e6
     moved = _moved(track, grey, garment)
     if moved is None:
-        unseen = np.full_like(track.seen, math.nan)
-        return Track(track.points, unseen, track.seen_ns, grey, garment, pts_ns), 1 - math.exp(-gap_ms / _LOST_MS)
+        unseen = np.full_like(track.observed, math.nan)
+        return Track(track.points, unseen, track.observed_ns, grey, garment, pts_ns), 1 - math.exp(-gap_ms / _FORGET_MS)
     motion, corners = moved
-    points, seen = (at @ motion[:, :2].T + motion[:, 2] for at in (track.points, track.seen))
-    carried = Track(points, seen, track.seen_ns, grey, garment, pts_ns, corners)
+    points, seen = (at @ motion[:, :2].T + motion[:, 2] for at in (track.points, track.observed))
+    carried = Track(points, seen, track.observed_ns, grey, garment, pts_ns, corners)
     return carried, 1 - math.exp(-gap_ms / _TIME_CONSTANT_MS)
 
 
-def draw(track: Track, share: float) -> Track:
+def pull_towards_seen(track: Track, share: float) -> Track:
     """`track` with its landmarks gone a `share` of the way to where they are seen; those that are not stay."""
-    drawn = track.points + share * (np.nan_to_num(track.seen) - track.points)
-    return track._replace(points=np.where(np.isfinite(track.seen), drawn, track.points))
+    drawn = track.points + share * (np.nan_to_num(track.observed) - track.points)
+    return track._replace(points=np.where(np.isfinite(track.observed), drawn, track.points))
 
 
-def strayed(track: Track, seen: Points) -> bool:
-    """Whether `seen` is so far from `track` that it must be another garment."""
+def is_other_garment(track: Track, seen: Points) -> bool:
+    """Whether `observed` is so far from `track` that it must be another garment."""
     known = np.isfinite(seen[:, 0])
     if not known.any():
         return False
@@ -69,8 +71,8 @@ def strayed(track: Track, seen: Points) -> bool:
     return bool(distance > 0.5 * np.ptp(track.points[:, 0]))
 
 
-def complete(seen: Points, flat: Points) -> Points | None:
-    """`seen` (N, 2) with its gaps filled from `flat` (N, 2), the landmarks of the garment laid flat.
+def fill_missing(seen: Points, flat: Points) -> Points | None:
+    """`observed` (N, 2) with its gaps filled from `flat` (N, 2), the landmarks of the garment laid flat.
 
     By the affine map that fits best those which are seen; None if under four are.
     """
@@ -94,14 +96,14 @@ def _moved(
     if corners is None:
         return None
     moved, found, _ = cv2.calcOpticalFlowPyrLK(
-        track.grey, grey, corners, None, winSize=_WINDOW_PX, maxLevel=2, criteria=_ENOUGH
+        track.grey, grey, corners, None, winSize=_WINDOW_PX, maxLevel=2, criteria=_MIN_TRACKED_SHARE
     )
     kept = found.ravel() == 1
-    if np.count_nonzero(kept) < _FEWEST:
+    if np.count_nonzero(kept) < _MIN_CORNERS:
         return None
     corners, moved = corners[kept], moved[kept]
     motion, agree = cv2.estimateAffinePartial2D(corners, moved, ransacReprojThreshold=1.0)
-    if motion is None or agree.sum() < max(_FEWEST, 0.4 * len(agree)):
+    if motion is None or agree.sum() < max(_MIN_CORNERS, 0.4 * len(agree)):
         return None
     moved = moved[agree.ravel() == 1]
     at = np.clip(moved[:, 0].round().astype(np.intp), 0, np.subtract(garment.shape[::-1], 1))
@@ -112,9 +114,9 @@ def _corners(track: Track) -> Corners | None:
     """What can be followed on the garment of `track` (Shi and Tomasi 1994); None if that is too little."""
     x, y, width, height = cv2.boundingRect(track.garment)
     box = slice(y, y + height), slice(x, x + width)
-    if width < _FEWEST or height < _FEWEST:
+    if width < _MIN_CORNERS or height < _MIN_CORNERS:
         return None
     corners = cv2.goodFeaturesToTrack(track.grey[box], _CORNERS, 0.01, 4, mask=track.garment[box])
-    if corners is None or len(corners) < _FEWEST:
+    if corners is None or len(corners) < _MIN_CORNERS:
         return None
     return np.asarray(corners + np.array([x, y], np.float32), np.float32)

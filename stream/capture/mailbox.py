@@ -7,62 +7,62 @@ import time
 from collections import deque
 
 from stream.bounds import MAX_SUPERSEDED
-from stream.message import Ended, FromReader, Lost, Mode, Offer, Opened, Picture
+from stream.message import Mode, NewPicture, Picture, ReaderMessage, SourceEnded, SourceLost, SourceOpened
 
 
 class Mailbox:
     """Room for one picture. Live, a newer one replaces it; from a file, the reader waits until it is taken.
 
-    News (`Opened`, `Lost`, `Ended`) is kept in order with the pictures and never replaced.
+    News (`SourceOpened`, `SourceLost`, `SourceEnded`) is kept in order with the pictures and never replaced.
     """
 
-    def __init__(self, bell: threading.Condition) -> None:
-        """`bell` is rung at every arrival; several mailboxes may share one."""
-        self._bell = bell
-        self._items: deque[FromReader] = deque()
+    def __init__(self, condition: threading.Condition) -> None:
+        """`condition` is rung at every arrival; several mailboxes may share one."""
+        self._condition = condition
+        self._items: deque[ReaderMessage] = deque()
         self._closed = False
-        self.active_s = time.monotonic()
+        self.last_activity_s = time.monotonic()
         """When the reader last left something or was told to be alive, on the monotonic clock."""
 
     def stir(self) -> None:
         """Note that the reader is alive, though it has nothing to leave yet."""
-        self.active_s = time.monotonic()
+        self.last_activity_s = time.monotonic()
 
-    def tell(self, news: Opened | Lost | Ended) -> None:
+    def put_event(self, event: SourceOpened | SourceLost | SourceEnded) -> None:
         """Leave a piece of news."""
-        with self._bell:
-            self.active_s = time.monotonic()
-            self._items.append(news)
-            self._bell.notify_all()
+        with self._condition:
+            self.last_activity_s = time.monotonic()
+            self._items.append(event)
+            self._condition.notify_all()
 
     def put(self, camera: str, picture: Picture, mode: Mode) -> bool:
         """Leave a picture; False when the mailbox was closed, and the reader should end."""
-        with self._bell:
+        with self._condition:
             if mode == "file":
-                self._bell.wait_for(lambda: self._closed or not self._items)
-            self.active_s = time.monotonic()
+                self._condition.wait_for(lambda: self._closed or not self._items)
+            self.last_activity_s = time.monotonic()
             superseded = 0
-            if self._items and isinstance(last := self._items[-1], Offer):
+            if self._items and isinstance(last := self._items[-1], NewPicture):
                 superseded = min(last.superseded + 1, MAX_SUPERSEDED)
                 self._items.pop()
-            self._items.append(Offer(camera, picture, superseded))
-            self._bell.notify_all()
+            self._items.append(NewPicture(camera, picture, superseded))
+            self._condition.notify_all()
             return not self._closed
 
-    def take(self, *, pictures: int, timeout_s: float = 0.0) -> FromReader | None:
-        """The oldest item, a picture only where `pictures` is above 0 (the taker has room). None: not in time."""
-        with self._bell:
-            if not self._bell.wait_for(lambda: self._due(pictures), timeout_s):
+    def take(self, *, credit: int, timeout_s: float = 0.0) -> ReaderMessage | None:
+        """The oldest item, a picture only where `credit` is above 0 (the taker has room). None: not in time."""
+        with self._condition:
+            if not self._condition.wait_for(lambda: self._has_due(credit), timeout_s):
                 return None
             item = self._items.popleft()
-            self._bell.notify_all()
+            self._condition.notify_all()
             return item
 
-    def _due(self, pictures: int) -> bool:
-        return bool(self._items) and (pictures > 0 or not isinstance(self._items[0], Offer))
+    def _has_due(self, pictures: int) -> bool:
+        return bool(self._items) and (pictures > 0 or not isinstance(self._items[0], NewPicture))
 
     def close(self) -> None:
         """Want nothing more: a reader that waits goes on and is told so."""
-        with self._bell:
+        with self._condition:
             self._closed = True
-            self._bell.notify_all()
+            self._condition.notify_all()

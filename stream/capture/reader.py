@@ -9,14 +9,14 @@ import time
 from contextlib import closing
 
 from stream.capture.mailbox import Mailbox
-from stream.message import Ended, Lost, Next, Offer, Opened
-from stream.process.pipe import BEAT_S, Lifeline, printable, sentence
+from stream.message import NewPicture, PictureRequest, SourceEnded, SourceLost, SourceOpened
+from stream.process.pipe import HEARTBEAT_S, SupervisorPipe, describe_error, printable
 from stream.settings.config import Camera, Run
 from stream.sources import SourceError, mode_of, open_source
 from stream.stage import StreamError
-from stream.transport.sockets import Peer
+from stream.transport.sockets import DealerSocket
 
-_FIRST_RETRY_MS = 50
+_MIN_BACK_OFF_MS = 50
 _POLL_MS = 5
 
 
@@ -27,23 +27,23 @@ def read(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) 
     cameras of one server do not all come back at the same moment.
     """
     try:
-        _read_again(name, camera, mailbox, stopped)
+        _read_with_back_off(name, camera, mailbox, stopped)
     except Exception as error:  # noqa: BLE001 (a mistake ends this camera, and is told as its end)
-        mailbox.tell(Ended(name, printable(f"{name}: {sentence(error)}")))
+        mailbox.put_event(SourceEnded(name, printable(f"{name}: {describe_error(error)}")))
 
 
-def _read_again(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) -> None:
-    pause_ms = _FIRST_RETRY_MS
+def _read_with_back_off(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) -> None:
+    back_off_ms = _MIN_BACK_OFF_MS
     while not stopped.is_set():
         cause, pictures = _read_once(name, camera, mailbox, stopped)
         if stopped.is_set():
             return
-        if _ends(camera):
-            mailbox.tell(Ended(name, cause))
+        if _has_end(camera):
+            mailbox.put_event(SourceEnded(name, cause))
             return
-        mailbox.tell(Lost(name, cause or f"{name}: the source ended"))
-        pause_ms = _FIRST_RETRY_MS if pictures else min(2 * pause_ms, int(camera.retry_ms))
-        stopped.wait(pause_ms * random.uniform(0.5, 1) / 1000)
+        mailbox.put_event(SourceLost(name, cause or f"{name}: the source ended"))
+        back_off_ms = _MIN_BACK_OFF_MS if pictures else min(2 * back_off_ms, int(camera.retry_ms))
+        stopped.wait(back_off_ms * random.uniform(0.5, 1) / 1000)
 
 
 def _read_once(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) -> tuple[str | None, int]:
@@ -52,7 +52,7 @@ def _read_once(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.E
     mode = mode_of(camera)
     try:
         with closing(open_source(camera, mailbox.stir)) as source:
-            mailbox.tell(Opened(name, mode, printable(source.address), source.rate_hz, source.frames))
+            mailbox.put_event(SourceOpened(name, mode, printable(source.address), source.rate_hz, source.frames))
             for picture in source:
                 pictures += 1
                 if not mailbox.put(name, picture, mode) or stopped.is_set():
@@ -62,12 +62,12 @@ def _read_once(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.E
     return None, pictures
 
 
-def _ends(camera: Camera) -> bool:
+def _has_end(camera: Camera) -> bool:
     """Whether the source has an end: a file has, also played in real time; a live source is awaited again."""
     return mode_of(Camera(source=camera.source)) == "file"
 
 
-def serve(run: Run, name: str, lifeline: Lifeline) -> None:
+def serve(run: Run, name: str, supervisor: SupervisorPipe) -> None:
     """A reader process: one thread reads, this one gives the dispatcher what it has room for.
 
     A reading thread that is stuck in a driver fails the process, so that the launcher starts a new one.
@@ -76,29 +76,29 @@ def serve(run: Run, name: str, lifeline: Lifeline) -> None:
     mailbox, stopped = Mailbox(threading.Condition()), threading.Event()
     threading.Thread(target=read, args=(name, camera, mailbox, stopped), name=name, daemon=True).start()
     assert run.transport.dispatch is not None
-    peer = Peer(run.transport.dispatch, f"reader.{name}.{os.getpid()}", run.transport.keys)
+    peer = DealerSocket(run.transport.dispatch, f"reader.{name}.{os.getpid()}", run.transport.keys)
     try:
-        _forward(name, camera, mailbox, peer, lifeline)
+        _forward(name, camera, mailbox, peer, supervisor)
     finally:
         stopped.set()
         mailbox.close()
         peer.close()
 
 
-def _forward(name: str, camera: Camera, mailbox: Mailbox, peer: Peer, lifeline: Lifeline) -> None:
-    patience_s = 2 * (camera.stall_ms + camera.retry_ms) / 1000
-    wanted = 0
-    while not lifeline.stopping:
-        if not wanted:
-            wanted = isinstance(peer.receive(_POLL_MS), Next)
-        item = mailbox.take(pictures=wanted, timeout_s=BEAT_S * wanted)
+def _forward(name: str, camera: Camera, mailbox: Mailbox, peer: DealerSocket, supervisor: SupervisorPipe) -> None:
+    hang_timeout_s = 2 * (camera.stall_ms + camera.retry_ms) / 1000
+    credit = 0
+    while not supervisor.stopping:
+        if not credit:
+            credit = isinstance(peer.receive(_POLL_MS), PictureRequest)
+        item = mailbox.take(credit=credit, timeout_s=HEARTBEAT_S * credit)
         if item is not None:
             peer.send(item)
-            wanted -= isinstance(item, Offer)
-            if isinstance(item, Ended):
+            credit -= isinstance(item, NewPicture)
+            if isinstance(item, SourceEnded):
                 return
-        elif wanted and not _ends(camera) and time.monotonic() - mailbox.active_s > patience_s:
+        elif credit and not _has_end(camera) and time.monotonic() - mailbox.last_activity_s > hang_timeout_s:
             raise StreamError(f"{name}: the source hangs and cannot be closed")
-        lifeline.beat()
-        for _ in lifeline.heard():
+        supervisor.heartbeat()
+        for _ in supervisor.commands():
             pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-from clothseg.tryon import BackgroundVideo, Clip
+from clothseg.tryon import BackgroundVideo, VideoLookup
 from stream.message import Picture, Pixels
 from stream.sources import SourceError
 from stream.sources.regular import open_film
@@ -16,12 +16,12 @@ _MOST_PICTURES = 600
 """Read for one picture of the camera: after a long gap the video goes on from where it is instead."""
 
 
-def open_clip(settings: BackgroundVideo) -> Clip:
+def open_background_video(settings: BackgroundVideo) -> VideoLookup:
     """Open the file of a background, a regular file alone; SourceError where it cannot be read."""
-    return _Loop(settings).at
+    return _LoopedVideo(settings).picture_at
 
 
-class _Loop:
+class _LoopedVideo:
     """Reads forward only, so asking for rising times is cheap; at the file's end it is opened again.
 
     Where that fails in the middle of a run, the last picture stays.
@@ -30,18 +30,18 @@ class _Loop:
     def __init__(self, settings: BackgroundVideo) -> None:
         self._path = settings.video
         self._pictures: Iterator[Picture] = iter(open_film(self._path))
-        self._shown = next(self._pictures)
-        self._begun_ns = self._shown.pts_ns
-        self._asked_ns: int | None = None
+        self._current = next(self._pictures)
+        self._loop_start_ns = self._current.pts_ns
+        self._loop_requested_ns: int | None = None
         self._broken = False
 
-    def at(self, pts_ns: int) -> Pixels:
+    def picture_at(self, pts_ns: int) -> Pixels:
         """The picture (H, W, 3) uint8 BGR of the moment `pts_ns` of the camera in front of it."""
-        if self._asked_ns is None or pts_ns < self._asked_ns:
+        if self._loop_requested_ns is None or pts_ns < self._loop_requested_ns:
             self._set_out(pts_ns)
-        assert self._asked_ns is not None
+        assert self._loop_requested_ns is not None
         read = 0
-        while not self._broken and self._shown.pts_ns - self._begun_ns < pts_ns - self._asked_ns:
+        while not self._broken and self._current.pts_ns - self._loop_start_ns < pts_ns - self._loop_requested_ns:
             read += 1
             if read > _MOST_PICTURES:
                 self._set_out(pts_ns)
@@ -51,18 +51,18 @@ class _Loop:
             except SourceError as error:
                 self._broken = True
                 log.warning("the video behind people stands still from now on: %s", error)
-        return self._shown.pixels
+        return self._current.pixels
 
     def _set_out(self, pts_ns: int) -> None:
         """Take what is shown for the picture of the moment `pts_ns`."""
-        self._begun_ns, self._asked_ns = self._shown.pts_ns, pts_ns
+        self._loop_start_ns, self._loop_requested_ns = self._current.pts_ns, pts_ns
 
     def _go_on(self, pts_ns: int) -> None:
         """Show the next picture; after the last, the first again."""
         following = next(self._pictures, None)
         if following is not None:
-            self._shown = following
+            self._current = following
             return
         self._pictures = iter(open_film(self._path))
-        self._shown = next(self._pictures)
+        self._current = next(self._pictures)
         self._set_out(pts_ns)

@@ -17,26 +17,26 @@ from stream.settings import config, parse
 from stream.settings.config import CameraName, ConfigError, Panel
 from stream.stage import StreamError
 from stream.transport import untrusted_json
-from stream.transport.sockets import MAX_REQUEST_BYTES, Caller
+from stream.transport.sockets import MAX_REQUEST_BYTES, ReqSocket
 from stream.transport.untrusted_json import UntrustedJsonError
 
 __all__ = [
     "CameraState",
-    "Cameras",
+    "CameraList",
     "ControlError",
     "Controller",
-    "Done",
+    "Accepted",
     "ListCameras",
-    "Refused",
+    "Rejected",
     "Reply",
     "Request",
     "SetCutout",
     "SetEffects",
     "SetPanels",
-    "Shown",
-    "Status",
-    "StatusRequest",
-    "Stop",
+    "LookSettings",
+    "StatusReply",
+    "GetStatus",
+    "StopRun",
     "endpoint_of",
     "expect_free",
     "read_request",
@@ -85,20 +85,20 @@ class ListCameras(
     """Ask for the names of the cameras."""
 
 
-class StatusRequest(
+class GetStatus(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="status"
 ):
     """Ask how every camera stands and what is shown of it."""
 
 
-class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="stop"):
+class StopRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="stop"):
     """End the run, in good order."""
 
 
-Request = SetEffects | SetCutout | SetPanels | ListCameras | StatusRequest | Stop
+Request = SetEffects | SetCutout | SetPanels | ListCameras | GetStatus | StopRun
 
 
-class Shown(msgspec.Struct, frozen=True, kw_only=True):
+class LookSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is shown of a camera."""
 
     effects: tuple[Effect, ...]
@@ -118,33 +118,33 @@ class CameraState(msgspec.Struct, frozen=True, kw_only=True):
     frames: int = 0
     last_seq: int | None = None
     cause: str | None = None
-    shown: Shown
+    look: LookSettings
 
 
-class Done(msgspec.Struct, frozen=True, tag_field="reply", tag="done"):
+class Accepted(msgspec.Struct, frozen=True, tag_field="reply", tag="done"):
     """It takes effect with the next frame."""
 
 
-class Refused(msgspec.Struct, frozen=True, tag_field="reply", tag="refused"):
+class Rejected(msgspec.Struct, frozen=True, tag_field="reply", tag="refused"):
     """Nothing was changed; `error` says what was expected, in one sentence."""
 
     error: str
 
 
-class Cameras(msgspec.Struct, frozen=True, tag_field="reply", tag="cameras"):
+class CameraList(msgspec.Struct, frozen=True, tag_field="reply", tag="cameras"):
     """The names of the cameras that run or are awaited."""
 
     cameras: tuple[str, ...]
 
 
-class Status(msgspec.Struct, frozen=True, tag_field="reply", tag="status"):
+class StatusReply(msgspec.Struct, frozen=True, tag_field="reply", tag="status"):
     """Every camera, and what is shown of those to come."""
 
     cameras: tuple[CameraState, ...]
-    others: Shown
+    default_look: LookSettings
 
 
-Reply = Done | Refused | Cameras | Status
+Reply = Accepted | Rejected | CameraList | StatusReply
 
 
 def read_request(data: bytes) -> Request:
@@ -212,27 +212,27 @@ class Controller:
     def __init__(self, endpoint: str | None = None, *, timeout_ms: int = 5000) -> None:
         self._endpoint = endpoint or endpoint_of(config.Control())
         self._timeout_ms = timeout_ms
-        self._caller = Caller(self._endpoint)
+        self._socket = ReqSocket(self._endpoint)
 
-    def ask(self, request: Request) -> Done | Cameras | Status:
+    def request(self, request: Request) -> Accepted | CameraList | StatusReply:
         """The reply; ControlError where the request was refused or nobody answered in time."""
-        answer = self._caller.ask(encode(request), self._timeout_ms)
-        if answer is None:
+        data = self._socket.request(encode(request), self._timeout_ms)
+        if data is None:
             raise ControlError(
                 f"nobody answered on {self._endpoint} within {self._timeout_ms} ms: "
                 "is a stream running with control: {bind: " + self._endpoint + "}?"
             )
         try:
-            reply: Reply = untrusted_json.decode(answer, Reply, max_bytes=MAX_REPLY_BYTES, dec_hook=parse.convert_path)
+            reply: Reply = untrusted_json.decode(data, Reply, max_bytes=MAX_REPLY_BYTES, dec_hook=parse.decode_path)
         except UntrustedJsonError as error:
             raise ControlError(f"{self._endpoint} does not speak as a control socket does ({error})") from error
-        if isinstance(reply, Refused):
+        if isinstance(reply, Rejected):
             raise ControlError(reply.error)
         return reply
 
     def close(self) -> None:
         """Ask nothing any more."""
-        self._caller.close()
+        self._socket.close()
 
     def __enter__(self) -> Controller:
         return self

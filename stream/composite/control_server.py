@@ -11,49 +11,49 @@ from msgspec import structs
 from clothseg.classes import ClassMap
 from stream.composite import control
 from stream.composite.control import (
-    Cameras,
+    Accepted,
+    CameraList,
     CameraState,
     ControlError,
-    Done,
+    GetStatus,
     ListCameras,
-    Refused,
+    LookSettings,
+    Rejected,
     Reply,
     Request,
     SetCutout,
     SetEffects,
     SetPanels,
-    Shown,
-    Status,
-    StatusRequest,
-    Stop,
+    StatusReply,
+    StopRun,
 )
-from stream.composite.effects import expect_cut_out, expect_garments, open_dressing
-from stream.composite.looks import Change, Changes
+from stream.composite.effects import expect_cut_out, expect_garments, open_camera_effects
+from stream.composite.looks import LookChange, LookChanges
 from stream.message import CompositedFrame, EndOfStream, Outage, Output
-from stream.process.pipe import Reporter, StopWanted, sentence
+from stream.process.pipe import Reporter, StopRequested, describe_error
 from stream.settings.config import Run
 from stream.stage import StreamError
-from stream.transport.sockets import Desk, Envelope
+from stream.transport.sockets import Envelope, RepSocket
 
 _POLL_MS = 50
 _SOON_MS = 5  # while something is opened, whose asker waits
 _MOST_WAITING = 64
 
 
-class Switchboard:
+class ControlServer:
     """A sink that watches what is given out, so that it can tell, and takes requests meanwhile.
 
     Pictures and videos that effects name are opened here, in a thread of their own: neither the stream nor another
     request (`stop` above all) waits for them, and a file that cannot be used is refused before anything changes.
     """
 
-    def __init__(self, settings: Run, endpoint: str, changes: Changes, reporter: Reporter) -> None:
+    def __init__(self, settings: Run, endpoint: str, changes: LookChanges, reporter: Reporter) -> None:
         control.expect_free(endpoint)
-        self._desk = Desk(endpoint)
-        self.endpoint = self._desk.endpoint
+        self._socket = RepSocket(endpoint)
+        self.endpoint = self._socket.endpoint
         self._changes = changes
         self._reporter = reporter
-        self._standing = _Standing(settings)
+        self._states = _CameraStates(settings)
         self._closed = threading.Event()
         self._to_open: Queue[tuple[Envelope, SetEffects]] = Queue(_MOST_WAITING)
         self._opened: SimpleQueue[tuple[Envelope, Reply]] = SimpleQueue()
@@ -63,7 +63,7 @@ class Switchboard:
 
     def write(self, item: Output) -> None:
         """Note how a camera stands."""
-        self._standing.note(item)
+        self._states.record(item)
 
     def wants(self, camera: str) -> bool:
         """Never: it tells how a camera stands, and needs no frame for that."""
@@ -78,15 +78,15 @@ class Switchboard:
         under_way = 0
         try:
             while not self._closed.is_set():
-                heard = self._desk.receive(_SOON_MS if under_way else _POLL_MS)
+                heard = self._socket.receive(_SOON_MS if under_way else _POLL_MS)
                 if heard is not None:
                     under_way += self._hear(*heard)
                 while not self._opened.empty():
                     envelope, reply = self._opened.get()
-                    self._desk.answer(envelope, control.encode(reply))
+                    self._socket.reply(envelope, control.encode(reply))
                     under_way -= 1
         finally:
-            self._desk.close()
+            self._socket.close()
 
     def _hear(self, envelope: Envelope, data: bytes) -> bool:
         """Answer a request at once, or hand it on, because files must be opened for it: True."""
@@ -97,10 +97,10 @@ class Switchboard:
                 return True
             reply = self._reply(request)
         except Full:
-            reply = Refused("too much is asked at once: wait until what was asked before is answered")
+            reply = Rejected("too much is asked at once: wait until what was asked before is answered")
         except StreamError as error:
-            reply = Refused(" ".join(str(error).split()))
-        self._desk.answer(envelope, control.encode(reply))
+            reply = Rejected(" ".join(str(error).split()))
+        self._socket.reply(envelope, control.encode(reply))
         return False
 
     def _open(self) -> None:
@@ -114,31 +114,31 @@ class Switchboard:
 
     def _reply(self, request: Request) -> Reply:
         try:
-            return self._carry_out(request)
+            return self._execute(request)
         except StreamError as error:
-            return Refused(" ".join(str(error).split()))
+            return Rejected(" ".join(str(error).split()))
         except Exception as error:  # noqa: BLE001 (whatever a request does, the stream goes on)
-            return Refused(f"this request cannot be carried out ({sentence(error)})")
+            return Rejected(f"this request cannot be carried out ({describe_error(error)})")
 
-    def _carry_out(self, request: Request) -> Reply:
+    def _execute(self, request: Request) -> Reply:
         match request:
             case ListCameras():
-                return Cameras(self._standing.present())
-            case StatusRequest():
-                return self._standing.status()
-            case Stop():
-                self._reporter.report(StopWanted())
-                return Done()
+                return CameraList(self._states.active_cameras())
+            case GetStatus():
+                return self._states.status()
+            case StopRun():
+                self._reporter.report(StopRequested())
+                return Accepted()
             case SetEffects() | SetCutout() | SetPanels():
-                self._standing.expect(request.camera)
-                change = opened(request, self._standing.classes)
-                self._standing.expect(request.camera)  # it may have ended meanwhile, and its place been taken
+                self._states.require_active(request.camera)
+                change = open_change(request, self._states.classes)
+                self._states.require_active(request.camera)  # it may have ended meanwhile, and its place been taken
                 self._changes.put(change)
-                self._standing.change(request)
-                return Done()
+                self._states.record_change(request)
+                return Accepted()
 
 
-def opened(request: SetEffects | SetCutout | SetPanels, classes: ClassMap | None) -> Change:
+def open_change(request: SetEffects | SetCutout | SetPanels, classes: ClassMap | None) -> LookChange:
     """The change a request asks for, its files read; raises ConfigError where one cannot be.
 
     What the model does not tell is refused too, once its `classes` are known.
@@ -147,64 +147,64 @@ def opened(request: SetEffects | SetCutout | SetPanels, classes: ClassMap | None
         case SetEffects():
             if classes is not None:
                 expect_garments(classes, request.effects)
-            return Change(request.camera, effects=open_dressing(request.effects))
+            return LookChange(request.camera, effects=open_camera_effects(request.effects))
         case SetCutout():
             if classes is not None:
                 expect_cut_out(classes, request.cutout)
-            return Change(request.camera, cutout=request.cutout)
+            return LookChange(request.camera, cutout=request.cutout)
         case SetPanels():
-            return Change(request.camera, panels=request.panels)
+            return LookChange(request.camera, panels=request.panels)
 
 
-class _Standing:
+class _CameraStates:
     """What is known of every camera, told by the pipeline's thread and asked by the socket's."""
 
     def __init__(self, settings: Run) -> None:
         self._lock = threading.Lock()
-        self._others = Shown(effects=settings.effects, cutout=settings.cutout, panels=settings.view.panels)
-        self._cameras = {name: CameraState(camera=name, shown=self._others) for name in settings.cameras}
-        self._lasting = frozenset(settings.cameras)
+        self._default_look = LookSettings(effects=settings.effects, cutout=settings.cutout, panels=settings.view.panels)
+        self._cameras = {name: CameraState(camera=name, look=self._default_look) for name in settings.cameras}
+        self._configured = frozenset(settings.cameras)
         self.classes: ClassMap | None = None
         """Those of the newest frame; None before the first."""
 
-    def note(self, item: Output) -> None:
+    def record(self, item: Output) -> None:
         """Note a frame or a piece of news; a visitor's camera is forgotten with its end."""
         camera = item.frame.camera if isinstance(item, CompositedFrame) else item.camera
         if isinstance(item, CompositedFrame):
             self.classes = item.classes
         with self._lock:
-            known = self._cameras.get(camera) or CameraState(camera=camera, shown=self._others)
-            if isinstance(item, EndOfStream) and camera not in self._lasting:
+            known = self._cameras.get(camera) or CameraState(camera=camera, look=self._default_look)
+            if isinstance(item, EndOfStream) and camera not in self._configured:
                 self._cameras.pop(camera, None)
             else:
-                self._cameras[camera] = followed(known, item, self._others)
+                self._cameras[camera] = after(known, item, self._default_look)
 
-    def present(self) -> tuple[str, ...]:
+    def active_cameras(self) -> tuple[str, ...]:
         """The cameras that can be asked something of."""
         with self._lock:
             return tuple(name for name, state in self._cameras.items() if state.state != "ended")
 
-    def expect(self, camera: str | None) -> None:
+    def require_active(self, camera: str | None) -> None:
         """Refuse a camera that is not there."""
-        if camera is not None and camera not in self.present():
-            raise ControlError(f"camera: expected one of {_list(self.present())}, got {camera}")
+        if camera is not None and camera not in self.active_cameras():
+            raise ControlError(f"camera: expected one of {_list(self.active_cameras())}, got {camera}")
 
-    def change(self, request: SetEffects | SetCutout | SetPanels) -> None:
+    def record_change(self, request: SetEffects | SetCutout | SetPanels) -> None:
         """Note what is shown from now on."""
         changed = {key: getattr(request, key) for key in structs.asdict(request) if key != "camera"}
         with self._lock:
             if request.camera is None:
-                self._others = structs.replace(self._others, **changed)
+                self._default_look = structs.replace(self._default_look, **changed)
             for name, state in self._cameras.items():
                 if request.camera in (None, name):
-                    self._cameras[name] = structs.replace(state, shown=structs.replace(state.shown, **changed))
+                    self._cameras[name] = structs.replace(state, look=structs.replace(state.look, **changed))
 
-    def status(self) -> Status:
+    def status(self) -> StatusReply:
         with self._lock:
-            return Status(tuple(self._cameras.values()), self._others)
+            return StatusReply(tuple(self._cameras.values()), self._default_look)
 
 
-def followed(state: CameraState, item: Output, others: Shown) -> CameraState:
+def after(state: CameraState, item: Output, others: LookSettings) -> CameraState:
     """How a camera stands after `item`; one that has ended shows what `others` do, should it come again."""
     match item:
         case CompositedFrame(frame=frame):
@@ -212,7 +212,7 @@ def followed(state: CameraState, item: Output, others: Shown) -> CameraState:
         case Outage():
             return structs.replace(state, state="no_signal", cause=item.cause)
         case EndOfStream():
-            return structs.replace(state, state="ended", cause=item.error, shown=others)
+            return structs.replace(state, state="ended", cause=item.error, look=others)
         case _:
             return structs.replace(state, state="running", epoch=item.epoch, cause=None)
 

@@ -4,40 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stream.message import EndOfStream, Output, StreamStart, Watched
-from stream.process.pipe import Patience
-from stream.stage import Selective
+from stream.message import DemandChanged, EndOfStream, Output, StreamStart
+from stream.process.pipe import LazyTimeout
+from stream.stage import DemandAware
 
-_PATIENCE_S = 1.0  # without any use, before a camera rests: a subscriber that connects anew is not worth a stop
+_IDLE_AFTER_S = 1.0  # without any use, before a camera rests: a subscriber that connects anew is not worth a stop
 
 
-class Attention:
+class DemandTracker:
     """Follows a run's cameras and asks the outputs about each."""
 
-    def __init__(self, outputs: Selective, tell: Callable[[Watched], None]) -> None:
+    def __init__(self, outputs: DemandAware, notify: Callable[[DemandChanged], None]) -> None:
         self._outputs = outputs
-        self._tell = tell
-        self._unwanted: dict[str, Patience | None] = {}
-        self._resting: set[str] = set()
+        self._notify = notify
+        self._unwanted_since: dict[str, LazyTimeout | None] = {}
+        self._idle: set[str] = set()
 
-    def follow(self, item: Output) -> None:
+    def on_output(self, item: Output) -> None:
         """Note a camera that begins or ends."""
         if isinstance(item, StreamStart):
-            self._unwanted.setdefault(item.camera, None)
+            self._unwanted_since.setdefault(item.camera, None)
         elif isinstance(item, EndOfStream):
-            self._unwanted.pop(item.camera, None)
-            self._resting.discard(item.camera)
+            self._unwanted_since.pop(item.camera, None)
+            self._idle.discard(item.camera)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Tell of every camera for which a use was found, or for which there has been none for a while."""
-        for camera, patience in self._unwanted.items():
+        for camera, timeout in self._unwanted_since.items():
             if self._outputs.wants(camera):
-                self._unwanted[camera] = None
-                if camera in self._resting:
-                    self._resting.discard(camera)
-                    self._tell(Watched(camera, by_anyone=True))
-            elif camera not in self._resting:
-                running = self._unwanted[camera] = patience or Patience(_PATIENCE_S)
-                if running.over():
-                    self._resting.add(camera)
-                    self._tell(Watched(camera, by_anyone=False))
+                self._unwanted_since[camera] = None
+                if camera in self._idle:
+                    self._idle.discard(camera)
+                    self._notify(DemandChanged(camera, watched=True))
+            elif camera not in self._idle:
+                running = self._unwanted_since[camera] = timeout or LazyTimeout(_IDLE_AFTER_S)
+                if running.expired():
+                    self._idle.add(camera)
+                    self._notify(DemandChanged(camera, watched=False))

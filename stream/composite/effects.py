@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from clothseg.classes import ClassMap
 from clothseg.tryon import Effect, EffectError, GarmentPhoto, OpenEffect, Recolour, Texture, open_effects
 from clothseg.tryon.cutout import Cutout
-from stream.composite.background_video import open_clip
+from stream.composite.background_video import open_background_video
 from stream.settings.config import ConfigError
 from stream.sources import SourceError
 
 
-def open_dressing(effects: Sequence[Effect]) -> tuple[OpenEffect, ...]:
+def open_camera_effects(effects: Sequence[Effect]) -> tuple[OpenEffect, ...]:
     """The effects, ready to be applied; ConfigError names the file that cannot be used, and why."""
     try:
-        return open_effects(effects, open_clip)
+        return open_effects(effects, open_background_video)
     except (EffectError, SourceError) as error:
         raise ConfigError(f"effects: {error}") from error
 

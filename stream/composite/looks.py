@@ -12,7 +12,7 @@ from stream.settings.config import Panel
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Look:
     """What is shown of one camera: its effects, what is cut out, and the panels of its view."""
 
     effects: tuple[OpenEffect, ...]
@@ -21,7 +21,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LookChange:
     """From the next frame on `camera` (None: every camera, also those to come) shows this; None stays as it is."""
 
     camera: str | None
@@ -29,44 +29,44 @@ class Change:
     cutout: Cutout | None = None
     panels: tuple[Panel, ...] | None = None
 
-    def applied(self, choice: Choice) -> Choice:
+    def apply_to(self, look: Look) -> Look:
         """The choice after the change."""
-        return Choice(
-            choice.effects if self.effects is None else self.effects,
-            self.cutout or choice.cutout,
-            self.panels or choice.panels,
+        return Look(
+            look.effects if self.effects is None else self.effects,
+            self.cutout or look.cutout,
+            self.panels or look.panels,
         )
 
 
-class Choices:
+class Looks:
     """Every camera's choice: its own, or the one that is for all."""
 
-    def __init__(self, everywhere: Choice) -> None:
-        self._everywhere = everywhere
-        self._own: dict[str, Choice] = {}
+    def __init__(self, everywhere: Look) -> None:
+        self._default = everywhere
+        self._overrides: dict[str, Look] = {}
 
-    def of(self, camera: str) -> Choice:
+    def look_of(self, camera: str) -> Look:
         """What is shown of a camera."""
-        return self._own.get(camera, self._everywhere)
+        return self._overrides.get(camera, self._default)
 
-    def change(self, change: Change) -> None:
+    def apply(self, change: LookChange) -> None:
         """Show something else from now on; what is for all is also for those that had their own."""
         if change.camera is not None:
-            self._own[change.camera] = change.applied(self.of(change.camera))
+            self._overrides[change.camera] = change.apply_to(self.look_of(change.camera))
             return
-        self._everywhere = change.applied(self._everywhere)
-        self._own = {camera: change.applied(choice) for camera, choice in self._own.items()}
+        self._default = change.apply_to(self._default)
+        self._overrides = {camera: change.apply_to(choice) for camera, choice in self._overrides.items()}
 
     def forget(self, camera: str) -> None:
         """A camera is gone: whoever comes under its name begins with what is for all."""
-        self._own.pop(camera, None)
+        self._overrides.pop(camera, None)
 
 
-Changes = SimpleQueue[Change]
+LookChanges = SimpleQueue[LookChange]
 """Where changes wait until composite takes them, between two frames."""
 
 
-def waiting(changes: Changes) -> Iterator[Change]:
+def drain(changes: LookChanges) -> Iterator[LookChange]:
     """Take the changes that wait; none is waited for."""
     while not changes.empty():
         yield changes.get_nowait()

@@ -8,31 +8,31 @@ import cv2
 import numpy as np
 
 from clothseg.classes import ClassMap
-from clothseg.matting.matting import Matte, hold, matte, upsample
-from clothseg.temporal.smoothing import carry, correct, smooth
+from clothseg.matting.matting import Matte, matte, previous_matte, upsample
+from clothseg.temporal.smoothing import correct_history, propagate, smooth
 from clothseg.temporal.state import SmoothingState
-from stream.composite.resequence import Masked
-from stream.message import CarriedFrame, LateMasks, Picture, Pixels, SegmentedFrame
+from stream.composite.resequence import MaskedFrame
+from stream.message import LateMasks, Picture, Pixels, PropagatedFrame, SegmentedFrame
 from stream.settings.config import Run
 
-_MOST_SHOWN: Final = 16  # frames after which masks that have not come are given up
+_MAX_PROVISIONAL: Final = 16  # frames after which masks that have not come are given up
 
 
 class Masks(NamedTuple):
-    """The masks of one frame, and how to go on from them; `seen_ns` is when the network's picture was shown.
+    """The masks of one frame, and how to go on from them; `network_pts_ns` is when the network's picture was shown.
 
-    `moved_ns`: when the last frame was shown that they were made for: a still one has those before.
+    `matte_pts_ns`: when the last frame was shown that they were made for: a still one has those before.
     """
 
     classes: ClassMap
     probabilities: Pixels
     matte: Matte
     smoothing: SmoothingState | None
-    seen_ns: int
-    moved_ns: int
+    network_pts_ns: int
+    matte_pts_ns: int
 
 
-class _Shown(NamedTuple):
+class _Provisional(NamedTuple):
     """A frame that was shown before its own masks, or after one that was, and what smoothing knew then."""
 
     seq: int
@@ -40,64 +40,78 @@ class _Shown(NamedTuple):
     state: SmoothingState
 
 
-class MaskPast(NamedTuple):
+class MaskState(NamedTuple):
     """What is remembered of a camera's masks.
 
-    `seq`: the last frame. `shown`: the frames since the first whose own masks are still to come. `early`: masks that
+    `seq`: the last frame. `provisional`: the frames since the first whose own masks are still to come. `early_masks`: masks that
     came before their frame. `corrected`: late masks have come since the last frame.
     """
 
     masks: Masks | None = None
     seq: int = -1
-    shown: tuple[_Shown, ...] = ()
-    early: LateMasks | None = None
+    provisional: tuple[_Provisional, ...] = ()
+    early_masks: LateMasks | None = None
     corrected: bool = False
 
 
-def make_masks(item: Masked, past: MaskPast, settings: Run) -> tuple[MaskPast, Masks]:
+def make_masks(item: MaskedFrame, mask_state: MaskState, settings: Run) -> tuple[MaskState, Masks]:
     """The masks of the next frame, and what is to be remembered.
 
     ValueError for a frame that is to go on from masks where there are none.
     """
-    early = past.early
-    if isinstance(item, CarriedFrame) and early is not None and early.seq == item.frame.seq:
+    early = mask_state.early_masks
+    if isinstance(item, PropagatedFrame) and early is not None and early.seq == item.frame.seq:
         item = SegmentedFrame(item.frame, early.classes, early.probabilities)
     if isinstance(item, SegmentedFrame):
-        masks = _mask(item, past.masks, settings)
-        shown: tuple[_Shown, ...] = ()
+        masks = _masks_from_network(item, mask_state.masks, settings)
+        provisional: tuple[_Provisional, ...] = ()
     else:
-        masks = _carry_on(item, past, settings)
-        shown = _remember(item, past, masks)
+        masks = _propagated_masks(item, mask_state, settings)
+        provisional = _with_provisional(item, mask_state, masks)
     seq = item.frame.seq
-    return MaskPast(masks, seq, shown, early if early is not None and early.seq > seq else None), masks
+    return MaskState(masks, seq, provisional, early if early is not None and early.seq > seq else None), masks
 
 
-def take_late(item: LateMasks, past: MaskPast, settings: Run) -> MaskPast:
+def apply_late_masks(item: LateMasks, mask_state: MaskState, settings: Run) -> MaskState:
     """The past once a frame's own masks have come: from the next frame on, as if they had come in time."""
-    if item.seq > past.seq:
-        return past._replace(early=item)
-    since = [shown for shown in past.shown if shown.seq >= item.seq]
+    if item.seq > mask_state.seq:
+        return mask_state._replace(early_masks=item)
+    corrected_from = [provisional for provisional in mask_state.provisional if provisional.seq >= item.seq]
     # Nothing is owed to a frame that newer masks have overtaken.
-    if not since or since[0].seq > item.seq or past.masks is None or settings.smoothing == "off":
-        return past
-    if item.classes != past.masks.classes:
-        raise ValueError(f"expected masks of {past.masks.classes.names}, got {item.classes.names}")
-    states = correct([shown.state for shown in since], item.probabilities, since[0].pts_ns, settings.smoothing)
-    later = tuple(shown._replace(state=state) for shown, state in zip(since, states, strict=True))[1:]
-    masks = past.masks._replace(classes=item.classes, smoothing=states[-1], seen_ns=since[0].pts_ns)
-    return past._replace(masks=masks, shown=later, corrected=True)
+    if (
+        not corrected_from
+        or corrected_from[0].seq > item.seq
+        or mask_state.masks is None
+        or settings.smoothing == "off"
+    ):
+        return mask_state
+    if item.classes != mask_state.masks.classes:
+        raise ValueError(f"expected masks of {mask_state.masks.classes.names}, got {item.classes.names}")
+    states = correct_history(
+        [provisional.state for provisional in corrected_from],
+        item.probabilities,
+        corrected_from[0].pts_ns,
+        settings.smoothing,
+    )
+    later = tuple(provisional._replace(state=state) for provisional, state in zip(corrected_from, states, strict=True))[
+        1:
+    ]
+    masks = mask_state.masks._replace(
+        classes=item.classes, smoothing=states[-1], network_pts_ns=corrected_from[0].pts_ns
+    )
+    return mask_state._replace(masks=masks, provisional=later, corrected=True)
 
 
-def _remember(item: CarriedFrame, past: MaskPast, masks: Masks) -> tuple[_Shown, ...]:
+def _with_provisional(item: PropagatedFrame, past: MaskState, masks: Masks) -> tuple[_Provisional, ...]:
     """The frames since the first whose own masks are still to come; one that has not moved is as the one before it."""
     moved = past.masks is None or masks.smoothing is not past.masks.smoothing
-    if masks.smoothing is None or not moved or not (past.shown or item.carry == "ahead"):
-        return past.shown
+    if masks.smoothing is None or not moved or not (past.provisional or item.how == "ahead"):
+        return past.provisional
     frame = item.frame
-    return (*past.shown, _Shown(frame.seq, frame.picture.pts_ns, masks.smoothing))[-_MOST_SHOWN:]
+    return (*past.provisional, _Provisional(frame.seq, frame.picture.pts_ns, masks.smoothing))[-_MAX_PROVISIONAL:]
 
 
-def _mask(item: SegmentedFrame, last: Masks | None, settings: Run) -> Masks:
+def _masks_from_network(item: SegmentedFrame, last: Masks | None, settings: Run) -> Masks:
     """The masks of a frame that the network has seen, steadied and with true edges."""
     picture, probabilities = item.frame.picture, item.probabilities
     smoothing = last.smoothing if last is not None else None
@@ -110,21 +124,21 @@ def _mask(item: SegmentedFrame, last: Masks | None, settings: Run) -> Masks:
     return Masks(item.classes, probabilities, matted, smoothing, picture.pts_ns, picture.pts_ns)
 
 
-def _carry_on(item: CarriedFrame, past: MaskPast, settings: Run) -> Masks:
+def _propagated_masks(item: PropagatedFrame, past: MaskState, settings: Run) -> Masks:
     """The masks of the frame before, for one that does not wait for its own; ValueError where there are none."""
     last = past.masks
     if last is None:
         raise ValueError("it is to go on from the masks before it, and there are none")
     picture = item.frame.picture
-    still = item.carry == "still" and not past.corrected
+    still = item.how == "still" and not past.corrected
     if still or last.smoothing is None or settings.smoothing == "off":
         # The picture stays live; only at the edges the colours freed of the background are kept.
         inside = cv2.compare(last.matte.alpha, 255, cv2.CMP_EQ)
         foreground = np.asarray(cv2.copyTo(picture.pixels, inside, last.matte.foreground.copy()), np.uint8)
         return last._replace(matte=last.matte._replace(foreground=foreground))
-    smoothing, probabilities = carry(last.smoothing, picture.pixels, settings.smoothing)
+    smoothing, probabilities = propagate(last.smoothing, picture.pixels, settings.smoothing)
     matted = _matte(probabilities, picture, last, smoothing, settings, classes=last.classes)
-    return last._replace(probabilities=probabilities, matte=matted, smoothing=smoothing, moved_ns=picture.pts_ns)
+    return last._replace(probabilities=probabilities, matte=matted, smoothing=smoothing, matte_pts_ns=picture.pts_ns)
 
 
 def _matte(
@@ -138,5 +152,5 @@ def _matte(
 ) -> Matte:
     if settings.matting == "off":
         return upsample(probabilities, picture.pixels, classes)
-    held = None if last is None else hold(last.matte, last.moved_ns, smoothing, picture.pts_ns)
-    return matte(probabilities, picture.pixels, classes, settings.matting, held)
+    previous = None if last is None else previous_matte(last.matte, last.matte_pts_ns, smoothing, picture.pts_ns)
+    return matte(probabilities, picture.pixels, classes, settings.matting, previous)

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-from stream.message import CarriedFrame, Dropped, EndOfStream, Finished, Frame, Outage, SegmentedFrame, StreamStart
+from stream.message import Dropped, EndOfRun, EndOfStream, Frame, Outage, PropagatedFrame, SegmentedFrame, StreamStart
 
-Masked = SegmentedFrame | CarriedFrame
+MaskedFrame = SegmentedFrame | PropagatedFrame
 """A frame with masks, or with word of where they come from."""
 
 _MOST_EARLY: Final = 256  # frames before their turn: no camera has more under way, unless somebody invents them
@@ -23,17 +23,17 @@ class Resequencer:
     """The waiting room of every camera: `push` what came, get what is due."""
 
     def __init__(self) -> None:
-        self._cameras: dict[str, _Camera] = {}
+        self._cameras: dict[str, _CameraSequence] = {}
 
     def push(
-        self, item: Masked | StreamStart | Outage | EndOfStream | Dropped | Finished
-    ) -> Iterator[Masked | StreamStart | Outage | EndOfStream]:
+        self, item: MaskedFrame | StreamStart | Outage | EndOfStream | Dropped | EndOfRun
+    ) -> Iterator[MaskedFrame | StreamStart | Outage | EndOfStream]:
         """Take one message and yield, in order, all that is now due of its camera."""
-        if isinstance(item, Finished):
+        if isinstance(item, EndOfRun):
             return
-        name = item.frame.camera if isinstance(item, Masked) else item.camera
+        name = item.frame.camera if isinstance(item, MaskedFrame) else item.camera
         camera = self._cameras.get(name) or self._expect(name)
-        if isinstance(item, Masked):
+        if isinstance(item, MaskedFrame):
             camera.take(item.frame.seq, item)
         elif isinstance(item, Dropped):
             camera.take(item.seq, item)
@@ -50,25 +50,25 @@ class Resequencer:
         camera = self._cameras.get(frame.camera)
         return camera is not None and frame.seq < camera.next_seq
 
-    def _expect(self, name: str) -> _Camera:
+    def _expect(self, name: str) -> _CameraSequence:
         """A camera that was not known; of those that never started the oldest is forgotten where they are too many."""
         unknown = [other for other, camera in self._cameras.items() if camera.epoch < 0]
         if len(unknown) >= _MOST_UNKNOWN:
             del self._cameras[unknown[0]]
-        camera = self._cameras[name] = _Camera()
+        camera = self._cameras[name] = _CameraSequence()
         return camera
 
 
-class _Camera:
+class _CameraSequence:
     """One camera's next number, the frames that are early, and the events still to take effect."""
 
     def __init__(self) -> None:
         self.next_seq = 0
         self.epoch = -1
-        self.early: dict[int, Masked | Dropped] = {}
+        self.early: dict[int, MaskedFrame | Dropped] = {}
         self.events: deque[StreamStart | Outage | EndOfStream] = deque()
 
-    def take(self, seq: int, item: Masked | Dropped) -> None:
+    def take(self, seq: int, item: MaskedFrame | Dropped) -> None:
         if not self.next_seq <= seq < self.next_seq + _MOST_EARLY:
             return  # a duplicate of one that went out, or an invention
         if isinstance(item, Dropped):
@@ -76,9 +76,9 @@ class _Camera:
         else:
             self.early.setdefault(seq, item)
 
-    def due(self) -> Iterator[Masked | StreamStart | Outage | EndOfStream]:
+    def due(self) -> Iterator[MaskedFrame | StreamStart | Outage | EndOfStream]:
         while True:
-            if self.events and _place(self.events[0]) <= self.next_seq:
+            if self.events and _takes_effect_at(self.events[0]) <= self.next_seq:
                 event = self.events.popleft()
                 if isinstance(event, StreamStart):
                     self.epoch = event.epoch
@@ -89,14 +89,14 @@ class _Camera:
                 return
             del self.early[self.next_seq]
             self.next_seq += 1
-            if isinstance(item, Masked):
+            if isinstance(item, MaskedFrame):
                 yield item
 
 
-def _place(event: StreamStart | Outage | EndOfStream) -> int:
+def _takes_effect_at(event: StreamStart | Outage | EndOfStream) -> int:
     """The number of the frame before which the event takes effect."""
     return event.first_seq if isinstance(event, StreamStart) else event.last_seq + 1
 
 
-def _epoch(item: Masked | Dropped) -> int:
-    return item.frame.epoch if isinstance(item, Masked) else item.epoch
+def _epoch(item: MaskedFrame | Dropped) -> int:
+    return item.frame.epoch if isinstance(item, MaskedFrame) else item.epoch

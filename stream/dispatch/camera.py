@@ -4,54 +4,54 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from clothseg.network.roi import Box, focus
+from clothseg.network.roi import Box, box_for_frame
 from stream.dispatch.ledger import Ledger
 from stream.dispatch.pace import LEVELS, Level, Pacer
-from stream.message import Ended, Frame, Mode, Picture
-from stream.process.status import CameraStatus, MasksFrom
+from stream.message import Frame, Mode, Picture, SourceEnded
+from stream.process.status import CameraStatus, MaskSource
 
-FILE_FRAMES_UNDER_WAY = 8
+FILE_FRAMES_IN_FLIGHT = 8
 """Frames of a file that may be unacknowledged at once; live, it is one more than there are workers."""
-_LIVE_DEATHS_TO_BLAME = 2
+_LIVE_POISON_AFTER = 2
 # A frame of a file is not to be lost because somebody ended its worker by chance, twice: it is tried alone by then.
-_DEATHS_TO_BLAME = 3
-_DEATHS_AT_START_TO_BLAME = 6
+_POISON_AFTER = 3
+_EARLY_POISON_AFTER = 6
 
 
 @dataclass(eq=False)
-class Held:
+class InFlight:
     """A frame under way: what its masks come from, who had it last and since when (None: it is to go out again).
 
-    `sent_ns` is when it went on to composite, None: it has not yet. `deaths` are those of workers that were at it, and
-    `proven_deaths` of those among them that had finished frames before: a new one may die of its own start.
+    `sent_to_composite_ns` is when it went on to composite, None: it has not yet. `workers_lost` are those of workers that were at it, and
+    `proven_workers_lost` of those among them that had finished frames before: a new one may die of its own start.
     """
 
     frame: Frame
-    how: MasksFrom = "network"
+    mask_source: MaskSource = "network"
     worker: str | None = None
-    handed_ns: int = 0
-    sent_ns: int | None = None
-    deaths: int = 0
-    proven_deaths: int = 0
+    assigned_ns: int = 0
+    sent_to_composite_ns: int | None = None
+    workers_lost: int = 0
+    proven_workers_lost: int = 0
 
     @property
     def suspect(self) -> bool:
         """Whether it may be what ends workers. A live one is given up instead."""
-        return self.deaths > 0 and not self.frame.live
+        return self.workers_lost > 0 and not self.frame.live
 
     @property
-    def guilty(self) -> bool:
+    def is_poison(self) -> bool:
         """Whether it has ended so many workers that it is not tried again."""
         if self.frame.live:
-            return self.deaths >= _LIVE_DEATHS_TO_BLAME
-        return self.proven_deaths >= _DEATHS_TO_BLAME or self.deaths >= _DEATHS_AT_START_TO_BLAME
+            return self.workers_lost >= _LIVE_POISON_AFTER
+        return self.proven_workers_lost >= _POISON_AFTER or self.workers_lost >= _EARLY_POISON_AFTER
 
 
 @dataclass(eq=False)
-class Camera:
-    """`watched`: an output has a use for it; `awake`: it had, when its reader was last asked; `asked`: it still is.
+class ScheduledCamera:
+    """`watched`: an output has a use for it; `was_watched_at_request`: it had, when its reader was last asked; `request_pending`: it still is.
 
-    `boxes`: where people were in frames lately done, by number; `views`: frames that the network was given.
+    `recent_boxes`: where people were in frames lately done, by number; `network_frames`: frames that the network was given.
     """
 
     name: str
@@ -59,70 +59,70 @@ class Camera:
     state: str = "opening"
     epoch: int = -1
     next_seq: int = 0
-    frames: int | None = None
-    waiting: Picture | None = None
-    held: dict[int, Held] = field(default_factory=dict)
-    last: Picture | None = None
-    shift_ns: int | None = 0
-    ended: Ended | None = None
+    total_frames: int | None = None
+    pending: Picture | None = None
+    in_flight: dict[int, InFlight] = field(default_factory=dict)
+    last_picture: Picture | None = None
+    pts_offset_ns: int | None = 0
+    end: SourceEnded | None = None
     interrupted: bool = False
-    guest: bool = False
-    heard_ns: int = 0
-    asked: bool = False
+    is_visitor: bool = False
+    last_message_ns: int = 0
+    request_pending: bool = False
     watched: bool = True
-    awake: bool = True
+    was_watched_at_request: bool = True
     pacer: Pacer | None = None
-    boxes: dict[int, Box | None] = field(default_factory=dict)
-    views: int = 0
+    recent_boxes: dict[int, Box | None] = field(default_factory=dict)
+    network_frames: int = 0
     ledger: Ledger = field(default_factory=Ledger)
 
-    def number(self, how: MasksFrom) -> Held:
+    def assign_seq(self, how: MaskSource) -> InFlight:
         """Give the waiting picture its number; its timestamp rises over reconnects too.
 
         ValueError where its times are such that no frame can be made of it.
         """
-        picture, self.waiting = self.waiting, None
+        picture, self.pending = self.pending, None
         assert picture is not None
-        if self.shift_ns is None and self.last is not None:  # the first picture of a new epoch
-            gap_ns = max(picture.captured_ns - self.last.captured_ns, 1)
-            self.shift_ns = self.last.pts_ns + gap_ns - picture.pts_ns
-        picture = replace(picture, pts_ns=picture.pts_ns + (self.shift_ns or 0))
-        self.last = picture
-        box = self._look(how)
+        if self.pts_offset_ns is None and self.last_picture is not None:  # the first picture of a new epoch
+            gap_ns = max(picture.captured_ns - self.last_picture.captured_ns, 1)
+            self.pts_offset_ns = self.last_picture.pts_ns + gap_ns - picture.pts_ns
+        picture = replace(picture, pts_ns=picture.pts_ns + (self.pts_offset_ns or 0))
+        self.last_picture = picture
+        box = self._region_of_interest(how)
         live = self.mode == "live"
         frame = Frame(self.name, self.epoch, self.next_seq, picture, box, self._level().detail, live)
-        held = Held(frame, how)
-        self.held[self.next_seq] = held
+        held = InFlight(frame, how)
+        self.in_flight[self.next_seq] = held
         self.next_seq += 1
         return held
 
-    def due_suspect(self) -> Held | None:
+    def next_suspect(self) -> InFlight | None:
         """A frame to be tried again because nothing of the camera can go before it any more."""
-        more = self.waiting is not None or (self.asked and self.ended is None)
-        if more and len(self.held) < FILE_FRAMES_UNDER_WAY:
+        more = self.pending is not None or (self.request_pending and self.end is None)
+        if more and len(self.in_flight) < FILE_FRAMES_IN_FLIGHT:
             return None
-        waiting = [held for held in self.held.values() if held.worker is None]
+        waiting = [held for held in self.in_flight.values() if held.worker is None]
         return waiting[0] if waiting and all(held.suspect for held in waiting) else None
 
-    def note_box(self, seq: int, box: Box | None) -> None:
+    def record_box(self, seq: int, box: Box | None) -> None:
         """Note where people were in a frame that is done."""
         if self.mode == "live":
-            self.boxes.clear()
-        self.boxes[seq] = box
+            self.recent_boxes.clear()
+        self.recent_boxes[seq] = box
 
-    def _look(self, how: MasksFrom) -> Box | None:
+    def _region_of_interest(self, how: MaskSource) -> Box | None:
         """Where the network is to look for people in the next frame, None: everywhere.
 
-        Live that is where they were last. In a file it is where they were `FILE_FRAMES_UNDER_WAY` frames before, which
+        Live that is where they were last. In a file it is where they were `FILE_FRAMES_IN_FLIGHT` frames before, which
         is known whatever the timing, so that results do not depend on it.
         """
-        box = self.boxes.pop(self.next_seq - FILE_FRAMES_UNDER_WAY, None)
+        box = self.recent_boxes.pop(self.next_seq - FILE_FRAMES_IN_FLIGHT, None)
         if self.mode == "live":
-            box = next(reversed(self.boxes.values()), None)
+            box = next(reversed(self.recent_boxes.values()), None)
         if how not in ("network", "ahead"):
             return None
-        self.views += 1
-        return focus(box, self.views - 1)
+        self.network_frames += 1
+        return box_for_frame(box, self.network_frames - 1)
 
     def _level(self) -> Level:
         return self.pacer.level if self.pacer is not None else LEVELS[0]
@@ -138,16 +138,16 @@ class Camera:
             captured=self.ledger.captured,
             delivered=self.ledger.delivered,
             dropped=dict(self.ledger.dropped),
-            under_way=len(self.held) + (self.waiting is not None),
+            in_flight=len(self.in_flight) + (self.pending is not None),
             reconnects=max(self.epoch, 0),
             in_hz=in_hz,
             out_hz=out_hz,
             age_p50_ms=age_p50_ms,
             age_p95_ms=age_p95_ms,
-            frames=self.frames,
+            frames=self.total_frames,
             interrupted=self.interrupted,
-            masks=dict(self.ledger.masks),
-            mask_way=self._level().way,
+            mask_sources=dict(self.ledger.masks),
+            mask_timing=self._level().timing,
             mask_every=self._level().every,
             mask_detail=self._level().detail,
         )

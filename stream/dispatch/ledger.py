@@ -7,9 +7,9 @@ from collections import Counter, deque
 import numpy as np
 
 from stream.message import DropReason
-from stream.process.status import MasksFrom
+from stream.process.status import MaskSource
 
-_WINDOW = 300  # frames over which rates and latencies are told
+_WINDOW_FRAMES = 300  # frames over which rates and latencies are told
 
 
 class Ledger:
@@ -19,22 +19,22 @@ class Ledger:
         self.captured = 0
         self.delivered = 0
         self.dropped: Counter[DropReason] = Counter()
-        self.masks: Counter[MasksFrom] = Counter()
-        self._captured_ns: deque[int] = deque(maxlen=_WINDOW)
-        self._delivered_ns: deque[int] = deque(maxlen=_WINDOW)
-        self._ages_ms: deque[float] = deque(maxlen=_WINDOW)
+        self.masks: Counter[MaskSource] = Counter()
+        self._captured_ns: deque[int] = deque(maxlen=_WINDOW_FRAMES)
+        self._delivered_ns: deque[int] = deque(maxlen=_WINDOW_FRAMES)
+        self._ages_ms: deque[float] = deque(maxlen=_WINDOW_FRAMES)
 
     def capture(self, pictures: int, now_ns: int) -> None:
         """Count pictures that a reader took, those it overwrote unread included."""
         self.captured += pictures
-        self._captured_ns.extend([now_ns] * min(pictures, _WINDOW))
+        self._captured_ns.extend([now_ns] * min(pictures, _WINDOW_FRAMES))
 
     def drop(self, reason: DropReason, pictures: int = 1) -> None:
         """Count pictures that will not be delivered."""
         if pictures:
             self.dropped[reason] += pictures
 
-    def deliver(self, captured_ns: int, masks: MasksFrom, now_ns: int) -> None:
+    def deliver(self, captured_ns: int, masks: MaskSource, now_ns: int) -> None:
         """Count a frame that every sink has taken, `now_ns − captured_ns` old."""
         self.delivered += 1
         self.masks[masks] += 1

@@ -1,7 +1,7 @@
 """Hands frames out to workers and keeps the ledger: a pure state machine, told what happened and when.
 
-Every method takes what a peer said and returns the `Order`s that follow from it; no socket, no clock.
-A frame stays the dispatcher's until composite says `Done`, so a worker may die with it. In `live` mode
+Every method takes what a peer said and returns the `Outgoing`s that follow from it; no socket, no clock.
+A frame stays the dispatcher's until composite says `Ack`, so a worker may die with it. In `live` mode
 the newest picture waits, and older ones are dropped before they get a number; one that does not wait for masks of its
 own goes to composite at once, and one that no output has a use for is not asked for. In `file` mode the reader is
 asked for the next picture only when the last one was handed out.
@@ -14,67 +14,73 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from stream.dispatch.camera import FILE_FRAMES_UNDER_WAY, Camera, Held
+from stream.dispatch.camera import FILE_FRAMES_IN_FLIGHT, InFlight, ScheduledCamera
 from stream.dispatch.pace import Pacer
-from stream.dispatch.workers import Workers
+from stream.dispatch.workers import WorkerPool
 from stream.message import (
-    CarriedFrame,
-    Done,
+    Ack,
+    DemandChanged,
     Dropped,
     DropReason,
-    Ended,
+    EndOfRun,
     EndOfStream,
-    Event,
-    Finished,
     Frame,
-    FromReader,
-    Lost,
     Mode,
-    Next,
-    Offer,
-    Opened,
+    NewPicture,
     Outage,
+    PictureRequest,
+    PropagatedFrame,
+    ReaderMessage,
+    SourceEnded,
+    SourceLost,
+    SourceOpened,
+    StreamEvent,
     StreamStart,
-    Watched,
 )
 from stream.process.status import CameraStatus
 from stream.settings.pace import Pace
 
-GUEST_SILENCE_NS = 4_500_000_000
+VISITOR_TIMEOUT_NS = 4_500_000_000
 _COMPOSITE = "composite"  # holds the frames that need no worker
 
 
-class Order(NamedTuple):
+class Outgoing(NamedTuple):
     """Something to be sent: to a camera's reader or to a worker by name, or to composite."""
 
     to: Literal["reader", "worker", "composite"]
     name: str
-    message: Frame | CarriedFrame | Next | Event
+    message: Frame | PropagatedFrame | PictureRequest | StreamEvent
 
 
-class Dispatcher:
+class Scheduler:
     """The cameras, who is idle, and which frame is where.
 
-    `cameras` are the run's own; `guests` says how many more may come and go while it runs. With guests, it
-    finishes only when it is stopped. Those who left are told in `departed`, for whoever takes them from there.
-    Without a `pace` every live frame is segmented for which there is time; `carries`: see `Pacer`.
+    `cameras` are the run's own; `max_visitors` says how many more may come and go while it runs. With guests, it
+    finishes only when it is stopped. Those who left are told in `departed_visitors`, for whoever takes them from there.
+    Without a `pace` every live frame is segmented for which there is time; `can_propagate`: see `Pacer`.
     """
 
     def __init__(
-        self, cameras: list[str], deadline_ns: int, guests: int = 0, *, pace: Pace | None = None, carries: bool = False
+        self,
+        cameras: list[str],
+        deadline_ns: int,
+        max_visitors: int = 0,
+        *,
+        pace: Pace | None = None,
+        can_propagate: bool = False,
     ) -> None:
-        self._cameras = {name: Camera(name) for name in cameras}
+        self._cameras = {name: ScheduledCamera(name) for name in cameras}
         self._pace = pace
-        self._carries = carries
+        self._can_propagate = can_propagate
         self._deadline_ns = deadline_ns
-        self._guests = guests
-        self._workers = Workers()
-        self._answered_ns = 0
-        self._turn: deque[str] = deque(cameras)
+        self._max_visitors = max_visitors
+        self._workers = WorkerPool()
+        self._last_ack_ns = 0
+        self._round_robin: deque[str] = deque(cameras)
         self._stopping = False
         self._finished = False
         self.failure: str | None = None
-        self.departed: list[CameraStatus] = []
+        self.departed_visitors: list[CameraStatus] = []
 
     @property
     def finished(self) -> bool:
@@ -83,51 +89,53 @@ class Dispatcher:
 
     # What readers say.
 
-    def hear(self, item: FromReader, now_ns: int) -> list[Order]:
+    def on_reader_message(self, item: ReaderMessage, now_ns: int) -> list[Outgoing]:
         """A reader opened its source, offers a picture, lost its source, or ended."""
-        camera = self._cameras.get(item.camera) or self._welcome(item)
-        if camera is None or camera.ended is not None:
+        camera = self._cameras.get(item.camera) or self._admit_visitor(item)
+        if camera is None or camera.end is not None:
             return []
-        camera.heard_ns = now_ns
-        if isinstance(item, Opened):
-            return self._open(camera, item)
-        if isinstance(item, Offer):
-            return self._offer(camera, item, now_ns)
-        if isinstance(item, Lost):
-            return self._lose(camera, item.cause)
-        camera.ended = item
-        return self._settle(camera) + self._hand_out(now_ns)
+        camera.last_message_ns = now_ns
+        if isinstance(item, SourceOpened):
+            return self._on_opened(camera, item)
+        if isinstance(item, NewPicture):
+            return self._on_picture(camera, item, now_ns)
+        if isinstance(item, SourceLost):
+            return self._on_lost(camera, item.cause)
+        camera.end = item
+        return self._end_if_drained(camera) + self._assign_frames(now_ns)
 
-    def _welcome(self, item: FromReader) -> Camera | None:
+    def _admit_visitor(self, item: ReaderMessage) -> ScheduledCamera | None:
         """A guest's camera joins, where there is room for it."""
         # One that has left and whose last frames are still under way takes no place: it was given to the next.
-        guests = sum(camera.guest and camera.ended is None for camera in self._cameras.values())
-        if not isinstance(item, Opened) or item.mode != "live" or guests >= self._guests or self._stopping:
+        guests = sum(camera.is_visitor and camera.end is None for camera in self._cameras.values())
+        if not isinstance(item, SourceOpened) or item.mode != "live" or guests >= self._max_visitors or self._stopping:
             return None
-        camera = self._cameras[item.camera] = Camera(item.camera, guest=True)
-        self._turn.append(item.camera)
+        camera = self._cameras[item.camera] = ScheduledCamera(item.camera, is_visitor=True)
+        self._round_robin.append(item.camera)
         return camera
 
-    def silent(self, now_ns: int) -> list[str]:
+    def silent_visitors(self, now_ns: int) -> list[str]:
         """The guests of whom nothing was heard for so long that they must be gone."""
         return [
             camera.name
             for camera in self._cameras.values()
-            if camera.guest and camera.ended is None and now_ns - camera.heard_ns > GUEST_SILENCE_NS
+            if camera.is_visitor and camera.end is None and now_ns - camera.last_message_ns > VISITOR_TIMEOUT_NS
         ]
 
-    def _open(self, camera: Camera, opened: Opened) -> list[Order]:
-        orders: list[Order] = []
+    def _on_opened(self, camera: ScheduledCamera, opened: SourceOpened) -> list[Outgoing]:
+        outgoing: list[Outgoing] = []
         if camera.state == "live":  # a reader that was replaced says Opened without having said Lost
-            orders = self._lose(camera, "its reader was replaced")
-        mode: Mode = "live" if camera.guest else opened.mode
-        camera.mode, camera.frames, camera.state = mode, opened.frames, "live"
+            outgoing = self._on_lost(camera, "its reader was replaced")
+        mode: Mode = "live" if camera.is_visitor else opened.mode
+        camera.mode, camera.total_frames, camera.state = mode, opened.frames, "live"
         camera.epoch += 1
-        camera.boxes.clear()
-        camera.asked = False
-        camera.shift_ns = 0 if camera.last is None else None
+        camera.recent_boxes.clear()
+        camera.request_pending = False
+        camera.pts_offset_ns = 0 if camera.last_picture is None else None
         paced = self._pace is not None and mode == "live"
-        camera.pacer = Pacer(self._pace, carries=self._carries) if self._pace is not None and paced else None
+        camera.pacer = (
+            Pacer(self._pace, can_propagate=self._can_propagate) if self._pace is not None and paced else None
+        )
         start = StreamStart(
             camera.name,
             camera.epoch,
@@ -138,309 +146,318 @@ class Dispatcher:
             opened.frames,
         )
         return [
-            *orders,
-            Order("composite", camera.name, start),
-            *self._ask(camera),
+            *outgoing,
+            Outgoing("composite", camera.name, start),
+            *self._request_picture(camera),
         ]
 
-    def _offer(self, camera: Camera, offer: Offer, now_ns: int) -> list[Order]:
+    def _on_picture(self, camera: ScheduledCamera, offer: NewPicture, now_ns: int) -> list[Outgoing]:
         if camera.state != "live":
             return []  # of a reader that has died meanwhile, or never said what it reads
-        camera.asked = False
+        camera.request_pending = False
         camera.ledger.capture(1 + offer.superseded, now_ns)
-        camera.ledger.drop("superseded" if camera.awake else "unwatched", offer.superseded)
-        if camera.pacer is not None and camera.awake:
-            camera.pacer.miss(offer.superseded + (camera.waiting is not None))
-        camera.awake = camera.watched
+        camera.ledger.drop("superseded" if camera.was_watched_at_request else "unwatched", offer.superseded)
+        if camera.pacer is not None and camera.was_watched_at_request:
+            camera.pacer.count_skipped(offer.superseded + (camera.pending is not None))
+        camera.was_watched_at_request = camera.watched
         if self._stopping:
             camera.ledger.drop("stopped")
             return []
         if not camera.watched:
             camera.ledger.drop("unwatched")
             return []
-        if camera.waiting is not None:
+        if camera.pending is not None:
             camera.ledger.drop("superseded")
-        camera.waiting = offer.picture
-        orders = self._hand_out(now_ns)
-        return orders + (self._ask(camera) if camera.mode == "live" else [])
+        camera.pending = offer.picture
+        outgoing = self._assign_frames(now_ns)
+        return outgoing + (self._request_picture(camera) if camera.mode == "live" else [])
 
-    def _ask(self, camera: Camera) -> list[Order]:
+    def _request_picture(self, camera: ScheduledCamera) -> list[Outgoing]:
         """Ask a camera's reader for its next picture, unless that is done."""
-        if camera.asked:
+        if camera.request_pending:
             return []
-        camera.asked = True
-        return [Order("reader", camera.name, Next(camera.name))]
+        camera.request_pending = True
+        return [Outgoing("reader", camera.name, PictureRequest(camera.name))]
 
-    def _lose(self, camera: Camera, cause: str) -> list[Order]:
+    def _on_lost(self, camera: ScheduledCamera, cause: str) -> list[Outgoing]:
         camera.state = "no signal"
-        if camera.waiting is not None:
-            camera.waiting = None
+        if camera.pending is not None:
+            camera.pending = None
             camera.ledger.drop("superseded")
-        return [Order("composite", camera.name, Outage(camera.name, camera.next_seq - 1, cause))]
+        return [Outgoing("composite", camera.name, Outage(camera.name, camera.next_seq - 1, cause))]
 
     # What workers and composite say.
 
-    def watch(self, item: Watched) -> list[Order]:
+    def on_demand_changed(self, item: DemandChanged) -> list[Outgoing]:
         """Some output has a use for a live camera's frames, or none has any more: then it is not asked for them."""
         camera = self._cameras.get(item.camera)
         if camera is None or camera.mode != "live":
             return []
-        camera.watched = item.by_anyone
+        camera.watched = item.watched
         if camera.watched:
-            return self._ask(camera) if camera.state == "live" else []
+            return self._request_picture(camera) if camera.state == "live" else []
         if camera.pacer is not None:
-            camera.pacer.forget()
-        if camera.waiting is not None:
-            camera.waiting = None
+            camera.pacer.reset()
+        if camera.pending is not None:
+            camera.pending = None
             camera.ledger.drop("unwatched")
         return []
 
-    def ready(self, worker: str, now_ns: int) -> list[Order]:
+    def on_worker_ready(self, worker: str, now_ns: int) -> list[Outgoing]:
         """Worker `SLOT.INCARNATION` is free: it starts, or has sent its result on to composite.
 
         A new incarnation in a slot tells that the one before it is dead.
         """
-        if self._workers.is_dead(worker):
+        if self._workers.has_exited(worker):
             return []
-        orders: list[Order] = []
+        outgoing: list[Outgoing] = []
         for other in self._workers.predecessors(worker):
-            orders += self.died(other, now_ns)
-        finished = self._workers.free(worker)
+            outgoing += self.on_worker_exited(other, now_ns)
+        finished = self._workers.mark_idle(worker)
         if finished is not None and finished.worker == worker:
-            finished.sent_ns = now_ns
-        return orders + self._hand_out(now_ns)
+            finished.sent_to_composite_ns = now_ns
+        return outgoing + self._assign_frames(now_ns)
 
-    def died(self, worker: str, now_ns: int) -> list[Order]:
-        """A worker's process is known to have ended: as `lost`, and a late word of it is not listened to."""
-        self._workers.bury(worker)
-        return self.lost(worker, now_ns)
+    def on_worker_exited(self, worker: str, now_ns: int) -> list[Outgoing]:
+        """A worker's process is known to have ended: as `on_worker_lost`, and a late word of it is not listened to."""
+        self._workers.mark_exited(worker)
+        return self.on_worker_lost(worker, now_ns)
 
-    def lost(self, worker: str, now_ns: int) -> list[Order]:
+    def on_worker_lost(self, worker: str, now_ns: int) -> list[Outgoing]:
         """A worker died or hangs: what it held goes out again, or is given up by reason.
 
         Results it had sent may be lost with it, so they are made again; composite ignores the second.
         """
-        proven = self._workers.proven(worker)
+        proven = self._workers.has_finished_frames(worker)
         blamed = self._workers.remove(worker)
-        orders: list[Order] = []
-        for camera, held in self._under_way():
-            if held.worker != worker:
+        outgoing: list[Outgoing] = []
+        for camera, in_flight in self._in_flight():
+            if in_flight.worker != worker:
                 continue
-            held.worker = held.sent_ns = None
-            held.deaths += held is blamed
-            held.proven_deaths += held is blamed and proven
-            if held.guilty:
-                orders += self._blame(camera, held)
+            in_flight.worker = in_flight.sent_to_composite_ns = None
+            in_flight.workers_lost += in_flight is blamed
+            in_flight.proven_workers_lost += in_flight is blamed and proven
+            if in_flight.is_poison:
+                outgoing += self._drop_poison(camera, in_flight)
             elif camera.mode == "live" and not self._workers.idle:
-                orders += self._give_up(camera, held, "worker_lost")
-        return orders + self._hand_out(now_ns)
+                outgoing += self._drop(camera, in_flight, "worker_lost")
+        return outgoing + self._assign_frames(now_ns)
 
-    def _under_way(self) -> Iterator[tuple[Camera, Held]]:
+    def _in_flight(self) -> Iterator[tuple[ScheduledCamera, InFlight]]:
         """Every frame under way as it is now; cameras may go while they are looked through."""
-        yield from [(camera, held) for camera in self._cameras.values() for held in camera.held.values()]
+        yield from [(camera, in_flight) for camera in self._cameras.values() for in_flight in camera.in_flight.values()]
 
-    def _blame(self, camera: Camera, held: Held) -> list[Order]:
+    def _drop_poison(self, camera: ScheduledCamera, in_flight: InFlight) -> list[Outgoing]:
         if camera.mode == "live":
-            return self._give_up(camera, held, "poison")
-        cause = f"frame {held.frame.seq} of {camera.name} ended every worker that tried it"
+            return self._drop(camera, in_flight, "poison")
+        cause = f"frame {in_flight.frame.seq} of {camera.name} ended every worker that tried it"
         self.failure = self.failure or cause
-        camera.ended = Ended(camera.name, cause)
-        if camera.waiting is not None:
-            camera.waiting = None
+        camera.end = SourceEnded(camera.name, cause)
+        if camera.pending is not None:
+            camera.pending = None
             camera.ledger.drop("stopped")
-        orders: list[Order] = []
+        outgoing: list[Outgoing] = []
         # The last one first: composite may have those after it already, and would take this one's end for their turn.
-        for other in reversed(list(camera.held.values())):
-            if other.frame.seq >= held.frame.seq:
-                orders += self._give_up(camera, other, "poison" if other is held else "stopped")
-        return orders
+        for other in reversed(list(camera.in_flight.values())):
+            if other.frame.seq >= in_flight.frame.seq:
+                outgoing += self._drop(camera, other, "poison" if other is in_flight else "stopped")
+        return outgoing
 
-    def _give_up(self, camera: Camera, held: Held, reason: DropReason) -> list[Order]:
-        frame = held.frame
-        if camera.held.get(frame.seq) is not held:
+    def _drop(self, camera: ScheduledCamera, in_flight: InFlight, reason: DropReason) -> list[Outgoing]:
+        frame = in_flight.frame
+        if camera.in_flight.get(frame.seq) is not in_flight:
             return []  # given up with the one that it was to go on from
-        orders: list[Order] = []
+        outgoing: list[Outgoing] = []
         # What was to be carried on from it is given up before it, or it would go out as soon as this one is gone.
-        if (heir := camera.held.get(frame.seq + 1)) is not None and heir.how != "network":
-            orders += self._give_up(camera, heir, reason)
-        del camera.held[frame.seq]
+        if (successor := camera.in_flight.get(frame.seq + 1)) is not None and successor.mask_source != "network":
+            outgoing += self._drop(camera, successor, reason)
+        del camera.in_flight[frame.seq]
         camera.ledger.drop(reason)
         if camera.pacer is not None:
-            camera.pacer.forget()
+            camera.pacer.reset()
         dropped = Dropped(camera.name, frame.epoch, frame.seq, reason)
-        return [*orders, Order("composite", camera.name, dropped), *self._settle(camera)]
+        return [*outgoing, Outgoing("composite", camera.name, dropped), *self._end_if_drained(camera)]
 
-    def done(self, item: Done, now_ns: int) -> list[Order]:
+    def on_ack(self, item: Ack, now_ns: int) -> list[Outgoing]:
         """Every sink has taken a frame (said of a frame given up meanwhile, it is no news)."""
         camera = self._cameras.get(item.camera)
-        held = camera.held.pop(item.seq, None) if camera is not None else None
-        if camera is None or held is None:
+        in_flight = camera.in_flight.pop(item.seq, None) if camera is not None else None
+        if camera is None or in_flight is None:
             return []
-        self._answered_ns = now_ns
-        camera.note_box(item.seq, item.box)
-        camera.ledger.deliver(held.frame.picture.captured_ns, held.how, now_ns)
+        self._last_ack_ns = now_ns
+        camera.record_box(item.seq, item.box)
+        camera.ledger.deliver(in_flight.frame.picture.captured_ns, in_flight.mask_source, now_ns)
         if camera.pacer is not None:
-            camera.pacer.deliver((now_ns - held.frame.picture.captured_ns) / 1e6, now_ns)
-        return self._settle(camera) + self._hand_out(now_ns)
+            camera.pacer.record_latency((now_ns - in_flight.frame.picture.captured_ns) / 1e6, now_ns)
+        return self._end_if_drained(camera) + self._assign_frames(now_ns)
 
-    def overdue(self, now_ns: int) -> list[str]:
+    def hung_workers(self, now_ns: int) -> list[str]:
         """The workers that work on a frame for longer than the deadline: they are to be replaced."""
-        return self._workers.overdue(now_ns, self._deadline_ns)
+        return self._workers.hung(now_ns, self._deadline_ns)
 
-    def undrawn(self, item: Dropped, now_ns: int) -> list[Order]:
+    def on_frame_failed(self, item: Dropped, now_ns: int) -> list[Outgoing]:
         """Composite could not draw a frame; of a file it is missed, and so the run has failed once it is over."""
         camera = self._cameras.get(item.camera)
-        held = camera.held.get(item.seq) if camera is not None else None
-        if camera is None or held is None:
+        in_flight = camera.in_flight.get(item.seq) if camera is not None else None
+        if camera is None or in_flight is None:
             return []
-        self._answered_ns = now_ns
+        self._last_ack_ns = now_ns
         if camera.mode == "file":
             self.failure = self.failure or f"frame {item.seq} of {camera.name} could not be drawn"
-        return self._give_up(camera, held, "poison") + self._hand_out(now_ns)
+        return self._drop(camera, in_flight, "poison") + self._assign_frames(now_ns)
 
-    def unanswered(self, now_ns: int) -> int:
+    def unacknowledged_count(self, now_ns: int) -> int:
         """How many frames went on to composite longer than the deadline ago, while it took none at all."""
-        return len(self._unanswered(now_ns))
+        return len(self._unacknowledged(now_ns))
 
-    def again(self, now_ns: int) -> list[Order]:
+    def redispatch_unacknowledged(self, now_ns: int) -> list[Outgoing]:
         """Frames that nobody answers for go out again, or live are given up: they or the word of them got lost."""
-        orders: list[Order] = []
-        for camera, held in self._unanswered(now_ns):
+        outgoing: list[Outgoing] = []
+        for camera, in_flight in self._unacknowledged(now_ns):
             if camera.mode == "live":
-                orders += self._give_up(camera, held, "unanswered")
+                outgoing += self._drop(camera, in_flight, "unanswered")
             else:
-                held.worker = held.sent_ns = None
-        return orders + self._hand_out(now_ns)
+                in_flight.worker = in_flight.sent_to_composite_ns = None
+        return outgoing + self._assign_frames(now_ns)
 
-    def _unanswered(self, now_ns: int) -> list[tuple[Camera, Held]]:
-        if now_ns - self._answered_ns <= self._deadline_ns:
+    def _unacknowledged(self, now_ns: int) -> list[tuple[ScheduledCamera, InFlight]]:
+        if now_ns - self._last_ack_ns <= self._deadline_ns:
             return []
         return [
-            (camera, held)
-            for camera, held in self._under_way()
-            if held.sent_ns is not None and now_ns - held.sent_ns > self._deadline_ns
+            (camera, in_flight)
+            for camera, in_flight in self._in_flight()
+            if in_flight.sent_to_composite_ns is not None
+            and now_ns - in_flight.sent_to_composite_ns > self._deadline_ns
         ]
 
     # The end.
 
-    def stop(self) -> list[Order]:
+    def stop(self) -> list[Outgoing]:
         """End every camera after the frames that are under way."""
         self._stopping = True
-        orders: list[Order] = []
+        outgoing: list[Outgoing] = []
         for camera in list(self._cameras.values()):
-            if camera.waiting is not None:
-                camera.waiting = None
+            if camera.pending is not None:
+                camera.pending = None
                 camera.ledger.drop("stopped")
-            if camera.ended is None:
+            if camera.end is None:
                 camera.interrupted = True
-                camera.ended = Ended(camera.name)
-            for held in [held for held in camera.held.values() if held.worker is None]:
-                orders += self._give_up(camera, held, "stopped")
-            orders += self._settle(camera)
-        return orders + self._finish()
+                camera.end = SourceEnded(camera.name)
+            for in_flight in [in_flight for in_flight in camera.in_flight.values() if in_flight.worker is None]:
+                outgoing += self._drop(camera, in_flight, "stopped")
+            outgoing += self._end_if_drained(camera)
+        return outgoing + self._end_run_if_drained()
 
-    def abandon(self) -> list[Order]:
+    def drop_in_flight(self) -> list[Outgoing]:
         """Wait for nothing any more: after `stop`, give up the frames that are still under way."""
-        orders: list[Order] = []
+        outgoing: list[Outgoing] = []
         for camera in list(self._cameras.values()):
-            for held in list(camera.held.values()):
-                orders += self._give_up(camera, held, "stopped")
-        return orders
+            for in_flight in list(camera.in_flight.values()):
+                outgoing += self._drop(camera, in_flight, "stopped")
+        return outgoing
 
-    def _settle(self, camera: Camera) -> list[Order]:
+    def _end_if_drained(self, camera: ScheduledCamera) -> list[Outgoing]:
         """Say the end of a camera once nothing of it is under way, and of the run after the last one."""
-        if camera.ended is None or camera.state == "ended":
+        if camera.end is None or camera.state == "ended":
             return []
-        if camera.ended.error is not None and not camera.guest:
-            self.failure = self.failure or camera.ended.error
-        if camera.waiting is not None or camera.held:
+        if camera.end.error is not None and not camera.is_visitor:
+            self.failure = self.failure or camera.end.error
+        if camera.pending is not None or camera.in_flight:
             return []
         camera.state = "ended"
-        end = EndOfStream(camera.name, camera.next_seq - 1, camera.ended.error, camera.interrupted)
-        if camera.guest:
+        end = EndOfStream(camera.name, camera.next_seq - 1, camera.end.error, camera.interrupted)
+        if camera.is_visitor:
             del self._cameras[camera.name]
-            self._turn.remove(camera.name)
-            self.departed.append(camera.status(camera.heard_ns))
-        return [Order("composite", camera.name, end), *self._finish()]
+            self._round_robin.remove(camera.name)
+            self.departed_visitors.append(camera.status(camera.last_message_ns))
+        return [Outgoing("composite", camera.name, end), *self._end_run_if_drained()]
 
-    def _finish(self) -> list[Order]:
+    def _end_run_if_drained(self) -> list[Outgoing]:
         """Say the end of the run after the end of its last camera, once no guest can come any more."""
-        awaited = self._guests > 0 and not self._stopping
+        awaited = self._max_visitors > 0 and not self._stopping
         if self._finished or awaited or any(camera.state != "ended" for camera in self._cameras.values()):
             return []
         self._finished = True
-        return [Order("composite", "", Finished())]
+        return [Outgoing("composite", "", EndOfRun())]
 
     # Handing out.
 
-    def _hand_out(self, now_ns: int) -> list[Order]:
+    def _assign_frames(self, now_ns: int) -> list[Outgoing]:
         """Hand out what can be, the cameras in turn, until none has anything for which there is room."""
-        orders: list[Order] = []
-        passed = 0
-        while passed < len(self._turn):
-            camera = self._cameras[self._turn[0]]
-            self._turn.rotate(-1)
-            handed = self._hand_one(camera, now_ns)
-            orders += handed
-            passed = 0 if handed else passed + 1
-        return orders
+        outgoing: list[Outgoing] = []
+        skipped = 0
+        while skipped < len(self._round_robin):
+            camera = self._cameras[self._round_robin[0]]
+            self._round_robin.rotate(-1)
+            assigned = self._assign_frame(camera, now_ns)
+            outgoing += assigned
+            skipped = 0 if assigned else skipped + 1
+        return outgoing
 
-    def _hand_one(self, camera: Camera, now_ns: int) -> list[Order]:
+    def _assign_frame(self, camera: ScheduledCamera, now_ns: int) -> list[Outgoing]:
         """Hand out one frame of a camera: to a worker, or to composite where its masks are carried on."""
-        if camera.mode == "file" and self._waits_for_suspect(camera):
+        if camera.mode == "file" and self._held_back_by_suspect(camera):
             return []
-        held = next((h for h in camera.held.values() if h.worker is None and not h.suspect), None)
-        if held is None and camera.waiting is not None and self._has_room(camera):
-            held = self._number(camera)
-        held = held or (camera.due_suspect() if camera.mode == "file" else None)
-        if held is None:
+        in_flight = next((h for h in camera.in_flight.values() if h.worker is None and not h.suspect), None)
+        if in_flight is None and camera.pending is not None and self._has_capacity(camera):
+            in_flight = self._dispatch_pending(camera)
+        in_flight = in_flight or (camera.next_suspect() if camera.mode == "file" else None)
+        if in_flight is None:
             return []
-        if held.worker is None and held.how != "network":
-            return self._send_on(held, now_ns)
+        if in_flight.worker is None and in_flight.mask_source != "network":
+            return self._send_to_composite(in_flight, now_ns)
         if not self._workers.idle:
             return []
-        held.worker = self._workers.occupy(held, now_ns)
-        order = Order("worker", held.worker, held.frame)
-        if camera.mode == "file" and camera.waiting is None and not camera.ended:
-            return [order, *self._ask(camera)]
-        return [order]
+        in_flight.worker = self._workers.assign_frame(in_flight, now_ns)
+        assignment = Outgoing("worker", in_flight.worker, in_flight.frame)
+        if camera.mode == "file" and camera.pending is None and not camera.end:
+            return [assignment, *self._request_picture(camera)]
+        return [assignment]
 
-    def _number(self, camera: Camera) -> Held | None:
+    def _dispatch_pending(self, camera: ScheduledCamera) -> InFlight | None:
         """The frame that the waiting picture becomes, if it need not wait on."""
-        assert camera.waiting is not None
+        assert camera.pending is not None
         idle = self._workers.idle
-        how = camera.pacer.choose(camera.waiting, idle=idle) if camera.pacer else "network" if idle else None
-        if how is None:
+        mask_source = (
+            camera.pacer.choose_mask_source(camera.pending, worker_idle=idle)
+            if camera.pacer
+            else "network"
+            if idle
+            else None
+        )
+        if mask_source is None:
             return None
         try:
-            return camera.number(how)
+            return camera.assign_seq(mask_source)
         except ValueError:  # its times are such that no message can say them
             camera.ledger.drop("poison")
             return None
 
-    def _send_on(self, held: Held, now_ns: int) -> list[Order]:
+    def _send_to_composite(self, in_flight: InFlight, now_ns: int) -> list[Outgoing]:
         """Let a frame go to composite ahead of its masks, or without any of its own."""
-        assert held.how != "network"
-        held.worker, held.sent_ns = _COMPOSITE, now_ns
-        orders = [Order("composite", held.frame.camera, CarriedFrame(held.frame, held.how))]
-        if held.how == "ahead":
-            worker = self._workers.occupy(held, now_ns)
-            orders.append(Order("worker", worker, replace(held.frame, answer="masks")))
-        return orders
+        assert in_flight.mask_source != "network"
+        in_flight.worker, in_flight.sent_to_composite_ns = _COMPOSITE, now_ns
+        outgoing = [
+            Outgoing("composite", in_flight.frame.camera, PropagatedFrame(in_flight.frame, in_flight.mask_source))
+        ]
+        if in_flight.mask_source == "ahead":
+            worker = self._workers.assign_frame(in_flight, now_ns)
+            outgoing.append(Outgoing("worker", worker, replace(in_flight.frame, reply="masks")))
+        return outgoing
 
-    def _waits_for_suspect(self, camera: Camera) -> bool:
+    def _held_back_by_suspect(self, camera: ScheduledCamera) -> bool:
         """Whether a frame that may end workers is tried, or is about to be: of files it is then alone."""
-        files = [held for held in self._workers.frames if not held.frame.live]
-        if any(held.suspect for held in files):
+        files = [in_flight for in_flight in self._workers.frames if not in_flight.frame.live]
+        if any(in_flight.suspect for in_flight in files):
             return True
-        due = next((other for other in self._cameras.values() if other.mode == "file" and other.due_suspect()), None)
+        due = next((other for other in self._cameras.values() if other.mode == "file" and other.next_suspect()), None)
         return due is not None and (due is not camera or bool(files))
 
-    def _has_room(self, camera: Camera) -> bool:
+    def _has_capacity(self, camera: ScheduledCamera) -> bool:
         """Whether one more frame of a camera may be under way."""
         if camera.mode == "file":
-            return len(camera.held) < FILE_FRAMES_UNDER_WAY
-        live = sum(len(other.held) for other in self._cameras.values() if other.mode == "live")
+            return len(camera.in_flight) < FILE_FRAMES_IN_FLIGHT
+        live = sum(len(other.in_flight) for other in self._cameras.values() if other.mode == "live")
         return live <= len(self._workers)
 
     def status(self, now_ns: int) -> list[CameraStatus]:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-from stream.dispatch.camera import Held
+from stream.dispatch.camera import InFlight
 
-_PROVEN_FRAMES = 2  # the first compiles the network, and the second waits for what is compiled beside it
-_DEAD_KEPT = 8  # incarnations of a slot whose late words are not listened to
+_MIN_FINISHED_FRAMES = 2  # the first compiles the network, and the second waits for what is compiled beside it
+_MAX_EXITED = 8  # incarnations of a slot whose late words are not listened to
 
 
-class Workers:
+class WorkerPool:
     """Every worker by its name, `SLOT.INCARNATION`; pure, is told the time."""
 
     def __init__(self) -> None:
         self._finished: Counter[str] = Counter()
         self._idle: deque[str] = deque()
-        self._working: dict[str, Held] = {}
-        self._dead: dict[str, deque[str]] = {}
+        self._busy: dict[str, InFlight] = {}
+        self._exited: dict[str, deque[str]] = {}
 
     def __len__(self) -> int:
         return len(self._finished)
@@ -28,55 +28,55 @@ class Workers:
         return bool(self._idle)
 
     @property
-    def frames(self) -> list[Held]:
+    def frames(self) -> list[InFlight]:
         """The frames that are worked on."""
-        return list(self._working.values())
+        return list(self._busy.values())
 
     def predecessors(self, worker: str) -> list[str]:
         """The others of its slot: each is dead, for a slot has one at a time."""
-        slot = _slot(worker)
-        return [other for other in self._finished if other != worker and _slot(other) == slot]
+        slot = _worker_name(worker)
+        return [other for other in self._finished if other != worker and _worker_name(other) == slot]
 
-    def free(self, worker: str) -> Held | None:
+    def mark_idle(self, worker: str) -> InFlight | None:
         """Note that a worker can be given a frame; the one that it has finished, if it had any."""
-        finished = self._working.pop(worker, None)
+        finished = self._busy.pop(worker, None)
         self._finished[worker] += finished is not None
         if worker not in self._idle:
             self._idle.append(worker)
         return finished
 
-    def proven(self, worker: str) -> bool:
+    def has_finished_frames(self, worker: str) -> bool:
         """Whether it has finished frames, so that its death is not that of a start."""
-        return self._finished[worker] >= _PROVEN_FRAMES
+        return self._finished[worker] >= _MIN_FINISHED_FRAMES
 
-    def occupy(self, held: Held, now_ns: int) -> str:
+    def assign_frame(self, held: InFlight, now_ns: int) -> str:
         """Give an idle worker a frame: the one that waits longest, or for a suspect one that is proven."""
-        proven = next((worker for worker in self._idle if held.suspect and self.proven(worker)), None)
+        proven = next((worker for worker in self._idle if held.suspect and self.has_finished_frames(worker)), None)
         worker = proven or self._idle[0]
         self._idle.remove(worker)
-        held.handed_ns = now_ns
-        self._working[worker] = held
+        held.assigned_ns = now_ns
+        self._busy[worker] = held
         return worker
 
-    def remove(self, worker: str) -> Held | None:
+    def remove(self, worker: str) -> InFlight | None:
         """Forget a worker that is gone or hangs; the frame that it was at."""
         self._finished.pop(worker, None)
         if worker in self._idle:
             self._idle.remove(worker)
-        return self._working.pop(worker, None)
+        return self._busy.pop(worker, None)
 
-    def bury(self, worker: str) -> None:
+    def mark_exited(self, worker: str) -> None:
         """Listen no more to a worker that is known to be dead: a word of it may still be on its way."""
-        self._dead.setdefault(_slot(worker), deque(maxlen=_DEAD_KEPT)).append(worker)
+        self._exited.setdefault(_worker_name(worker), deque(maxlen=_MAX_EXITED)).append(worker)
 
-    def is_dead(self, worker: str) -> bool:
+    def has_exited(self, worker: str) -> bool:
         """Whether it is known to be dead."""
-        return worker in self._dead.get(_slot(worker), ())
+        return worker in self._exited.get(_worker_name(worker), ())
 
-    def overdue(self, now_ns: int, deadline_ns: int) -> list[str]:
+    def hung(self, now_ns: int, deadline_ns: int) -> list[str]:
         """Those that work on a frame for longer than the deadline."""
-        return [worker for worker, held in self._working.items() if now_ns - held.handed_ns > deadline_ns]
+        return [worker for worker, held in self._busy.items() if now_ns - held.assigned_ns > deadline_ns]
 
 
-def _slot(worker: str) -> str:
+def _worker_name(worker: str) -> str:
     return worker.rpartition(".")[0]

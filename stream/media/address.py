@@ -15,7 +15,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _HIDDEN = "***"
 
 
-def scheme(address: str) -> str:
+def scheme_of(address: str) -> str:
     """The scheme of an address in small letters, empty for a path: `rtsp://host/a` → `rtsp`."""
     found = SCHEME.match(address)
     return found[1].lower() if found else ""
@@ -28,7 +28,7 @@ def local_path(address: str) -> Path | None:
     """
     if _exists(address):
         return Path(address)
-    match scheme(address):
+    match scheme_of(address):
         case "file":
             plain = address.partition(":")[2].removeprefix("//")
             return Path(plain if _exists(plain) else unquote(urlsplit(address).path))
@@ -54,7 +54,7 @@ def redact(address: str) -> str:
     Paths and queries hold keys under any name, so nothing of them is shown; where it is not sure which part is the
     host (a password may hold `/`, `#`, `?` and `@`), it is not shown either.
     """
-    kind = scheme(address)
+    kind = scheme_of(address)
     if kind == "file" or not (kind or _mistyped(address)):
         return address
     found = _AUTHORITY.fullmatch(address, len(kind) + 1) if kind else None
@@ -70,18 +70,18 @@ def _mistyped(path: str) -> bool:
     return "://" in path or ("//" in path and "@" in path)
 
 
-def tells(text: str, address: str) -> bool:
+def reveals(text: str, address: str) -> bool:
     """Whether `text` repeats a word of `address` that `redact` hides; names of query values are none."""
     hidden = set(re.findall(r"\w+", re.sub(r"[?&]\w+=", " ", address))) - set(re.findall(r"\w+", redact(address)))
     return not hidden.isdisjoint(re.findall(r"\w+", text))
 
 
-def advice(address: str) -> str:
+def escaping_advice(address: str) -> str:
     """How to write an address whose user or password may hold what ends it too early, to follow a sentence.
 
     Empty where that cannot be the matter.
     """
-    found = _AUTHORITY.fullmatch(address, len(scheme(address)) + 1)
+    found = _AUTHORITY.fullmatch(address, len(scheme_of(address)) + 1)
     if found is None or not ("@" in found[2] or re.search(r"\s", address)):
         return ""
     return "; in a user or password write / as %2F, # as %23, ? as %3F, @ as %40 and a space as %20"

@@ -55,7 +55,7 @@ class Server(uvicorn.Server):
         self._most = most
         self._once = Once(tell)
         config.app = _Quiet(config.app, self._once)  # type: ignore[arg-type]
-        self._waiting: dict[_Requests, None] = {}
+        self._waiting: dict[_HttpProtocol, None] = {}
         self._arriving: set[asyncio.Task[None]] = set()
         self._accepting: asyncio.Task[None] | None = None
 
@@ -106,8 +106,8 @@ class Server(uvicorn.Server):
         return oldest is not None
 
     async def _admit(self, connection: socket.socket) -> None:
-        def requests() -> _Requests:
-            return _Requests(self.config, self.server_state, self.lifespan.state, waiting=self._waiting)
+        def requests() -> _HttpProtocol:
+            return _HttpProtocol(self.config, self.server_state, self.lifespan.state, waiting=self._waiting)
 
         secured = self.config.ssl
         patience = {"ssl_handshake_timeout": REQUEST_S, "ssl_shutdown_timeout": 1.0} if secured else {}
@@ -133,13 +133,13 @@ class _Quiet:
             self._once(f"a request could not be answered ({type(error).__name__}: {error})")
 
 
-class _Requests(H11Protocol):
+class _HttpProtocol(H11Protocol):
     """Hangs up on who asks for nothing in time, or does not read; who gives no sign of life is not said goodbye to.
 
     (To close would wait half a minute for the peer's goodbye in TLS.)
     """
 
-    def __init__(self, *args: Any, waiting: dict[_Requests, None]) -> None:
+    def __init__(self, *args: Any, waiting: dict[_HttpProtocol, None]) -> None:
         super().__init__(*args)
         self._waiting = waiting
         self._deadline: asyncio.TimerHandle | None = None
@@ -205,7 +205,7 @@ def settings(app: object, **more: Any) -> uvicorn.Config:
     """uvicorn's settings for `Server`; its own log is silent, for what it says strangers can provoke."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http=_Requests,
+        http=_HttpProtocol,
         ws=Line,
         proxy_headers=False,
         server_header=False,

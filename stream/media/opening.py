@@ -8,11 +8,11 @@ import av
 from av.container import InputContainer
 
 from stream.bounds import MAX_PIXELS
-from stream.media.address import tells
+from stream.media.address import reveals
 
 BOUNDS = {"max_pixels": str(MAX_PIXELS)}
 """Given to whatever opens or decodes: FFmpeg then refuses a larger picture before it takes memory for it."""
-FAILURES = (av.FFmpegError, OSError, ValueError)
+AV_ERRORS = (av.FFmpegError, OSError, ValueError)
 """What PyAV raises when an input or output is not what it should be; its own errors are not all `OSError`."""
 
 
@@ -22,7 +22,7 @@ def open_local(path: Path) -> InputContainer:
     return av.open(f"file:{path}", "r", options=options, metadata_errors="replace")
 
 
-def reason(error: Exception, address: str = "") -> str:
+def ffmpeg_reason(error: Exception, address: str = "") -> str:
     """What went wrong with `address`, without its secrets: FFmpeg's word for the number of an error, if any."""
     words: str = getattr(error, "strerror", None) or str(error)
-    return type(error).__name__ if not words or tells(words, address) else words
+    return type(error).__name__ if not words or reveals(words, address) else words

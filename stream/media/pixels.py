@@ -24,7 +24,7 @@ SQUARE = Fraction(1)
 _UNSPECIFIED = 2
 
 
-class Converter:
+class BgrConverter:
     """Turns decoded frames of any pixel format into (H, W, 3) uint8 BGR; remembers the scaler between them.
 
     Colour matrix and range are those the frame names. Depths over 8 bits are rounded, grey becomes
@@ -51,10 +51,10 @@ class Converter:
             interpolation=self._interpolation,
             threads=1,
         )
-        return upright(np.asarray(converted.to_ndarray(), dtype=np.uint8), turned)
+        return apply_display_matrix(np.asarray(converted.to_ndarray(), dtype=np.uint8), turned)
 
 
-def upright(pixels: Pixels, matrix: Matrix) -> Pixels:
+def apply_display_matrix(pixels: Pixels, matrix: Matrix) -> Pixels:
     """`pixels` turned and flipped as `matrix` asks: by quarter turns, anything in between is rounded to them."""
     a, b, c, d = matrix
     if abs(a) + abs(d) < abs(b) + abs(c):

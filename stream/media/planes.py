@@ -36,7 +36,7 @@ def _from_bgr() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
 FROM_BGR = _from_bgr()
 
 
-def frame_of(pixels: Pixels, pixel_format: str, scaler: VideoReformatter) -> VideoFrame:
+def to_video_frame(pixels: Pixels, pixel_format: str, scaler: VideoReformatter) -> VideoFrame:
     """A frame of `pixel_format` with the colours of `pixels`: (H, W, 3) BGR, (H, W, 4) BGRA or (H, W) labels.
 
     The formats with chroma at half size are made by OpenCV, which is 6 times faster at it than
@@ -64,7 +64,7 @@ def frame_of(pixels: Pixels, pixel_format: str, scaler: VideoReformatter) -> Vid
     return frame
 
 
-def frame_as_is(pixels: Pixels) -> VideoFrame:
+def to_bgr_frame(pixels: Pixels) -> VideoFrame:
     """A frame with the very `pixels`, (H, W, 3) BGR, for an encoder that converts them itself."""
     return VideoFrame.from_ndarray(pixels, format="bgr24")
 

@@ -16,15 +16,15 @@ import time
 
 import av
 
-from stream.media.address import scheme, tells
+from stream.media.address import reveals, scheme_of
 
 _PACKET_BYTES = 188
 CHUNK_BYTES = 7 * _PACKET_BYTES
 """What goes out at once: as many packets of MPEG-TS as a datagram has room for."""
-_LONGEST_CHUNK_BYTES = 1456  # what may come in at once
+_MAX_CHUNK_BYTES = 1456  # what may come in at once
 _NULL_PACKET = b"\x47\x1f\xff\x10" + b"\xff" * (_PACKET_BYTES - 4)  # which every receiver leaves out
 _CONSOLE = "file://con"
-_GRACE_S = 1.0
+_SHUTDOWN_TIMEOUT_S = 1.0
 
 _PACKAGES = {"srt-live-transmit": "srt-tools", "setpriv": "util-linux", "stdbuf": "coreutils"}
 _COMMAND = ("setpriv", "--pdeathsig", "KILL", "stdbuf", "--input=0", "--output=0", "srt-live-transmit")
@@ -33,12 +33,12 @@ _CONNECTED = re.compile(r"^(SRT \w+ connected|Accepted SRT \w+ connection)\n", r
 _REFUSED = re.compile(
     r"^(?:ERROR: (?:error: )?|.*REJECT reported from HS processing: )(.+?)(?:: Success| - not .*)?\n", re.MULTILINE
 )
-_NOBODY = "nobody is there"
+_NO_PEER = "nobody is there"
 
 
-def relayed(address: str) -> bool:
+def needs_relay(address: str) -> bool:
     """Whether an address is of SRT and FFmpeg knows none, so that it takes a relay."""
-    if scheme(address) != "srt":
+    if scheme_of(address) != "srt":
         return False
     try:
         av.open("srt:").close()  # without a host it opens nothing
@@ -49,7 +49,7 @@ def relayed(address: str) -> bool:
     return False
 
 
-def missing() -> str:
+def missing_programs() -> str:
     """What a relay needs and this host has not, as the end of a sentence; empty where it has all."""
     absent = [program for program in _PACKAGES if shutil.which(program) is None]
     if not absent:
@@ -61,22 +61,22 @@ def missing() -> str:
 class Relay:
     """A child that carries bytes from one address to another; connected when it is made, a source also spoken to.
 
-    `OSError` says why there is no connection, `TimeoutError` that there was none within `patience_s`.
+    `OSError` says why there is no connection, `TimeoutError` that there was none within `timeout_s`.
     """
 
-    def __init__(self, source: str, target: str, chunk_bytes: int, patience_s: float) -> None:
-        self._words, theirs = socket.socketpair()
-        with theirs:
-            theirs.setblocking(False)  # what it says later is not read: it is lost, and does not hold it up
+    def __init__(self, source: str, target: str, chunk_bytes: int, timeout_s: float) -> None:
+        self._log, child_end = socket.socketpair()
+        with child_end:
+            child_end.setblocking(False)  # what it says later is not read: it is lost, and does not hold it up
             self._process = subprocess.Popen(
                 [*_COMMAND, *_OPTIONS, f"-chunk:{chunk_bytes}", "--", source, target],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=theirs.fileno(),
+                stderr=child_end.fileno(),
                 process_group=0,  # Ctrl-C is for those who end the run in order
             )
         try:
-            self._connect(source, target, time.monotonic() + patience_s)
+            self._connect(source, target, time.monotonic() + timeout_s)
         except OSError:
             self.close()
             raise
@@ -93,30 +93,30 @@ class Relay:
             with contextlib.suppress(OSError):  # what it did not take any more is not missed
                 end.close()
         try:
-            self._process.wait(_GRACE_S)
+            self._process.wait(_SHUTDOWN_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._words.close()
+        self._log.close()
 
     def _connect(self, source: str, target: str, until_s: float) -> None:
         """Wait until it says so; of its words, among which is the address, only a reason is repeated.
 
         Its end is not waited for: a refusal that comes at once escapes it, and it stays.
         """
-        said = ""
-        while not _CONNECTED.search(said):
-            if refused := _REFUSED.search(said):
-                told = tells(refused[1], source) or tells(refused[1], target)
+        log = ""
+        while not _CONNECTED.search(log):
+            if refused := _REFUSED.search(log):
+                told = reveals(refused[1], source) or reveals(refused[1], target)
                 raise ConnectionError("it was refused" if told else refused[1])
-            self._words.settimeout(max(until_s - time.monotonic(), 0.001))
+            self._log.settimeout(max(until_s - time.monotonic(), 0.001))
             try:
-                words = self._words.recv(4096)
+                chunk = self._log.recv(4096)
             except TimeoutError:
-                raise TimeoutError(_NOBODY) from None
-            if not words:
-                raise ConnectionError(_NOBODY)
-            said += words.decode(errors="replace")
+                raise TimeoutError(_NO_PEER) from None
+            if not chunk:
+                raise ConnectionError(_NO_PEER)
+            log += chunk.decode(errors="replace")
 
 
 class Sender(Relay):
@@ -124,7 +124,7 @@ class Sender(Relay):
 
     def __init__(self, address: str, patience_s: float) -> None:
         super().__init__(_CONSOLE, address, CHUNK_BYTES, patience_s)
-        self._over_bytes = 0
+        self._partial_chunk_bytes = 0
 
     @property
     def closed(self) -> bool:
@@ -137,20 +137,20 @@ class Sender(Relay):
         assert self._process.stdin
         self._process.stdin.write(data)
         self._process.stdin.flush()
-        self._over_bytes = (self._over_bytes + len(data)) % CHUNK_BYTES
+        self._partial_chunk_bytes = (self._partial_chunk_bytes + len(data)) % CHUNK_BYTES
         return len(data)
 
     def flush(self) -> None:
         """Send also the rest, its chunk filled with empty packets."""
-        if self._over_bytes:
-            self.write(_NULL_PACKET * ((CHUNK_BYTES - self._over_bytes) // _PACKET_BYTES))
+        if self._partial_chunk_bytes:
+            self.write(_NULL_PACKET * ((CHUNK_BYTES - self._partial_chunk_bytes) // _PACKET_BYTES))
 
 
 class Receiver(Relay):
     """A pipe, which FFmpeg opens by its `address`, and out of which comes what the other side sends."""
 
     def __init__(self, address: str, patience_s: float) -> None:
-        super().__init__(address, _CONSOLE, _LONGEST_CHUNK_BYTES, patience_s)
+        super().__init__(address, _CONSOLE, _MAX_CHUNK_BYTES, patience_s)
         assert self._process.stdout
         pipe = self._process.stdout.fileno()
         os.set_blocking(pipe, False)  # so that FFmpeg can give up waiting

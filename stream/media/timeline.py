@@ -29,7 +29,7 @@ class Timeline:
         self._offset_ns = 0
         self._last_ns: int | None = None
 
-    def place(self, pts_ns: int | None) -> int:
+    def next_pts(self, pts_ns: int | None) -> int:
         """The time of the next picture: its own, or as near to it as rising order allows."""
         if self._last_ns is None:
             placed = max(pts_ns or 0, 0)

@@ -11,7 +11,7 @@ from typing import Final
 from stream.process import signals
 
 # What takes long to read, and holds no thread or socket by having been read.
-_ROOMS: Final = (
+_PRELOADED: Final = (
     "stream.inference",
     "stream.composite.composite",
     "stream.dispatch.dispatch",
@@ -20,11 +20,11 @@ _ROOMS: Final = (
 )
 
 
-def begin() -> None:
+def start() -> None:
     """Begin that process, where there is none yet; it goes on alone."""
     if sys.platform == "linux":  # elsewhere the systems' own libraries do not survive a fork
-        multiprocessing.set_forkserver_preload(["__main__", *_ROOMS])
-        with signals.ignored():
+        multiprocessing.set_forkserver_preload(["__main__", *_PRELOADED])
+        with signals.stop_signals_ignored():
             forkserver.ensure_running()
 
 
@@ -33,7 +33,7 @@ def folders() -> list[str]:
     return [util.get_temp_dir()] if sys.platform == "linux" else []
 
 
-def context() -> ForkServerContext | SpawnContext:
+def process_context() -> ForkServerContext | SpawnContext:
     """How stages' processes are begun."""
     if sys.platform == "linux":
         return multiprocessing.get_context("forkserver")

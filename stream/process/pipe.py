@@ -28,26 +28,26 @@ from stream.process.status import CameraStatus
 from stream.settings.parse import parse
 from stream.stage import StreamError
 
-BEAT_S = 0.25
+HEARTBEAT_S = 0.25
 """How often a stage gives a sign of life, and so how soon it hears a command."""
 
 
-STOP_S = 0.6
-"""How long frames under way are waited for after `Stop`; then what is open is closed without them."""
+DRAIN_TIMEOUT_S = 0.6
+"""How long frames under way are waited for after `StopStage`; then what is open is closed without them."""
 
-_MOST_UNSAID = 64  # reports that wait for the launcher; those after them that may be missed are dropped
-_LAST_WORDS_S = 1.0
+_MAX_UNSENT = 64  # reports that wait for the launcher; those after them that may be missed are dropped
+_FLUSH_TIMEOUT_S = 1.0
 
 
-class Beat(msgspec.Struct, frozen=True, tag=True):
+class Heartbeat(msgspec.Struct, frozen=True, tag=True):
     """I live."""
 
 
-class Status(msgspec.Struct, frozen=True, tag=True):
+class StatusReport(msgspec.Struct, frozen=True, tag=True):
     """Every camera's ledger, and how many messages were garbage."""
 
     cameras: list[CameraStatus]
-    refused: int
+    rejected: int
 
 
 class Notice(msgspec.Struct, frozen=True, tag=True):
@@ -62,17 +62,17 @@ class SinkFailed(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-class Failed(msgspec.Struct, frozen=True, tag=True):
+class StageFailed(msgspec.Struct, frozen=True, tag=True):
     """Why I am about to end: one sentence."""
 
     cause: str
 
 
-class StopWanted(msgspec.Struct, frozen=True, tag=True):
+class StopRequested(msgspec.Struct, frozen=True, tag=True):
     """Somebody closed the preview window: the run is to stop."""
 
 
-class Stop(msgspec.Struct, frozen=True, tag=True):
+class StopStage(msgspec.Struct, frozen=True, tag=True):
     """End cleanly, soon."""
 
 
@@ -90,18 +90,18 @@ class ReaderLost(msgspec.Struct, frozen=True, tag=True):
     retried: bool
 
 
-Report = Beat | Status | Notice | SinkFailed | Failed | StopWanted
-Command = Stop | WorkerLost | ReaderLost
+StageReport = Heartbeat | StatusReport | Notice | SinkFailed | StageFailed | StopRequested
+Command = StopStage | WorkerLost | ReaderLost
 
 
-class Patience:
+class LazyTimeout:
     """A time that begins to run when it is first asked whether it is over."""
 
     def __init__(self, length_s: float) -> None:
         self._length_s = length_s
         self._until_s: float | None = None
 
-    def over(self) -> bool:
+    def expired(self) -> bool:
         """Whether the time has passed since the first call."""
         now_s = time.monotonic()
         self._until_s = self._until_s or now_s + self._length_s
@@ -111,97 +111,97 @@ class Patience:
 class Reporter(Protocol):
     """Whoever can be told what happens in a stage."""
 
-    def report(self, item: Report) -> None: ...
+    def report(self, item: StageReport) -> None: ...
 
 
-class Lifeline:
+class SupervisorPipe:
     """A stage's end of the pipe."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
-        self._unsaid: SimpleQueue[Report | None] = SimpleQueue()
-        self._beaten_s = 0.0
+        self._outbox: SimpleQueue[StageReport | None] = SimpleQueue()
+        self._last_heartbeat_s = 0.0
         self._closing = False
         self.stopping = False
         self.orphaned = False
-        self._speaker = threading.Thread(target=self._speak, name="lifeline", daemon=True)
-        self._speaker.start()
+        self._sender_thread = threading.Thread(target=self._send_reports, name="lifeline", daemon=True)
+        self._sender_thread.start()
 
-    def report(self, item: Report) -> None:
-        """Tell the launcher, without waiting for it; without one there is nobody to tell, and `heard` will say so.
+    def report(self, item: StageReport) -> None:
+        """Tell the launcher, without waiting for it; without one there is nobody to tell, and `commands` will say so.
 
         Where it has not listened for long, what it can do without is dropped.
         """
-        if self._unsaid.qsize() < _MOST_UNSAID or not isinstance(item, Beat | Status | Notice):
-            self._unsaid.put(item)
+        if self._outbox.qsize() < _MAX_UNSENT or not isinstance(item, Heartbeat | StatusReport | Notice):
+            self._outbox.put(item)
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Give a sign of life, no more often than it is due."""
         now_s = time.monotonic()
-        if now_s - self._beaten_s >= BEAT_S:
-            self._beaten_s = now_s
-            self.report(Beat())
+        if now_s - self._last_heartbeat_s >= HEARTBEAT_S:
+            self._last_heartbeat_s = now_s
+            self.report(Heartbeat())
 
-    def closing(self) -> None:
+    def heartbeat_while_closing(self) -> None:
         """From now on files are finished, which may take long: signs of life are given meanwhile."""
         self._closing = True
 
     def close(self) -> None:
         """Let what was reported leave, at most a second long."""
-        self._unsaid.put(None)
-        self._speaker.join(_LAST_WORDS_S)
+        self._outbox.put(None)
+        self._sender_thread.join(_FLUSH_TIMEOUT_S)
 
-    def _speak(self) -> None:
+    def _send_reports(self) -> None:
         try:
             while (item := self._next()) is not None:
                 self._pipe.send_bytes(_encode(item))
         except OSError:
             self.stopping = self.orphaned = True
 
-    def _next(self) -> Report | None:
+    def _next(self) -> StageReport | None:
         while True:
             try:
-                return self._unsaid.get(timeout=BEAT_S)
+                return self._outbox.get(timeout=HEARTBEAT_S)
             except Empty:
                 if self._closing:
-                    return Beat()
+                    return Heartbeat()
 
-    def heard(self) -> Iterator[Command]:
-        """What the launcher has said since; its end counts as `Stop`."""
+    def commands(self) -> Iterator[Command]:
+        """What the launcher has said since; its end counts as `StopStage`."""
         try:
             while self._pipe.poll():
                 command = msgspec.json.decode(self._pipe.recv_bytes(), type=Command)
-                self.stopping = self.stopping or isinstance(command, Stop)
+                self.stopping = self.stopping or isinstance(command, StopStage)
                 yield command
         except (EOFError, OSError):
             self.stopping = self.orphaned = True
-            yield Stop()
+            yield StopStage()
 
 
-def serve(room: str, name: str, document: bytes, pipe: Connection, folders: Sequence[str]) -> None:
-    """The main function of every stage's process: run `serve` of its room, and tell why it failed.
+def run_stage(module: str, name: str, document: bytes, pipe: Connection, folders: Sequence[str]) -> None:
+    """The main function of every stage's process: run `run_stage` of its room, and tell why it failed.
 
     `folders` are the launcher's own; where it was killed, they are removed.
     """
-    signals.ignore()
+    signals.ignore_stop_signals()
     setproctitle(f"run_stream {name}")
     cv2.setNumThreads(1)  # the stages share the cores; the network's threads are those that gain by being several
-    line = Lifeline(pipe)
+    supervisor = SupervisorPipe(pipe)
     failed = False
     try:
-        importlib.import_module(room).serve(parse(json.loads(document)), name, line)
+        importlib.import_module(module).serve(parse(json.loads(document)), name, supervisor)
     except Exception as error:  # noqa: BLE001 (told once, by the launcher)
-        line.report(Failed(sentence(error)))
+        supervisor.report(StageFailed(describe_error(error)))
         failed = True
-    line.close()
-    if line.orphaned:
+    supervisor.close()
+    if supervisor.orphaned:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
     if failed:
         os._exit(1)
 
 
-def _encode(item: Report) -> bytes:
+def _encode(item: StageReport) -> bytes:
     """A report as JSON; bytes of a file's name that are no UTF-8 are written out."""
     try:
         return msgspec.json.encode(item)
@@ -215,7 +215,7 @@ def printable(text: str) -> str:
     return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
-def sentence(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """An error as one sentence: its own where it is one of ours, else with its kind before it."""
     text = " ".join(str(error).split()) or "no further word"
     return text if isinstance(error, StreamError) else f"{type(error).__name__}: {text}"

@@ -12,27 +12,31 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-_ASKING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a service manager, a terminal that closes
+_STOP_SIGNALS: Final = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+)  # Ctrl-C, a service manager, a terminal that closes
 
 
-def heed(handler: Callable[[int, FrameType | None], None]) -> None:
+def on_stop_signals(handler: Callable[[int, FrameType | None], None]) -> None:
     """Call `handler` for each signal that asks to stop; that of a closed terminal not where `nohup` is in force."""
-    for number in _ASKING:
+    for number in _STOP_SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
 
 
-def ignore() -> None:
+def ignore_stop_signals() -> None:
     """Take no notice in this process, nor in those it begins."""
-    for number in _ASKING:
+    for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
-def ignored() -> Iterator[None]:
+def stop_signals_ignored() -> Iterator[None]:
     """Take no notice for a moment; processes begun meanwhile never do."""
-    before = {number: signal.getsignal(number) for number in _ASKING}
-    ignore()
+    before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+    ignore_stop_signals()
     try:
         yield
     finally:

@@ -6,19 +6,19 @@ from typing import Literal
 
 import msgspec
 
-from stream.message import Carry, DropReason, Mode
+from stream.message import DropReason, Mode, Propagation
 
-MasksFrom = Literal["network"] | Carry
+MaskSource = Literal["network"] | Propagation
 """What a frame's masks come from: the network, or the frame before it."""
-MaskWay = Literal["network", "ahead"]
+MaskTiming = Literal["network", "ahead"]
 """Whether a frame that the network sees waits for its masks, or goes ahead of them."""
 
 
 class CameraStatus(msgspec.Struct, frozen=True):
     """One camera's ledger and pace at a moment: rates in frames a second, ages in milliseconds.
 
-    `masks` says what those of delivered frames came from; the network is now to see every `mask_every`-th frame at
-    `mask_detail` of its own input size, and `mask_way` says whether that frame waits for it or goes ahead.
+    `mask_sources` says what those of delivered frames came from; the network is now to see every `mask_every`-th frame at
+    `mask_detail` of its own input size, and `mask_timing` says whether that frame waits for it or goes ahead.
     """
 
     camera: str
@@ -27,7 +27,7 @@ class CameraStatus(msgspec.Struct, frozen=True):
     captured: int
     delivered: int
     dropped: dict[DropReason, int]
-    under_way: int
+    in_flight: int
     reconnects: int
     in_hz: float
     out_hz: float
@@ -35,12 +35,12 @@ class CameraStatus(msgspec.Struct, frozen=True):
     age_p95_ms: float
     frames: int | None
     interrupted: bool
-    masks: dict[MasksFrom, int]
-    mask_way: MaskWay
+    mask_sources: dict[MaskSource, int]
+    mask_timing: MaskTiming
     mask_every: int
     mask_detail: float
 
     @property
     def balances(self) -> bool:
         """Whether every captured frame is accounted for."""
-        return self.captured == self.delivered + sum(self.dropped.values()) + self.under_way
+        return self.captured == self.delivered + sum(self.dropped.values()) + self.in_flight

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
 from stream import sinks
-from stream.composite.effects import expect_cut_out, expect_garments, open_dressing
+from stream.composite.effects import expect_cut_out, expect_garments, open_camera_effects
 from stream.media.address import local_path
 from stream.settings.config import ConfigError, Publisher, Recording, Run
 from stream.sinks.recording import path_for
@@ -23,11 +23,11 @@ def check(settings: Run, stages: tuple[str, ...]) -> None:
     if settings.web is not None:
         _check_web(settings, stages)
     if "inference" in stages:
-        _check_weights(settings)
+        _check_model(settings)
     if "composite" in stages:
         _check_overwriting(settings)
         sinks.check(settings.outputs, list(settings.cameras))
-        open_dressing(settings.effects)
+        open_camera_effects(settings.effects)
     if len(stages) == 1 and None in (settings.transport.dispatch, settings.transport.results):
         raise ConfigError(
             "transport: --stage expects transport.dispatch and transport.results, the endpoints where the "
@@ -115,7 +115,7 @@ def _overwrites(path: Path, read: Path) -> bool:
     return written == kept or (part and written.parent == kept.parent and written.suffix == kept.suffix)
 
 
-def _check_weights(settings: Run) -> None:
+def _check_model(settings: Run) -> None:
     weights = settings.model.weights or DEFAULT_WEIGHTS
     try:
         classes = read_metadata(weights).class_map

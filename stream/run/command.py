@@ -18,7 +18,7 @@ from msgspec import structs
 
 from stream.run.checks import check, warnings
 from stream.run.console import Console
-from stream.run.supervisor import STAGES, launch
+from stream.run.supervisor import STAGES, run_supervised
 from stream.settings import config, parse
 from stream.stage import StreamError
 
@@ -49,7 +49,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
         outcome = run_inline(settings, console)
     else:
-        outcome = launch(settings, (options.stage,) if options.stage else STAGES, console)
+        outcome = run_supervised(settings, (options.stage,) if options.stage else STAGES, console)
     if outcome.status is not None:
         console.ledger(outcome.status)
     if outcome.failure is not None:
@@ -87,14 +87,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(options: argparse.Namespace) -> config.Run:
     """The config file with what the command line says put over it; outputs that it has already are not added."""
-    plain = _overridden(options)
+    plain = _config_mapping(options)
     settings = parse.parse(plain)
-    asked = parse.parse({**plain, "outputs": _asked_outputs(options)}).outputs
+    asked = parse.parse({**plain, "outputs": _requested_outputs(options)}).outputs
     added = [output for output in asked if output not in settings.outputs]
     return structs.replace(settings, outputs=(*settings.outputs, *added))
 
 
-def _overridden(options: argparse.Namespace) -> dict[str, Any]:
+def _config_mapping(options: argparse.Namespace) -> dict[str, Any]:
     """The config file's mapping with what the command line says put over it, but for outputs."""
     plain = parse.load(options.config)
     if options.source:
@@ -112,7 +112,7 @@ def _overridden(options: argparse.Namespace) -> dict[str, Any]:
     return plain
 
 
-def _asked_outputs(options: argparse.Namespace) -> list[dict[str, str]]:
+def _requested_outputs(options: argparse.Namespace) -> list[dict[str, str]]:
     outputs = [{"kind": "recording", "path": path} for path in options.record]
     if options.window:
         outputs.append({"kind": "window"})

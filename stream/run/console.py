@@ -14,11 +14,11 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from stream.process.pipe import Status
+from stream.process.pipe import StatusReport
 from stream.process.status import CameraStatus
 from stream.run.log import Log
 
-_QUIET_S = 5.0  # how often a log that is no terminal is told how things stand
+_STATUS_INTERVAL_S = 5.0  # how often a log that is no terminal is told how things stand
 
 
 class Console:
@@ -28,9 +28,9 @@ class Console:
         self._log = Log(sys.stderr)
         self._terminal = Terminal(file=cast(IO[str], self._log), highlight=False)
         self._live: Live | None = None
-        self._told_s = time.monotonic()
+        self._last_status_s = time.monotonic()
         self._started_s = time.monotonic()
-        self._stood: dict[str, tuple[str, bool]] = {}
+        self._last_states: dict[str, tuple[str, bool]] = {}
 
     def __enter__(self) -> Console:
         if self._terminal.is_terminal:
@@ -53,33 +53,33 @@ class Console:
         """An event, with the time of day."""
         self._terminal.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(text)}", soft_wrap=True)
 
-    def show(self, status: Status) -> None:
+    def show(self, status: StatusReport) -> None:
         """How every camera stands."""
         now_s = time.monotonic()
         if self._live is not None:
             elapsed_s = now_s - self._started_s
-            self._live.update(Group(*(_line(camera, elapsed_s) for camera in status.cameras)))
+            self._live.update(Group(*(_progress_line(camera, elapsed_s) for camera in status.cameras)))
             return
-        due = now_s - self._told_s >= _QUIET_S
-        self._told_s = now_s if due else self._told_s
+        due = now_s - self._last_status_s >= _STATUS_INTERVAL_S
+        self._last_status_s = now_s if due else self._last_status_s
         for camera in status.cameras:
-            stands = (camera.state, camera.delivered > 0)
-            if due or self._stood.get(camera.camera, stands) != stands:
+            state = (camera.state, camera.delivered > 0)
+            if due or self._last_states.get(camera.camera, state) != state:
                 self._terminal.print(summary(camera), soft_wrap=True)
-            self._stood[camera.camera] = stands
+            self._last_states[camera.camera] = state
 
-    def ledger(self, status: Status) -> None:
+    def ledger(self, status: StatusReport) -> None:
         """What became of every captured frame."""
         if not self._terminal.is_terminal:
             for camera in status.cameras:
                 self._terminal.print(summary(camera), soft_wrap=True)
         else:
             self._terminal.print(_table(status))
-        if status.refused:
-            self._terminal.print(f"{status.refused} messages that were not ours were refused")
+        if status.rejected:
+            self._terminal.print(f"{status.rejected} messages that were not ours were refused")
 
 
-def _table(status: Status) -> Table:
+def _table(status: StatusReport) -> Table:
     table = Table("camera", "captured", "delivered", "dropped", "reconnects", "fps", "age p50/p95 ms")
     for camera in status.cameras:
         table.add_row(
@@ -99,14 +99,14 @@ def summary(camera: CameraStatus) -> str:
     return (
         f"{camera.camera}: {camera.state}, {camera.in_hz:.1f} → {camera.out_hz:.1f} fps, "
         f"age {camera.age_p50_ms:.0f}/{camera.age_p95_ms:.0f} ms, delivered {camera.delivered} of {camera.captured}, "
-        f"dropped {_dropped(camera)}, reconnects {camera.reconnects}{_pace(camera)}"
+        f"dropped {_dropped(camera)}, reconnects {camera.reconnects}{_mask_savings(camera)}"
     )
 
 
-def _pace(camera: CameraStatus) -> str:
+def _mask_savings(camera: CameraStatus) -> str:
     """How masks are spared, where they are."""
     words = []
-    if camera.mask_way == "ahead":
+    if camera.mask_timing == "ahead":
         words.append("frames go ahead of their masks")
     if camera.mask_every > 1:
         words.append(f"the network sees every {camera.mask_every}. frame")
@@ -119,7 +119,7 @@ def _dropped(camera: CameraStatus) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in sorted(camera.dropped.items())) or "0"
 
 
-def _line(camera: CameraStatus, elapsed_s: float) -> RenderableType:
+def _progress_line(camera: CameraStatus, elapsed_s: float) -> RenderableType:
     if camera.mode != "file" or not camera.frames:
         return summary(camera)
     share = camera.delivered / camera.frames

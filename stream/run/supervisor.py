@@ -21,15 +21,15 @@ from msgspec import structs
 
 from stream.process import forkserver, pipe, signals
 from stream.process.pipe import (
-    Beat,
-    Failed,
+    Heartbeat,
     Notice,
     ReaderLost,
-    Report,
     SinkFailed,
-    Status,
-    Stop,
-    StopWanted,
+    StageFailed,
+    StageReport,
+    StatusReport,
+    StopRequested,
+    StopStage,
     WorkerLost,
 )
 from stream.run.console import Console
@@ -40,16 +40,16 @@ from stream.transport import sockets
 
 STAGES = ("capture", "inference", "composite")
 
-_START_S = 120.0  # a first start compiles the network
-_DEATHS_AT_START = 3
-_START_WINDOW_S = 10.0
-_END_S = 1.2  # what a stage is given to close its files in, once it waits for nothing any more
-_FAIL_S = 3.0  # the same after a failure, when nobody waits
+_START_TIMEOUT_S = 120.0  # a first start compiles the network
+_MAX_EARLY_EXITS = 3
+_EARLY_EXIT_WINDOW_S = 10.0
+_CLOSE_TIMEOUT_S = 1.2  # what a stage is given to close its files in, once it waits for nothing any more
+_FAILURE_TIMEOUT_S = 3.0  # the same after a failure, when nobody waits
 _FILES_S = 10.0  # and more than that where files are still being finished
-_LOOK_S = 0.1
-_STOOD_STILL_S = 1.0  # between two looks: the launcher itself did not run, and what was said meanwhile is no measure
+_POLL_S = 0.1
+_STALL_S = 1.0  # between two looks: the launcher itself did not run, and what was said meanwhile is no measure
 _SLACK_S = 5.0  # for stages that may wait for each other, beyond what a frame may take a worker
-_LASTING = ("stream.dispatch.dispatch", "stream.composite.composite")
+_NOT_RESTARTED = ("stream.dispatch.dispatch", "stream.composite.composite")
 """The rooms of those that hold what cannot be made again."""
 
 
@@ -57,17 +57,17 @@ _LASTING = ("stream.dispatch.dispatch", "stream.composite.composite")
 class _Process:
     """One stage's process: its name, its room, its pipe, and what was heard of it.
 
-    `joined`: its main loop runs, so that its sockets are bound. `cause`: why it says that it ends; `silent`: why it was
+    `has_reported`: its main loop runs, so that its sockets are bound. `cause`: why it says that it ends; `silent`: why it was
     ended.
     """
 
     name: str
-    room: str
+    module: str
     process: BaseProcess
     pipe: Connection
     started_s: float
-    heard_s: float | None = None
-    joined: bool = False
+    last_report_s: float | None = None
+    has_reported: bool = False
     cause: str | None = None
     silent: str | None = None
 
@@ -83,8 +83,8 @@ class Outcome:
 
     failure: str | None = None
     sink_failures: list[str] = field(default_factory=list)
-    stopped_by: int | None = None
-    status: Status | None = None
+    stop_signal: int | None = None
+    status: StatusReport | None = None
 
     def exit_code(self) -> int:
         """0; 1 after a failure; 128 + signal for a file that was not read to its end."""
@@ -93,10 +93,10 @@ class Outcome:
         unfinished = self.status is not None and any(
             camera.interrupted and camera.mode == "file" for camera in self.status.cameras
         )
-        return 128 + self.stopped_by if self.stopped_by and unfinished else 0
+        return 128 + self.stop_signal if self.stop_signal and unfinished else 0
 
 
-def launch(settings: Run, stages: tuple[str, ...], console: Console) -> Outcome:
+def run_supervised(settings: Run, stages: tuple[str, ...], console: Console) -> Outcome:
     """Run the given stages as processes until the streams end, a signal comes, or something fails for good."""
     endpoints, folder = sockets.private_endpoints(("dispatch", "results", "published", "control"))
     transport = settings.transport
@@ -111,16 +111,16 @@ def launch(settings: Run, stages: tuple[str, ...], console: Console) -> Outcome:
     if settings.web is not None:
         settings = structs.replace(
             settings,
-            transport=structs.replace(settings.transport, published=endpoints["published"]),
+            transport=structs.replace(settings.transport, publish=endpoints["published"]),
             control=settings.control or Control(bind=endpoints["control"]),
         )
     try:
-        return _Launcher(settings, stages, console, [] if folder is None else [str(folder)]).run()
+        return _Supervisor(settings, stages, console, [] if folder is None else [str(folder)]).run()
     finally:
         sockets.remove_folder(folder)
 
 
-class _Launcher:
+class _Supervisor:
     def __init__(self, settings: Run, stages: tuple[str, ...], console: Console, folders: list[str]) -> None:
         self._settings = settings
         self._folders = folders
@@ -128,29 +128,29 @@ class _Launcher:
         self._console = console
         self._outcome = Outcome()
         self._processes: list[_Process] = []
-        self._deaths: dict[str, deque[float]] = {}
+        self._early_exits: dict[str, deque[float]] = {}
         self._stop_by_s: float | None = None
         self._looked_s = time.monotonic()
         self._signal: int | None = None
 
     def run(self) -> Outcome:
-        signals.heed(self._on_signal)
-        forkserver.begin()
+        signals.on_stop_signals(self._on_signal)
+        forkserver.start()
         try:
-            for name, room in self._roles():
+            for name, room in self._process_table():
                 self._start(name, room)
             with self._console:
-                while self._processes and not self._over():
-                    self._look()
+                while self._processes and not self._finished():
+                    self._poll()
         finally:
             for process in self._processes:
-                if process.room in _LASTING and process.process.is_alive():
+                if process.module in _NOT_RESTARTED and process.process.is_alive():
                     unfinished = f"{process.name} did not end in time and was killed: its files may be unfinished"
                     self._outcome.failure = self._outcome.failure or unfinished
                 self._kill(process)
         return self._outcome
 
-    def _roles(self) -> list[tuple[str, str]]:
+    def _process_table(self) -> list[tuple[str, str]]:
         roles: list[tuple[str, str]] = []
         if "inference" in self._stages:  # first, for loading the network takes longest
             host = socket.gethostname()
@@ -165,72 +165,75 @@ class _Launcher:
         return roles
 
     def _start(self, name: str, room: str) -> None:
-        context = forkserver.context()
-        ours, theirs = context.Pipe()
+        context = forkserver.process_context()
+        parent_end, child_end = context.Pipe()
         document = json.dumps(plain(self._settings)).encode()  # names of files may be no UTF-8, which msgspec refuses
         folders = [*self._folders, *forkserver.folders()]
-        process = context.Process(target=pipe.serve, args=(room, name, document, theirs, folders), name=name)
+        process = context.Process(target=pipe.run_stage, args=(room, name, document, child_end, folders), name=name)
         process.start()
-        theirs.close()
-        self._processes.append(_Process(name, room, process, ours, time.monotonic()))
+        child_end.close()
+        self._processes.append(_Process(name, room, process, parent_end, time.monotonic()))
 
     def _on_signal(self, number: int, _frame: object) -> None:
         self._signal = self._signal or number
 
-    def _over(self) -> bool:
+    def _finished(self) -> bool:
         """Whether all that decides the run has ended, or time to end is up."""
-        deciding = set(_LASTING) & {room for _, room in self._roles()}
-        running = {process.room for process in self._processes}
-        if deciding and not deciding & running:
+        essential = set(_NOT_RESTARTED) & {room for _, room in self._process_table()}
+        running = {process.module for process in self._processes}
+        if essential and not essential & running:
             return True
         now_s = time.monotonic()
         if self._stop_by_s is None or now_s <= self._stop_by_s:
             return False
-        at_it = any(p.room in _LASTING and p.heard_s and now_s - p.heard_s < _STOOD_STILL_S for p in self._processes)
+        at_it = any(
+            p.module in _NOT_RESTARTED and p.last_report_s and now_s - p.last_report_s < _STALL_S
+            for p in self._processes
+        )
         return not at_it or now_s > self._stop_by_s + _FILES_S
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """One look at every process: what it says, whether it lives, whether it is silent."""
         pipes = [process.pipe for process in self._processes]
         sentinels = [process.process.sentinel for process in self._processes]
-        wait([*pipes, *sentinels], timeout=_LOOK_S)
-        self._forgive()
+        wait([*pipes, *sentinels], timeout=_POLL_S)
+        self._reset_watchdogs()
         for process in list(self._processes):
-            self._listen(process)
+            self._read_reports(process)
             if not process.process.is_alive():
-                self._listen(process)
-                self._bury(process)
-            elif (silence_s := self._silence_s(process)) is not None:
+                self._read_reports(process)
+                self._on_exit(process)
+            elif (silence_s := self._unresponsive_s(process)) is not None:
                 process.silent = f"{process.name} gave no sign of life for {silence_s:.0f} s and was ended"
                 self._kill(process)
-        if self._signal is not None and self._outcome.stopped_by is None:
-            self._outcome.stopped_by = self._signal
-            self._stop(pipe.STOP_S + _END_S)
+        if self._signal is not None and self._outcome.stop_signal is None:
+            self._outcome.stop_signal = self._signal
+            self._stop(pipe.DRAIN_TIMEOUT_S + _CLOSE_TIMEOUT_S)
 
-    def _forgive(self) -> None:
+    def _reset_watchdogs(self) -> None:
         """Count no silence while the launcher itself did not run: stopped, or held up by its host."""
         now_s = time.monotonic()
         gap_s, self._looked_s = now_s - self._looked_s, now_s
-        if gap_s < _STOOD_STILL_S:
+        if gap_s < _STALL_S:
             return
         for process in self._processes:
             process.started_s += gap_s
-            if process.heard_s is not None:
-                process.heard_s += gap_s
+            if process.last_report_s is not None:
+                process.last_report_s += gap_s
 
-    def _listen(self, process: _Process) -> None:
+    def _read_reports(self, process: _Process) -> None:
         try:
             while process.pipe.poll():
-                report: Report = msgspec.json.decode(process.pipe.recv_bytes(), type=Report)
-                process.heard_s = time.monotonic()
-                self._hear(process, report)
+                report: StageReport = msgspec.json.decode(process.pipe.recv_bytes(), type=StageReport)
+                process.last_report_s = time.monotonic()
+                self._on_report(process, report)
         except (EOFError, OSError):
             return
 
-    def _hear(self, process: _Process, report: Report) -> None:
-        process.joined = process.joined or isinstance(report, Beat | Status)
+    def _on_report(self, process: _Process, report: StageReport) -> None:
+        process.has_reported = process.has_reported or isinstance(report, Heartbeat | StatusReport)
         match report:
-            case Status():
+            case StatusReport():
                 self._outcome.status = report
                 self._console.show(report)
             case Notice(text):
@@ -238,70 +241,70 @@ class _Launcher:
             case SinkFailed(text):
                 self._outcome.sink_failures.append(text)
                 self._console.log(text)
-            case Failed(cause):
+            case StageFailed(cause):
                 process.cause = cause
-            case StopWanted():
-                self._stop(pipe.STOP_S + _END_S)
+            case StopRequested():
+                self._stop(pipe.DRAIN_TIMEOUT_S + _CLOSE_TIMEOUT_S)
 
-    def _silence_s(self, process: _Process) -> float | None:
+    def _unresponsive_s(self, process: _Process) -> float | None:
         """For how long a process has given no sign of life, where that is too long."""
-        since_s = process.started_s if process.heard_s is None else process.heard_s
+        since_s = process.started_s if process.last_report_s is None else process.last_report_s
         patience_s = self._settings.model.frame_deadline_ms / 1000
-        patience_s += 2 * pipe.BEAT_S if process.room == "stream.inference" else _SLACK_S
+        patience_s += 2 * pipe.HEARTBEAT_S if process.module == "stream.inference" else _SLACK_S
         silence_s = time.monotonic() - since_s
-        return silence_s if silence_s > (_START_S if process.heard_s is None else patience_s) else None
+        return silence_s if silence_s > (_START_TIMEOUT_S if process.last_report_s is None else patience_s) else None
 
-    def _bury(self, process: _Process) -> None:
+    def _on_exit(self, process: _Process) -> None:
         """What follows from a process's end."""
         self._processes.remove(process)
         process.pipe.close()
         code = process.process.exitcode or 0
-        cause = process.cause or process.silent or f"{process.name} ended with {_ending(code)}"
-        if process.room == "stream.capture.reader":
-            self._bury_reader(process, code, cause)
-        elif process.room == "stream.inference":
-            self._bury_worker(process, cause)
-        elif process.room == "stream.web.serve" and process.cause is None and code != 0:
-            self._replace(process, cause)
+        cause = process.cause or process.silent or f"{process.name} ended with {_describe_exit(code)}"
+        if process.module == "stream.capture.reader":
+            self._on_reader_exit(process, code, cause)
+        elif process.module == "stream.inference":
+            self._on_worker_exit(process, cause)
+        elif process.module == "stream.web.serve" and process.cause is None and code != 0:
+            self._restart(process, cause)
         elif code != 0 or process.cause is not None:
             self._fail(cause)
 
-    def _bury_reader(self, process: _Process, code: int, cause: str) -> None:
+    def _on_reader_exit(self, process: _Process, code: int, cause: str) -> None:
         if code == 0 or self._stop_by_s is not None:
             return
         live = mode_of(self._settings.cameras[process.name]) == "live"
         self._console.log(f"{process.name}: {cause}")
         self._command("stream.dispatch.dispatch", ReaderLost(process.name, cause, retried=live))
         if live and self._can_join(process):
-            self._start(process.name, process.room)
+            self._start(process.name, process.module)
 
-    def _bury_worker(self, process: _Process, cause: str) -> None:
+    def _on_worker_exit(self, process: _Process, cause: str) -> None:
         if self._stop_by_s is not None:
             return
         self._command("stream.dispatch.dispatch", WorkerLost(process.worker))
-        self._replace(process, cause)
+        self._restart(process, cause)
 
-    def _replace(self, process: _Process, cause: str) -> None:
+    def _restart(self, process: _Process, cause: str) -> None:
         """Start it again, unless it dies as often as it is started."""
         if self._stop_by_s is not None:
             return
         now_s = time.monotonic()
-        if process.heard_s is None or process.cause is not None:
-            deaths = self._deaths.setdefault(process.name, deque(maxlen=_DEATHS_AT_START))
+        if process.last_report_s is None or process.cause is not None:
+            deaths = self._early_exits.setdefault(process.name, deque(maxlen=_MAX_EARLY_EXITS))
             deaths.append(now_s)
-            if len(deaths) == _DEATHS_AT_START and now_s - deaths[0] < _START_WINDOW_S:
+            if len(deaths) == _MAX_EARLY_EXITS and now_s - deaths[0] < _EARLY_EXIT_WINDOW_S:
                 self._fail(cause)
                 return
         if self._can_join(process):
             self._console.log(f"{cause}; a new one takes its place")
-            self._start(process.name, process.room)
+            self._start(process.name, process.module)
 
     def _can_join(self, process: _Process) -> bool:
         """Whether one in its place would find the others; the run fails where their sockets are gone."""
         transport = self._settings.transport
-        for room, endpoint in zip(_LASTING, (transport.dispatch, transport.results), strict=True):
+        for room, endpoint in zip(_NOT_RESTARTED, (transport.dispatch, transport.results), strict=True):
             path = Path((endpoint or "").removeprefix("ipc://"))
-            bound = any(other.room == room and other.joined for other in self._processes)
+            bound = any(other.module == room and other.has_reported for other in self._processes)
             if bound and str(endpoint).startswith("ipc://") and not path.exists():
                 self._fail(f"{process.name} ended and none can take its place: the run's socket {path} was removed")
                 return False
@@ -310,18 +313,18 @@ class _Launcher:
     def _fail(self, cause: str) -> None:
         if self._outcome.failure is None:
             self._outcome.failure = cause
-        self._stop(_FAIL_S)
+        self._stop(_FAILURE_TIMEOUT_S)
 
-    def _stop(self, patience_s: float) -> None:
+    def _stop(self, timeout_s: float) -> None:
         if self._stop_by_s is None:
-            self._stop_by_s = time.monotonic() + patience_s
-            self._command("stream.dispatch.dispatch", Stop())
+            self._stop_by_s = time.monotonic() + timeout_s
+            self._command("stream.dispatch.dispatch", StopStage())
             for room in ("stream.capture.reader", "stream.inference", "stream.composite.composite", "stream.web.serve"):
-                self._command(room, Stop())
+                self._command(room, StopStage())
 
     def _command(self, room: str, command: pipe.Command) -> None:
         for process in self._processes:
-            if process.room == room:
+            if process.module == room:
                 try:
                     process.pipe.send_bytes(msgspec.json.encode(command))
                 except OSError:
@@ -333,5 +336,5 @@ class _Launcher:
         process.process.join(timeout=1)
 
 
-def _ending(code: int) -> str:
+def _describe_exit(code: int) -> str:
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name

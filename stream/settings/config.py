@@ -123,7 +123,7 @@ class Mjpeg(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     @property
     def address(self) -> tuple[str, int]:
         """Host and port of `bind`; ConfigError where it is none."""
-        return host_and_port("mjpeg.bind", self.bind)
+        return parse_host_and_port("mjpeg.bind", self.bind)
 
 
 class VirtualCamera(
@@ -178,7 +178,7 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     @property
     def address(self) -> tuple[str, int]:
         """Host and port of `bind`; ConfigError where it is none."""
-        return host_and_port("web.bind", self.bind)
+        return parse_host_and_port("web.bind", self.bind)
 
 
 class Transport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -188,7 +188,7 @@ class Transport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Endpoint bound by capture, e.g. `tcp://10.0.0.1:5550`; by default a private `ipc://` folder."""
     results: str | None = None
     """Endpoint bound by composite."""
-    published: str | None = None
+    publish: str | None = None
     """Endpoint where composite publishes to the page, visitors' cameras too, an endpoint that the launcher makes."""
     frames: Literal["raw", "jpeg"] = "raw"
     """How frames travel to the workers: `jpeg` for slow networks (raw 720p30 is 660 Mbit/s)."""
@@ -226,7 +226,7 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """The page in the browser; by default there is none."""
 
 
-def host_and_port(key: str, address: str) -> tuple[str, int]:
+def parse_host_and_port(key: str, address: str) -> tuple[str, int]:
     """Host and port of `HOST:PORT`; ConfigError, which names the key, where it is none."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65_535:

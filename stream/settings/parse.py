@@ -58,20 +58,20 @@ def override(plain: dict[str, Any], assignment: str) -> None:
     path, equals, text = assignment.partition("=")
     if not equals or not path:
         raise ConfigError(f"--set expects key=value, as in model.workers=2, got {redact(assignment)!r}")
-    place: Any = plain
+    node: Any = plain
     *parents, last = path.split(".")
     for parent in parents:
-        place = place[_index(place, parent, path)] if isinstance(place, list) else place.setdefault(parent, {})
-        if not isinstance(place, dict | list):
+        node = node[_index(node, parent, path)] if isinstance(node, list) else node.setdefault(parent, {})
+        if not isinstance(node, dict | list):
             raise ConfigError(f"--set {path}: {parent} is a value, not a group of settings")
     try:
         value = _read_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {path}: expected a YAML value, got {redact(text)!r}") from error
-    if isinstance(place, list):
-        place[_index(place, last, path)] = value
+    if isinstance(node, list):
+        node[_index(node, last, path)] = value
     else:
-        place[last] = value
+        node[last] = value
 
 
 def replace_sources(plain: dict[str, Any], addresses: Sequence[str]) -> None:
@@ -108,7 +108,7 @@ def parse(plain: Mapping[str, Any]) -> Run:
 def convert(plain: Mapping[str, Any], kind: Any) -> Any:
     """A `kind` of struct, or of a union of them, from a plain mapping; ConfigError as `parse` raises it."""
     _check(plain, kind, "")
-    return msgspec.convert(plain, kind, dec_hook=convert_path)
+    return msgspec.convert(plain, kind, dec_hook=decode_path)
 
 
 def plain(run: Run) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def plain(run: Run) -> dict[str, Any]:
     return settings
 
 
-def convert_path(kind: type, value: object) -> object:
+def decode_path(kind: type, value: object) -> object:
     """The hook by which msgspec reads a `Path`."""
     if kind is Path and isinstance(value, str):
         return Path(value).expanduser()
@@ -128,7 +128,7 @@ def _check(value: object, kind: Any, path: str) -> None:
     """Walk the value beside its type, so that every complaint names the whole path of the key."""
     if isinstance(value, str):
         _expect_utf8(value, path)
-    bounded, kind = kind, _chosen(value, _bare(kind), path)
+    bounded, kind = kind, _union_member(value, _unannotated(kind), path)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, Mapping):
         hints = typing.get_type_hints(kind, include_extras=True)
         tag_field = kind.__struct_config__.tag_field
@@ -136,16 +136,16 @@ def _check(value: object, kind: Any, path: str) -> None:
             if key == tag_field:
                 continue
             if key not in hints:
-                raise ConfigError(f"{_at(path, key)}: unknown key{_nearest(str(key), [*hints])}")
-            _check(inner, hints[key], _at(path, key))
+                raise ConfigError(f"{_join_path(path, key)}: unknown key{_suggestion(str(key), [*hints])}")
+            _check(inner, hints[key], _join_path(path, key))
     elif typing.get_origin(kind) is dict and isinstance(value, Mapping):
         key_kind, inner_kind = typing.get_args(kind)
         for key, inner in value.items():
-            _convert(key, key_kind, _at(path, key))
-            _check(inner, inner_kind, _at(path, key))
+            _convert(key, key_kind, _join_path(path, key))
+            _check(inner, inner_kind, _join_path(path, key))
     elif typing.get_origin(kind) is tuple and typing.get_args(kind)[-1] is ... and isinstance(value, list):
         for index, inner in enumerate(value):
-            _check(inner, typing.get_args(kind)[0], _at(path, str(index)))
+            _check(inner, typing.get_args(kind)[0], _join_path(path, str(index)))
     _convert(value, bounded, path)
 
 
@@ -158,12 +158,12 @@ def _expect_utf8(value: str, path: str) -> None:
         raise ConfigError(f"{path}: expected a name in UTF-8, got {redact(shown)}; give the file another") from None
 
 
-def _bare(kind: Any) -> Any:
+def _unannotated(kind: Any) -> Any:
     """A type without the bounds it is annotated with."""
     return typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind
 
 
-def _chosen(value: object, kind: Any, path: str) -> Any:
+def _union_member(value: object, kind: Any, path: str) -> Any:
     """Of a union's structs the one meant by the value's tag (or the only one); else the type as it is."""
     if typing.get_origin(kind) not in (typing.Union, types.UnionType) or not isinstance(value, Mapping):
         return kind
@@ -176,23 +176,23 @@ def _chosen(value: object, kind: Any, path: str) -> Any:
     if not isinstance(tag, str) or tag not in tags:
         names = ", ".join(tags)
         raise ConfigError(
-            f"{_at(path, str(tag_field))}: expected one of {names}, got {tag!r}{_nearest(str(tag), [*tags])}"
+            f"{_join_path(path, str(tag_field))}: expected one of {names}, got {tag!r}{_suggestion(str(tag), [*tags])}"
         )
     return tags[tag]
 
 
 def _convert(value: object, kind: Any, path: str) -> None:
     try:
-        msgspec.convert(value, kind, dec_hook=convert_path)
+        msgspec.convert(value, kind, dec_hook=decode_path)
     except msgspec.ValidationError as error:
         complaint = str(error).split(" - at ")[0]
         raise ConfigError(f"{path}: " * bool(path) + complaint[:1].lower() + complaint[1:]) from error
 
 
-def _at(path: str, key: object) -> str:
+def _join_path(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
-def _nearest(name: str, names: list[str]) -> str:
+def _suggestion(name: str, names: list[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f", did you mean {close[0]}?" if close else f", expected one of {', '.join(names)}"

@@ -65,12 +65,12 @@ def check(outputs: Sequence[OutputSettings], cameras: Sequence[str]) -> None:
 def open_sink(
     settings: OutputSettings,
     cameras: Sequence[str],
-    stop: Callable[[], None],
-    tell: Callable[[str], None] = _LOG.warning,
+    request_stop: Callable[[], None],
+    notify: Callable[[str], None] = _LOG.warning,
 ) -> Sink[Output]:
     """Open one output. Raises `SinkError`.
 
-    `stop` is called where a person asks it to end the run; `tell` is given a sentence on what becomes of it,
+    `request_stop` is called where a person asks it to end the run; `publish` is given a sentence on what becomes of it,
     from any thread (by default the log is).
     """
     sink: Sink[Output]
@@ -86,7 +86,7 @@ def open_sink(
         case Push():
             from stream.sinks.push import PushSink
 
-            sink = PushSink(settings, cameras, tell)
+            sink = PushSink(settings, cameras, notify)
         case Mjpeg():
             from stream.sinks.mjpeg import MjpegSink
 
@@ -94,11 +94,11 @@ def open_sink(
         case VirtualCamera():
             from stream.sinks.virtualcam import VirtualCameraSink
 
-            sink = VirtualCameraSink(settings, cameras, tell)
+            sink = VirtualCameraSink(settings, cameras, notify)
         case Window():
             from stream.sinks.window import WindowSink
 
-            sink = WindowSink(stop)
+            sink = WindowSink(request_stop)
         case Null():
             from stream.sinks.null import NullSink
 

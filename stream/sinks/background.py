@@ -9,15 +9,15 @@ from typing import Final
 from stream.message import Output
 from stream.stage import Sink
 
-_DEPTH: Final = 2  # frames that may wait; then the pipeline does
+_QUEUE_FRAMES: Final = 2  # frames that may wait; then the pipeline does
 
 
-class Beside:
+class BackgroundSink:
     """Writes to `sink` in a thread of its own, in order; what fails there is raised at the next write or the close."""
 
     def __init__(self, sink: Sink[Output]) -> None:
         self._sink = sink
-        self._waiting: Queue[Output | None] = Queue(_DEPTH)
+        self._queue: Queue[Output | None] = Queue(_QUEUE_FRAMES)
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._serve, name="beside", daemon=True)
         self._thread.start()
@@ -25,12 +25,12 @@ class Beside:
     def write(self, item: Output) -> None:
         """Leave a frame or news; waits where as many wait already as may."""
         self._raise_failure()
-        self._waiting.put(item)
+        self._queue.put(item)
 
     def close(self) -> None:
         """Write what still waits, and finish the sink; may be called more than once."""
         if self._thread.is_alive():
-            self._waiting.put(None)
+            self._queue.put(None)
             self._thread.join()
         try:
             self._sink.close()
@@ -44,7 +44,7 @@ class Beside:
 
     def _serve(self) -> None:
         failed = False
-        while (item := self._waiting.get()) is not None:
+        while (item := self._queue.get()) is not None:
             # After a failure what still comes is let go, so that nobody waits for ever.
             if not failed:
                 try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from stream.message import CompositedFrame, Output
-from stream.stage import Selective, Sink
+from stream.stage import DemandAware, Sink
 
 
-class Residents:
+class CameraFilter:
     """Writes on to `sink` what is of one of `cameras`."""
 
     def __init__(self, sink: Sink[Output], cameras: Collection[str]) -> None:
@@ -23,7 +23,7 @@ class Residents:
 
     def wants(self, camera: str) -> bool:
         """Whether the sink has a use for a camera of the run's own now."""
-        return camera in self._cameras and (not isinstance(self._sink, Selective) or self._sink.wants(camera))
+        return camera in self._cameras and (not isinstance(self._sink, DemandAware) or self._sink.wants(camera))
 
     def close(self) -> None:
         """Finish the sink."""

@@ -8,41 +8,41 @@ from collections import deque
 from stream.message import CompositedFrame, Output
 
 
-class Newest:
+class LatestBuffer:
     """A waiting room with one place a camera; news of a camera keeps its order with the frames."""
 
     def __init__(self) -> None:
-        self._bell = threading.Condition()
+        self._condition = threading.Condition()
         self._items: deque[Output] = deque()
         self._closed = False
 
     def put(self, item: Output) -> None:
         """Leave something, in place of the camera's frame that still waits; never waits itself."""
-        with self._bell:
+        with self._condition:
             if isinstance(item, CompositedFrame):
-                self._forget(item.frame.camera)
+                self._drop_waiting_frame(item.frame.camera)
             self._items.append(item)
-            self._bell.notify_all()
+            self._condition.notify_all()
 
     def take(self, timeout_s: float) -> Output | None:
         """The oldest that waits; None when nothing came in time, or when all was taken after `close`."""
-        with self._bell:
-            self._bell.wait_for(lambda: self._items or self._closed, timeout_s)
+        with self._condition:
+            self._condition.wait_for(lambda: self._items or self._closed, timeout_s)
             return self._items.popleft() if self._items else None
 
     @property
-    def over(self) -> bool:
+    def drained(self) -> bool:
         """Whether nothing waits and nothing will come."""
-        with self._bell:
+        with self._condition:
             return self._closed and not self._items
 
     def close(self) -> None:
         """Nothing more will come; what waits may still be taken."""
-        with self._bell:
+        with self._condition:
             self._closed = True
-            self._bell.notify_all()
+            self._condition.notify_all()
 
-    def _forget(self, camera: str) -> None:
+    def _drop_waiting_frame(self, camera: str) -> None:
         """Drop the camera's waiting frame, unless news came after it."""
         for item in reversed(self._items):
             if isinstance(item, CompositedFrame):

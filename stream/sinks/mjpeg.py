@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 BOUNDARY = "frame"
-_LOCAL = ("127.0.0.1", "localhost", "[::1]", "::1")
-_CLOSING_S = 1.0
+_LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]", "::1")
+_CLOSE_TIMEOUT_S = 1.0
 _CONNECTIONS = 64
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 
@@ -37,7 +37,7 @@ def check() -> None:
         raise SinkError("MJPEG needs Starlette and uvicorn: pip install 'clothseg[web]'")
 
 
-class Shot:
+class LazyJpeg:
     """A picture to be shown, made a JPEG once, when the first browser wants it."""
 
     def __init__(self, pixels: Pixels) -> None:
@@ -51,34 +51,34 @@ class Shot:
         return head.encode() + jpeg + b"\r\n"
 
 
-class View:
+class CameraFeed:
     """One camera's newest shot, and the bells of those who watch it; lives in the server's thread."""
 
     def __init__(self) -> None:
-        self.shot: Shot | None = None
-        self.over = False
-        self.bells: set[asyncio.Event] = set()
+        self.jpeg: LazyJpeg | None = None
+        self.ended = False
+        self.client_events: set[asyncio.Event] = set()
 
-    def show(self, shot: Shot | None) -> None:
+    def update(self, shot: LazyJpeg | None) -> None:
         """Show another picture; None: there will be no more."""
-        self.shot, self.over = shot or self.shot, shot is None
-        for bell in self.bells:
-            bell.set()
+        self.jpeg, self.ended = shot or self.jpeg, shot is None
+        for event in self.client_events:
+            event.set()
 
-    async def parts(self) -> AsyncIterator[bytes]:
+    async def multipart_parts(self) -> AsyncIterator[bytes]:
         """Every picture from now on; who is slow gets the newest."""
-        bell = asyncio.Event()
-        self.bells.add(bell)
+        event = asyncio.Event()
+        self.client_events.add(event)
         try:
-            if self.shot is not None:
-                bell.set()
-            while not self.over:
-                await bell.wait()
-                bell.clear()
-                if self.shot is not None and not self.over:
-                    yield self.shot.part
+            if self.jpeg is not None:
+                event.set()
+            while not self.ended:
+                await event.wait()
+                event.clear()
+                if self.jpeg is not None and not self.ended:
+                    yield self.jpeg.part
         finally:
-            self.bells.discard(bell)
+            self.client_events.discard(event)
 
 
 class MjpegSink:
@@ -95,9 +95,9 @@ class MjpegSink:
         except OSError as error:
             raise SinkError(f"cannot serve MJPEG at {settings.bind}: {error.strerror}") from None
         self.port: int = self._socket.getsockname()[1]
-        self._views: dict[str, View] = {}
+        self._feeds: dict[str, CameraFeed] = {}
         self._loop = asyncio.new_event_loop()
-        app = application(self._views, local=host in _LOCAL)
+        app = application(self._feeds, local=host in _LOCAL_NAMES)
         self._server = Server(server_settings(app, lifespan="off"), self._socket, _CONNECTIONS, log.warning)
         self._thread = threading.Thread(target=self._serve, name="mjpeg", daemon=True)
         self._thread.start()
@@ -106,26 +106,26 @@ class MjpegSink:
         """Show a frame, or what has become of its camera; encodes nothing."""
         match item:
             case CompositedFrame():
-                self._show(item.frame.camera, Shot(item.composite))
+                self._update_feed(item.frame.camera, LazyJpeg(item.composite))
             case StreamStart():
                 return
             case Outage():
-                view = self._views.get(item.camera)
-                self._show(item.camera, Shot(no_signal(view.shot.pixels if view and view.shot else None)))
+                view = self._feeds.get(item.camera)
+                self._update_feed(item.camera, LazyJpeg(no_signal(view.jpeg.pixels if view and view.jpeg else None)))
             case EndOfStream():
-                self._show(item.camera, None)
+                self._update_feed(item.camera, None)
 
     def wants(self, camera: str) -> bool:
         """Whether anybody looks, or the page has nothing yet to show of it."""
-        view = self._views.get(camera)
-        return view is None or view.shot is None or bool(view.bells)
+        view = self._feeds.get(camera)
+        return view is None or view.jpeg is None or bool(view.client_events)
 
     def close(self) -> None:
         """End every stream, then the server."""
-        for camera in list(self._views):
-            self._show(camera, None)
+        for camera in list(self._feeds):
+            self._update_feed(camera, None)
         self._server.should_exit = True
-        self._thread.join(2 * _CLOSING_S)
+        self._thread.join(2 * _CLOSE_TIMEOUT_S)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -136,18 +136,18 @@ class MjpegSink:
             self._socket.close()
             self._loop.close()
 
-    def _show(self, camera: str, shot: Shot | None) -> None:
+    def _update_feed(self, camera: str, shot: LazyJpeg | None) -> None:
         def show() -> None:
-            view = self._views.setdefault(camera, View())
-            view.show(shot)
+            view = self._feeds.setdefault(camera, CameraFeed())
+            view.update(shot)
             if shot is None:
-                del self._views[camera]
+                del self._feeds[camera]
 
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(show)
 
 
-def application(views: dict[str, View], *, local: bool) -> Starlette:
+def application(feeds: dict[str, CameraFeed], *, local: bool) -> Starlette:
     """The server's pages; a `local` one answers only those who call it by a local name."""
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
@@ -156,18 +156,18 @@ def application(views: dict[str, View], *, local: bool) -> Starlette:
     from starlette.routing import Route
 
     async def index(_: Request) -> Response:
-        images = "".join(f'<figure><img src="/{name}.mjpg"><figcaption>{name}</figcaption></figure>' for name in views)
+        images = "".join(f'<figure><img src="/{name}.mjpg"><figcaption>{name}</figcaption></figure>' for name in feeds)
         page = f"<!doctype html><title>Live</title>{images or 'No camera is running.'}"
         return HTMLResponse(page, headers=_HEADERS)
 
     async def camera(request: Request) -> Response:
-        view = views.get(request.path_params["camera"])
+        view = feeds.get(request.path_params["camera"])
         if view is None:
-            known = f"expected one of {', '.join(views) or 'no camera'}\n"
+            known = f"expected one of {', '.join(feeds) or 'no camera'}\n"
             return PlainTextResponse(known, status_code=404, headers=_HEADERS)
         multipart = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
-        return StreamingResponse(view.parts(), media_type=multipart, headers=_HEADERS)
+        return StreamingResponse(view.multipart_parts(), media_type=multipart, headers=_HEADERS)
 
     routes = [Route("/", index), Route("/{camera}.mjpg", camera)]
-    allowed = list(_LOCAL) if local else ["*"]  # on loopback another name is a page elsewhere (DNS rebinding)
+    allowed = list(_LOCAL_NAMES) if local else ["*"]  # on loopback another name is a page elsewhere (DNS rebinding)
     return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=allowed)])

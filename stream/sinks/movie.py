@@ -20,12 +20,12 @@ from av.video.format import VideoFormat
 from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
-from stream.media.opening import FAILURES, reason
-from stream.media.planes import frame_of
+from stream.media.opening import AV_ERRORS, ffmpeg_reason
+from stream.media.planes import to_video_frame
 from stream.message import Pixels
 from stream.sinks.error import SinkError
 from stream.sinks.formats import Format
-from stream.sinks.sound import Sound
+from stream.sinks.sound import AudioReader
 from stream.sinks.soundtrack import copies, open_track
 
 log = logging.getLogger(__name__)
@@ -37,18 +37,18 @@ FLUSHED = {"flush_packets": "1", "max_interleave_delta": "1000000"}
 MAX_THREADS = 4
 OUTAGE_STEPS = 4
 """After a longer gap, in steps of the nominal rate, nothing was seen: it is not how long the next picture is shown."""
-KEPT_SAMPLES = 8
+MAX_SAMPLES = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class MaskSample:
     """What a picture of the file must hold at its place: `mask` (H, W) is its alpha, or its labels."""
 
     tick: int
     mask: Pixels
 
 
-class Movie:
+class VideoWriter:
     """A recording under way. Its methods may raise `SinkError`, after which the movie is over.
 
     `start_ns` is its time 0, `rate_hz` the nominal rate that players are told (the true times are in the
@@ -59,49 +59,56 @@ class Movie:
     """
 
     def __init__(
-        self, path: Path, form: Format, shape: tuple[int, int], *, start_ns: int, rate_hz: float, sound: Sound | None
+        self,
+        path: Path,
+        form: Format,
+        shape: tuple[int, int],
+        *,
+        start_ns: int,
+        rate_hz: float,
+        sound: AudioReader | None,
     ) -> None:
         self.path = path
-        self.form = form
+        self.video_format = form
         self.count = 0
         self.last_tick = self.end_tick = self.latest_end_tick = -1
-        self.samples: list[Sample] = []
+        self.samples: list[MaskSample] = []
         multiple_px = form.codec.multiple_px
         self._shape = (shape[0] + -shape[0] % multiple_px, shape[1] + -shape[1] % multiple_px)
         self._scaler = VideoReformatter()
         self.start_ns = self._last_ns = self._key_ns = start_ns
         self._step_ns = round(1e9 / rate_hz)
         self._longest_step_ns = OUTAGE_STEPS * self._step_ns
-        self._stride = 1
-        self._over = False
+        self._sample_stride = 1
+        self._closed = False
         try:
             self._begin(sound, rate_hz)
-        except FAILURES as error:
+        except AV_ERRORS as error:
             if sound is None:
-                raise SinkError(f"cannot record to {path}: {reason(error)}") from None
-            log.warning("%s is recorded without the sound of %s: %s", path, sound.path, reason(error))
+                raise SinkError(f"cannot record to {path}: {ffmpeg_reason(error)}") from None
+            log.warning("%s is recorded without the sound of %s: %s", path, sound.path, ffmpeg_reason(error))
             self._begin_silent(rate_hz)
 
-    def _begin(self, sound: Sound | None, rate_hz: float) -> None:
-        container = self.form.container
+    def _begin(self, sound: AudioReader | None, rate_hz: float) -> None:
+        container = self.video_format.container
         encoded = sound is not None and not copies(sound, container.sounds)
         options = {**FLUSHED, **container.options, **(container.encoded_sound if encoded else {})}
         self._container = av.open(ffmpeg_name(self.path), "w", format=container.muxer, container_options=options)
-        self._stream = _video_stream(self._container, self.form, self._shape, rate_hz)
+        self._stream = _video_stream(self._container, self.video_format, self._shape, rate_hz)
         self._sound = open_track(sound, self._container, container.sounds) if sound else None
         self._container.start_encoding()
 
     def _begin_silent(self, rate_hz: float) -> None:
         try:
             self._begin(None, rate_hz)
-        except FAILURES as error:
-            raise SinkError(f"cannot record to {self.path}: {reason(error)}") from None
+        except AV_ERRORS as error:
+            raise SinkError(f"cannot record to {self.path}: {ffmpeg_reason(error)}") from None
 
     def write(self, pixels: Pixels, pts_ns: int) -> None:
         """Append a picture, (H, W, 3) BGR, (H, W, 4) BGRA or (H, W) labels, shown from `pts_ns` on."""
-        fit = np.ascontiguousarray(fitted(pixels, *self._shape))
-        tick_ns = float(self.form.container.tick * 1_000_000_000)
-        frame = frame_of(fit, self.form.pixel_format, self._scaler)
+        fit = np.ascontiguousarray(fit_into(pixels, *self._shape))
+        tick_ns = float(self.video_format.container.tick * 1_000_000_000)
+        frame = to_video_frame(fit, self.video_format.pixel_format, self._scaler)
         if self.count == 0 or pts_ns - self._key_ns >= KEY_FRAME_NS:
             self._key_ns = pts_ns
             frame.pict_type = PictureType.I
@@ -109,16 +116,16 @@ class Movie:
             self._step_ns = pts_ns - self._last_ns
         self._last_ns = pts_ns
         self.last_tick = max(round((pts_ns - self.start_ns) / tick_ns), self.last_tick + 1)
-        frame.pts, frame.time_base = self.last_tick, self.form.container.tick
+        frame.pts, frame.time_base = self.last_tick, self.video_format.container.tick
         frame.duration = max(1, round(self._step_ns / tick_ns))
         self.end_tick = self.last_tick + frame.duration
         self.latest_end_tick = max(self.latest_end_tick, self.end_tick)
         try:
             self._write_sound(pts_ns)
             self._container.mux(self._stream.encode(frame))
-        except FAILURES as error:
+        except AV_ERRORS as error:
             self._fail(error)
-        self._remember(fit)
+        self._keep_sample(fit)
         self.count += 1
 
     def close(self, until_ns: int | None = None) -> None:
@@ -126,17 +133,17 @@ class Movie:
 
         Its sound ends at `until_ns`, by default when the last picture has been shown as long as the one before.
         """
-        if self._over:
+        if self._closed:
             return
-        self._over = True
+        self._closed = True
         try:
             self._write_sound(until_ns or self._last_ns + self._step_ns)
             if self._sound:
-                with contextlib.suppress(*FAILURES):  # its pictures are whole without the last of its sound
+                with contextlib.suppress(*AV_ERRORS):  # its pictures are whole without the last of its sound
                     self._sound.flush()
             self._container.mux(self._stream.encode(None))
             self._container.close()
-        except FAILURES as error:
+        except AV_ERRORS as error:
             self._fail(error)
 
     def _write_sound(self, until_ns: int) -> None:
@@ -144,17 +151,17 @@ class Movie:
             self._sound.write(self.start_ns, until_ns)
 
     def _fail(self, error: Exception) -> None:
-        self._over = True
-        raise SinkError(f"the recording {self.path} ends here: {reason(error)}") from None
+        self._closed = True
+        raise SinkError(f"the recording {self.path} ends here: {ffmpeg_reason(error)}") from None
 
-    def _remember(self, pixels: Pixels) -> None:
+    def _keep_sample(self, pixels: Pixels) -> None:
         """Keep the masks of a few pictures, spread evenly over all there were."""
-        if self.form.shows in ("cutout", "parts") and self.count % self._stride == 0:
-            mask = pixels if self.form.shows == "parts" else pixels[..., 3].copy()
-            self.samples.append(Sample(self.last_tick, mask))
-        if len(self.samples) > KEPT_SAMPLES:
+        if self.video_format.shows in ("cutout", "parts") and self.count % self._sample_stride == 0:
+            mask = pixels if self.video_format.shows == "parts" else pixels[..., 3].copy()
+            self.samples.append(MaskSample(self.last_tick, mask))
+        if len(self.samples) > MAX_SAMPLES:
             self.samples = self.samples[::2]
-            self._stride *= 2
+            self._sample_stride *= 2
 
 
 def ffmpeg_name(path: Path) -> str:
@@ -168,7 +175,7 @@ def ffmpeg_name(path: Path) -> str:
     return f"file:{stem}-%010d{path.suffix}"
 
 
-def fitted(pixels: Pixels, height: int, width: int) -> Pixels:
+def fit_into(pixels: Pixels, height: int, width: int) -> Pixels:
     """`pixels` (H, W, …) in a frame of `height` by `width`: as they are, completed at the far edge where
     one row or column is missing, else scaled with their aspect kept and bordered with zeros."""
     missing_y, missing_x = height - pixels.shape[0], width - pixels.shape[1]

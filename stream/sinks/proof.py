@@ -13,32 +13,32 @@ from av.codec import Codec, CodecContext
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 
-from stream.media.opening import FAILURES, open_local, reason
+from stream.media.opening import AV_ERRORS, ffmpeg_reason, open_local
 from stream.message import Pixels
 from stream.sinks.error import SinkError
-from stream.sinks.movie import Movie, Sample, ffmpeg_name
+from stream.sinks.movie import MaskSample, VideoWriter, ffmpeg_name
 
 SOUND_MAY_LAST_S = Fraction(15, 100)
 """By how much sound may be longer or shorter than the pictures: an encoder's last pieces."""
 
 
-def prove(movie: Movie) -> None:
+def verify(movie: VideoWriter) -> None:
     """Compare number, length and the alpha (or labels) of sampled pictures; raise `SinkError` where they differ."""
     try:
         fault = _fault_of_pictures(movie) if movie.path.suffix.lower() == ".png" else _fault_of_file(movie)
-    except FAILURES as error:
-        fault = f"it cannot be read back: {reason(error)}"
+    except AV_ERRORS as error:
+        fault = f"it cannot be read back: {ffmpeg_reason(error)}"
     if fault:
         raise SinkError(f"the recording {movie.path} is not what was written: {fault}")
 
 
-def _fault_of_file(movie: Movie) -> str | None:
+def _fault_of_file(movie: VideoWriter) -> str | None:
     with open_local(movie.path) as container:
         stream = container.streams.video[0]
         times = [p.pts * p.time_base for p in container.demux(stream) if p.size and p.pts is not None]
         if len(times) != movie.count:
             return f"it holds {len(times)} of {movie.count} pictures"
-        tick = movie.form.container.tick
+        tick = movie.video_format.container.tick
         length_s, expected_s = max(times) - min(times), movie.last_tick * tick
         if abs(length_s - expected_s) > tick:
             return f"it is {float(length_s):.3f} s long in place of {float(expected_s):.3f} s"
@@ -50,9 +50,9 @@ def _fault_of_file(movie: Movie) -> str | None:
     return None
 
 
-def _fault_of_length(movie: Movie, container: InputContainer) -> str | None:
+def _fault_of_length(movie: VideoWriter, container: InputContainer) -> str | None:
     """Whether players are told another length than that of what was seen; sound may end a little later."""
-    stream, tick = container.streams.video[0], movie.form.container.tick
+    stream, tick = container.streams.video[0], movie.video_format.container.tick
     told_s = Fraction(container.duration or 0, 1_000_000)
     if stream.duration is not None and stream.time_base is not None:
         told_s = stream.duration * stream.time_base
@@ -63,7 +63,7 @@ def _fault_of_length(movie: Movie, container: InputContainer) -> str | None:
     return None
 
 
-def _fault_of_pictures(movie: Movie) -> str | None:
+def _fault_of_pictures(movie: VideoWriter) -> str | None:
     pattern = ffmpeg_name(movie.path)
     for sample in movie.samples:
         with av.open(pattern % sample.tick, "r", format="png_pipe") as container:
@@ -73,15 +73,13 @@ def _fault_of_pictures(movie: Movie) -> str | None:
     return None
 
 
-def _fault_of_sample(movie: Movie, sample: Sample, frame: VideoFrame | None) -> str | None:
-    at_s = float(sample.tick * movie.form.container.tick)
+def _fault_of_sample(movie: VideoWriter, sample: MaskSample, frame: VideoFrame | None) -> str | None:
+    at_s = float(sample.tick * movie.video_format.container.tick)
     if frame is None:
         return f"the picture at {at_s:.3f} s is missing"
-    error = float(np.abs(_mask(frame, movie.form.shows).astype(np.int16) - sample.mask).mean())
-    if error > movie.form.codec.alpha_error:
-        return (
-            f"its masks at {at_s:.3f} s are {error:.2f} of 255 off, at most {movie.form.codec.alpha_error:g} is right"
-        )
+    error = float(np.abs(_mask(frame, movie.video_format.shows).astype(np.int16) - sample.mask).mean())
+    if error > movie.video_format.codec.alpha_error:
+        return f"its masks at {at_s:.3f} s are {error:.2f} of 255 off, at most {movie.video_format.codec.alpha_error:g} is right"
     return None
 
 
@@ -91,21 +89,21 @@ def _mask(frame: VideoFrame, shows: str) -> Pixels:
     return np.asarray(read, np.uint8)
 
 
-def _frame_at(container: InputContainer, movie: Movie, time_s: Fraction) -> VideoFrame | None:
+def _frame_at(container: InputContainer, movie: VideoWriter, time_s: Fraction) -> VideoFrame | None:
     stream = container.streams.video[0]
     unit = stream.time_base or Fraction(1)
     target = round(time_s / unit)
     container.seek(target, stream=stream)
     for frame in _decoded(container, movie):
-        if frame.pts is not None and abs(frame.pts - target) * unit < movie.form.container.tick:
+        if frame.pts is not None and abs(frame.pts - target) * unit < movie.video_format.container.tick:
             return frame
     return None
 
 
-def _decoded(container: InputContainer, movie: Movie) -> Iterator[VideoFrame]:
-    if movie.form.codec.decoder is None:
+def _decoded(container: InputContainer, movie: VideoWriter) -> Iterator[VideoFrame]:
+    if movie.video_format.codec.decoder is None:
         yield from container.decode(video=0)
         return
-    decoder = cast(VideoCodecContext, CodecContext.create(Codec(movie.form.codec.decoder, "r")))
+    decoder = cast(VideoCodecContext, CodecContext.create(Codec(movie.video_format.codec.decoder, "r")))
     for packet in container.demux(video=0):
         yield from decoder.decode(packet if packet.size else None)

@@ -12,20 +12,20 @@ from msgspec import structs
 from stream.message import CompositedFrame, EndOfStream, Outage, Output, StreamStart
 from stream.settings.config import Publisher
 from stream.sinks.error import SinkError
-from stream.sinks.latest import Newest
+from stream.sinks.latest import LatestBuffer
 from stream.transport import protocol
-from stream.transport.protocol import FrameEncoder, Roster, Stats, Stream
-from stream.transport.sockets import LinkError, Publication
+from stream.transport.protocol import FrameEncoder, Roster, Stats, StreamInfo
+from stream.transport.sockets import TransportError, XPubSocket
 from stream.transport.subscriptions import Subscriptions
 
-ROSTER_S = 1.0
+ROSTER_INTERVAL_S = 1.0
 """How often the roster is said where nothing changes: a sign of life."""
-STATS_NS = 1_000_000_000
+STATS_INTERVAL_NS = 1_000_000_000
 """How often a camera's statistics are said."""
-GREETING_S = 0.1
+NEW_SUBSCRIBER_ROSTER_S = 0.1
 """How soon newcomers are greeted with the roster, all who came since at once."""
 _POLL_S = 0.05
-_WORDS_A_TURN = 50  # of subscribers, between two frames: more wait, so that nobody's words hold up frames
+_EVENTS_PER_POLL = 50  # of subscribers, between two frames: more wait, so that nobody's words hold up frames
 _MAX_ENDED = 32  # cameras that have ended and are still named
 
 
@@ -35,13 +35,13 @@ class PublisherSink:
     def __init__(self, settings: Publisher, cameras: Sequence[str] = ()) -> None:
         """`cameras`: those that may be asked for before they run. Raises SinkError."""
         try:
-            self._publication = Publication(settings.bind, settings.keys)
-        except LinkError as error:
+            self._socket = XPubSocket(settings.bind, settings.keys)
+        except TransportError as error:
             raise SinkError(str(error)) from None
-        self.endpoint = self._publication.endpoint
-        self._waiting = Newest()
+        self.endpoint = self._socket.endpoint
+        self._buffer = LatestBuffer()
         self._failure: Exception | None = None
-        self._announcer = _Announcer(self._publication, settings, cameras)
+        self._topics = _TopicPublisher(self._socket, settings, cameras)
         self._thread = threading.Thread(target=self._serve, name="publisher", daemon=True)
         self._thread.start()
 
@@ -49,102 +49,102 @@ class PublisherSink:
         """Hand over a frame or news; a frame that still waits is replaced."""
         if self._failure is not None:
             raise SinkError(f"the publisher {self.endpoint} has failed: {self._failure}") from self._failure
-        self._waiting.put(item)
+        self._buffer.put(item)
 
     def wants(self, camera: str) -> bool:
         """Whether anybody has subscribed to a camera's frames."""
-        return camera in self._announcer.subscriptions.wanted
+        return camera in self._topics.subscriptions.wanted
 
     def close(self) -> None:
         """Say what still waits, and that it is over."""
-        self._waiting.close()
+        self._buffer.close()
         self._thread.join()
 
     def _serve(self) -> None:
         try:
             more = False
-            while not self._waiting.over:
-                item = self._waiting.take(0 if more else _POLL_S)
-                more = self._announcer.hear(time.monotonic())
+            while not self._buffer.drained:
+                item = self._buffer.take(0 if more else _POLL_S)
+                more = self._topics.update_subscriptions(time.monotonic())
                 if item is not None:
-                    self._announcer.tell(item)
-            self._announcer.end()
+                    self._topics.publish(item)
+            self._topics.publish_end()
         except Exception as error:  # noqa: BLE001 (raised in the pipeline at the next write)
             self._failure = error
         finally:
-            self._publication.close()
+            self._socket.close()
 
 
-class _Announcer:
+class _TopicPublisher:
     """Who wants what, and which streams there are."""
 
-    def __init__(self, publication: Publication, settings: Publisher, cameras: Sequence[str]) -> None:
-        self._publication = publication
+    def __init__(self, publication: XPubSocket, settings: Publisher, cameras: Sequence[str]) -> None:
+        self._socket = publication
         self.subscriptions = Subscriptions(settings.encoding, cameras)
-        self._newcomers = False
-        self._streams: dict[str, Stream] = {}
-        self._paces: dict[str, _Pace] = {}
-        self._said_s = 0.0
+        self._new_subscribers = False
+        self._streams: dict[str, StreamInfo] = {}
+        self._rate_meters: dict[str, _RateMeter] = {}
+        self._last_roster_s = 0.0
 
-    def hear(self, now_s: float) -> bool:
+    def update_subscriptions(self, now_s: float) -> bool:
         """Note what is asked for; greet newcomers, and give a sign of life when it is due. Whether more may wait."""
         words = 0
-        for subscription, wanted in itertools.islice(self._publication.heard(), _WORDS_A_TURN):
+        for subscription, wanted in itertools.islice(self._socket.subscription_changes(), _EVENTS_PER_POLL):
             words += 1
             if wanted:
                 self.subscriptions.add(subscription)
-                self._newcomers = True
+                self._new_subscribers = True
             else:
                 self.subscriptions.remove(subscription)
-        if now_s - self._said_s >= (GREETING_S if self._newcomers else ROSTER_S):
-            self._newcomers = False
-            self._said_s = now_s
-            self._say_roster()
-        return words == _WORDS_A_TURN
+        if now_s - self._last_roster_s >= (NEW_SUBSCRIBER_ROSTER_S if self._new_subscribers else ROSTER_INTERVAL_S):
+            self._new_subscribers = False
+            self._last_roster_s = now_s
+            self._publish_roster()
+        return words == _EVENTS_PER_POLL
 
-    def tell(self, item: Output) -> None:
+    def publish(self, item: Output) -> None:
         """Send a frame to those who want of it, or what has changed to all."""
         if isinstance(item, CompositedFrame):
             encoder, camera = FrameEncoder(item), item.frame.camera
             self.subscriptions.know(camera)
             for topic in self.subscriptions.of(camera):
-                self._publication.publish(encoder.encode(topic))
-            stats = self._paces.setdefault(camera, _Pace()).note(item, time.monotonic_ns())
+                self._socket.publish(encoder.encode(topic))
+            stats = self._rate_meters.setdefault(camera, _RateMeter()).record(item, time.monotonic_ns())
             if stats is not None:
-                self._publication.publish(protocol.encode_stats(stats))
+                self._socket.publish(protocol.encode_stats(stats))
             return
-        self._paces.pop(item.camera, None)
-        self._streams[item.camera] = followed(self._streams.get(item.camera), item)
+        self._rate_meters.pop(item.camera, None)
+        self._streams[item.camera] = roster_entry_after(self._streams.get(item.camera), item)
         self.subscriptions.know(item.camera)
         ended = [name for name, stream in self._streams.items() if stream.state == "ended"]
         for name in ended[:-_MAX_ENDED]:
             del self._streams[name]
             self.subscriptions.forget(name)
-        self._say_roster()
+        self._publish_roster()
 
-    def end(self) -> None:
-        self._publication.say_last(protocol.encode_roster(self._roster(over=True)))
+    def publish_end(self) -> None:
+        self._socket.publish_last(protocol.encode_roster(self._roster(over=True)))
 
-    def _say_roster(self) -> None:
-        self._publication.publish(protocol.encode_roster(self._roster(over=False)))
+    def _publish_roster(self) -> None:
+        self._socket.publish(protocol.encode_roster(self._roster(over=False)))
 
     def _roster(self, *, over: bool) -> Roster:
         return Roster(protocol.VERSION, over, tuple(self._streams.values()))
 
 
-class _Pace:
+class _RateMeter:
     """How fast a camera's frames are given out."""
 
     def __init__(self) -> None:
         self._since: tuple[int, int] | None = None
 
-    def note(self, item: CompositedFrame, now_ns: int) -> Stats | None:
+    def record(self, item: CompositedFrame, now_ns: int) -> Stats | None:
         """Note a frame; its camera's statistics, where they are due."""
         frame = item.frame
         if self._since is None:
             self._since = now_ns, frame.seq
         then_ns, seq = self._since
-        if now_ns - then_ns < STATS_NS:
+        if now_ns - then_ns < STATS_INTERVAL_NS:
             return None
         self._since = now_ns, frame.seq
         rate_hz = (frame.seq - seq) * 1e9 / (now_ns - then_ns)
@@ -152,15 +152,15 @@ class _Pace:
         return Stats(protocol.VERSION, frame.camera, frame.epoch, frame.seq, rate_hz, age_ms)
 
 
-def followed(stream: Stream | None, news: StreamStart | Outage | EndOfStream) -> Stream:
+def roster_entry_after(stream: StreamInfo | None, event: StreamStart | Outage | EndOfStream) -> StreamInfo:
     """What the roster says of a camera after a piece of news."""
-    known = stream or Stream(news.camera, "running")
-    match news:
+    known = stream or StreamInfo(event.camera, "running")
+    match event:
         case StreamStart():
-            return Stream(news.camera, "running", news.mode, news.epoch, news.rate_hz, news.frames)
+            return StreamInfo(event.camera, "running", event.mode, event.epoch, event.rate_hz, event.frames)
         case Outage():
-            return structs.replace(known, state="no_signal", last_seq=news.last_seq, cause=news.cause)
+            return structs.replace(known, state="no_signal", last_seq=event.last_seq, cause=event.cause)
         case EndOfStream():
             return structs.replace(
-                known, state="ended", last_seq=news.last_seq, cause=news.error, interrupted=news.interrupted
+                known, state="ended", last_seq=event.last_seq, cause=event.error, interrupted=event.interrupted
             )

@@ -23,24 +23,24 @@ from av import VideoStream
 from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
-from stream.media.address import advice, redact, scheme
-from stream.media.opening import FAILURES, reason
-from stream.media.planes import frame_of
-from stream.media.srt import Sender, missing, relayed
+from stream.media.address import escaping_advice, redact, scheme_of
+from stream.media.opening import AV_ERRORS, ffmpeg_reason
+from stream.media.planes import to_video_frame
+from stream.media.srt import Sender, missing_programs, needs_relay
 from stream.message import CompositedFrame, Output, Pixels
 from stream.settings.config import Push
 from stream.sinks.error import SinkError
-from stream.sinks.movie import KEY_FRAME_NS, fitted
-from stream.sinks.reconnecting import Reconnecting
+from stream.sinks.movie import KEY_FRAME_NS, fit_into
+from stream.sinks.reconnecting import ReconnectingSink
 
 _THREADS = 2
-_HANG_S = 4
+_HANG_TIMEOUT_S = 4
 _CONNECT_S = 3.5
-_END = b"end"
+_CLOSE_MESSAGE = b"end"
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class PushProtocol:
     """How FFmpeg sends to addresses of a scheme; `tick` is what timestamps are rounded to."""
 
     muxer: str
@@ -48,54 +48,61 @@ class Way:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-_FLV = Way("flv", Fraction(1, 1000), {"flvflags": "no_duration_filesize"})
-_RTSP = Way("rtsp", Fraction(1, 90_000), {"rtsp_transport": "tcp"})
-_TS = Way("mpegts", Fraction(1, 90_000))
+_FLV = PushProtocol("flv", Fraction(1, 1000), {"flvflags": "no_duration_filesize"})
+_RTSP = PushProtocol("rtsp", Fraction(1, 90_000), {"rtsp_transport": "tcp"})
+_TS = PushProtocol("mpegts", Fraction(1, 90_000))
 
-WAYS: Mapping[str, Way] = {"rtsp": _RTSP, "rtsps": _RTSP, "rtmp": _FLV, "rtmps": _FLV, "srt": _TS, "udp": _TS}
+PROTOCOLS: Mapping[str, PushProtocol] = {
+    "rtsp": _RTSP,
+    "rtsps": _RTSP,
+    "rtmp": _FLV,
+    "rtmps": _FLV,
+    "srt": _TS,
+    "udp": _TS,
+}
 
 
 def check(settings: Push, cameras: Sequence[str]) -> None:
     """Refuse an address that could not work, before anything starts."""
-    kind, shown = scheme(settings.url), redact(settings.url)
-    if kind not in WAYS:
-        raise SinkError(f"cannot push to {shown}: expected an address that begins with {', '.join(WAYS)}")
+    kind, shown = scheme_of(settings.url), redact(settings.url)
+    if kind not in PROTOCOLS:
+        raise SinkError(f"cannot push to {shown}: expected an address that begins with {', '.join(PROTOCOLS)}")
     if len(cameras) > 1 and "{camera}" not in settings.url:
         raise SinkError(f"{len(cameras)} cameras cannot share the address {shown}: write {{camera}} into it")
-    if relayed(settings.url) and (lack := missing()):
-        raise SinkError(f"cannot push to {shown}: {lack}")
+    if needs_relay(settings.url) and (missing_text := missing_programs()):
+        raise SinkError(f"cannot push to {shown}: {missing_text}")
 
 
 class PushSink:
     """A connection for each camera, made when its first frame comes, and made again when it breaks."""
 
-    def __init__(self, settings: Push, cameras: Sequence[str], tell: Callable[[str], None]) -> None:
+    def __init__(self, settings: Push, cameras: Sequence[str], notify: Callable[[str], None]) -> None:
         check(settings, cameras)
         self._settings = settings
-        self._tell = tell
-        self._cameras: dict[str, tuple[Reconnecting, Transmitter]] = {}
+        self._notify = notify
+        self._connections: dict[str, tuple[ReconnectingSink, PushProcess]] = {}
 
     def write(self, item: Output) -> None:
         """Hand a frame to its camera's connection."""
         if isinstance(item, CompositedFrame):
             camera = item.frame.camera
-            if camera not in self._cameras:
-                self._cameras[camera] = self._begun(self._settings.url.replace("{camera}", camera))
-            self._cameras[camera][0].write(item)
+            if camera not in self._connections:
+                self._connections[camera] = self._start_connection(self._settings.url.replace("{camera}", camera))
+            self._connections[camera][0].write(item)
 
     def close(self) -> None:
         """Say good-bye to every server."""
-        while self._cameras:
-            output, transmitter = self._cameras.popitem()[1]
+        while self._connections:
+            output, transmitter = self._connections.popitem()[1]
             output.close()
             transmitter.end()
 
-    def _begun(self, url: str) -> tuple[Reconnecting, Transmitter]:
-        transmitter = Transmitter(url, self._settings)
-        return Reconnecting(f"push to {redact(url)}", lambda: transmitter, self._tell), transmitter
+    def _start_connection(self, url: str) -> tuple[ReconnectingSink, PushProcess]:
+        transmitter = PushProcess(url, self._settings)
+        return ReconnectingSink(f"push to {redact(url)}", lambda: transmitter, self._notify), transmitter
 
 
-class Transmitter:
+class PushProcess:
     """The process of one connection, started when it is needed. A frame is sent when the one before is gone."""
 
     def __init__(self, url: str, settings: Push) -> None:
@@ -108,51 +115,51 @@ class Transmitter:
         """Send a frame; `SinkError` where it did not go out."""
         try:
             pipe = self._pipe if self._pipe and self._process and self._process.is_alive() else self._start()
-            pixels = np.ascontiguousarray(shown(item, self._settings))
+            pixels = np.ascontiguousarray(select_picture(item, self._settings))
             pipe.send_bytes(msgspec.json.encode((item.frame.picture.pts_ns, pixels.shape)))
             pipe.send_bytes(pixels.reshape(-1).data)
-            complaint = pipe.recv_bytes().decode()
+            error_text = pipe.recv_bytes().decode()
         except (OSError, EOFError):
-            complaint = f"{redact(self._url)}: the server does not answer"
-        if complaint:
-            raise SinkError(complaint)
+            error_text = f"{redact(self._url)}: the server does not answer"
+        if error_text:
+            raise SinkError(error_text)
 
     def close(self) -> None:
         """End the connection; the next frame makes another."""
         with contextlib.suppress(OSError, EOFError):
             if self._pipe is not None:
-                self._pipe.send_bytes(_END)
+                self._pipe.send_bytes(_CLOSE_MESSAGE)
                 self._pipe.recv_bytes()
 
     def end(self) -> None:
         """End the process."""
         if self._pipe is not None and self._process is not None:
             self._pipe.close()
-            self._process.join(_HANG_S)
+            self._process.join(_HANG_TIMEOUT_S)
             self._process.kill()
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=transmit, args=(self._url, self._settings, theirs), daemon=True)
+        self._process = context.Process(target=push_process_main, args=(self._url, self._settings, theirs), daemon=True)
         self._process.start()
         theirs.close()
         return self._pipe
 
 
-def transmit(url: str, settings: Push, pipe: Connection) -> None:
+def push_process_main(url: str, settings: Push, pipe: Connection) -> None:
     """The process: sends what comes through the pipe, and answers each frame with what went wrong, or nothing.
 
     A call that hangs is ended by the alarm, and the process with it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stream: Broadcast | None = None
+    stream: PushStream | None = None
     with contextlib.suppress(EOFError, OSError):
         while True:
             head = pipe.recv_bytes()
-            signal.alarm(_HANG_S)
-            complaint = ""
-            if head == _END:
+            signal.alarm(_HANG_TIMEOUT_S)
+            error_text = ""
+            if head == _CLOSE_MESSAGE:
                 if stream:
                     stream.close()
                 stream = None
@@ -160,18 +167,18 @@ def transmit(url: str, settings: Push, pipe: Connection) -> None:
                 pts_ns, shape = msgspec.json.decode(head, type=tuple[int, tuple[int, int, int]])
                 pixels = np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(shape)
                 try:
-                    stream = stream or Broadcast(url, settings)
+                    stream = stream or PushStream(url, settings)
                     stream.write(pixels, pts_ns)
                 except SinkError as error:
-                    complaint, stream = str(error), None
-            pipe.send_bytes(complaint.encode())
+                    error_text, stream = str(error), None
+            pipe.send_bytes(error_text.encode())
             signal.alarm(0)
-    signal.alarm(_HANG_S)
+    signal.alarm(_HANG_TIMEOUT_S)
     if stream:
         stream.close()
 
 
-class Broadcast:
+class PushStream:
     """One stream to one server. Its methods may raise `SinkError`, after which it is over.
 
     The first frame decides the size, and stands at time 0; a later one of another size is fitted into it.
@@ -180,7 +187,7 @@ class Broadcast:
     def __init__(self, url: str, settings: Push) -> None:
         self._url = url
         self._settings = settings
-        self._way = WAYS[scheme(url)]
+        self._protocol = PROTOCOLS[scheme_of(url)]
         self._scaler = VideoReformatter()
         self._stream: VideoStream | None = None
         self._shape = (0, 0)
@@ -188,32 +195,32 @@ class Broadcast:
         self._last_tick = -1
         self._sender: Sender | None = None
         try:
-            self._sender = Sender(url, _CONNECT_S) if relayed(url) else None
+            self._sender = Sender(url, _CONNECT_S) if needs_relay(url) else None
             target = self._sender or url
-            self._container = av.open(target, "w", format=self._way.muxer, options=dict(self._way.options))
-        except FAILURES as error:
-            raise self._lost(error) from None
+            self._container = av.open(target, "w", format=self._protocol.muxer, options=dict(self._protocol.options))
+        except AV_ERRORS as error:
+            raise self._broken(error) from None
 
     def write(self, pixels: Pixels, pts_ns: int) -> None:
         """Send a picture (H, W, 3) BGR."""
         try:
-            stream = self._stream or self._begin(pixels, pts_ns)
+            stream = self._stream or self._start_stream(pixels, pts_ns)
             self._container.mux(stream.encode(self._frame(pixels, pts_ns)))
             if self._sender:
                 self._sender.flush()
-        except FAILURES as error:
-            raise self._lost(error) from None
+        except AV_ERRORS as error:
+            raise self._broken(error) from None
 
     def close(self) -> None:
         """End the stream; a server that is gone is not missed."""
-        with contextlib.suppress(*FAILURES):
+        with contextlib.suppress(*AV_ERRORS):
             if self._stream is not None:
                 self._container.mux(self._stream.encode(None))
             self._container.close()
         if self._sender:
             self._sender.close()
 
-    def _begin(self, pixels: Pixels, pts_ns: int) -> VideoStream:
+    def _start_stream(self, pixels: Pixels, pts_ns: int) -> VideoStream:
         height, width = pixels.shape[:2]
         self._shape = (height + height % 2, width + width % 2)
         self._offset_ns = self._key_ns = pts_ns
@@ -223,7 +230,7 @@ class Broadcast:
         stream.height, stream.width = self._shape
         stream.pix_fmt = "yuv420p"
         stream.bit_rate = self._settings.bitrate_kbit * 1000
-        stream.time_base = stream.codec_context.time_base = self._way.tick
+        stream.time_base = stream.codec_context.time_base = self._protocol.tick
         context = stream.codec_context
         context.thread_count = _THREADS
         context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
@@ -234,27 +241,27 @@ class Broadcast:
 
     def _frame(self, pixels: Pixels, pts_ns: int) -> av.VideoFrame:
         """The picture for the encoder, at its place on a time line that always rises, a key frame every second."""
-        frame = frame_of(np.ascontiguousarray(fitted(pixels, *self._shape)), "yuv420p", self._scaler)
+        frame = to_video_frame(np.ascontiguousarray(fit_into(pixels, *self._shape)), "yuv420p", self._scaler)
         if self._last_tick < 0 or not 0 <= pts_ns - self._key_ns < KEY_FRAME_NS:
             self._key_ns = pts_ns
             frame.pict_type = PictureType.I
-        tick_ns = float(self._way.tick * 1_000_000_000)
+        tick_ns = float(self._protocol.tick * 1_000_000_000)
         tick = round((pts_ns - self._offset_ns) / tick_ns)
         if tick <= self._last_tick:  # a source that was opened anew, its clock set back
             tick = self._last_tick + 1
             self._offset_ns = pts_ns - round(tick * tick_ns)
         self._last_tick = tick
-        frame.pts, frame.time_base = tick, self._way.tick
+        frame.pts, frame.time_base = tick, self._protocol.tick
         return frame
 
-    def _lost(self, error: Exception) -> SinkError:
+    def _broken(self, error: Exception) -> SinkError:
         """End what carries it, and say why it is over."""
         if self._sender:
             self._sender.close()
-        return SinkError(f"{redact(self._url)}: {reason(error, self._url)}{advice(self._url)}")
+        return SinkError(f"{redact(self._url)}: {ffmpeg_reason(error, self._url)}{escaping_advice(self._url)}")
 
 
-def shown(frame: CompositedFrame, settings: Push) -> Pixels:
+def select_picture(frame: CompositedFrame, settings: Push) -> Pixels:
     """The picture that is pushed: the view, or the cut-out's colours over its alpha, (2H, W, 3) BGR."""
     if settings.shows == "composite":
         return frame.composite

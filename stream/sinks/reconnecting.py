@@ -16,26 +16,28 @@ from tenacity import (
 
 from stream.message import CompositedFrame, Output
 from stream.sinks.error import SinkError
-from stream.sinks.latest import Newest
+from stream.sinks.latest import LatestBuffer
 from stream.stage import Sink
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
+MIN_BACK_OFF_S, MAX_BACK_OFF_S = 0.1, 1.0
 _POLL_S = 0.25
-_PATIENCE_S = 1.0  # at the end, for an output that hangs
+_CLOSE_TIMEOUT_S = 1.0  # at the end, for an output that hangs
 
 
-class Reconnecting:
+class ReconnectingSink:
     """Writes to whatever `open_sink` opens; that may block and fail with `SinkError` as often as it likes.
 
-    It is opened when the first frame is there. `tell` is given a sentence when the output `name` is lost and
+    It is opened when the first frame is there. `notify` is given a sentence when the output `name` is lost and
     when it is back, from another thread.
     """
 
-    def __init__(self, name: str, open_sink: Callable[[], Sink[CompositedFrame]], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, open_sink: Callable[[], Sink[CompositedFrame]], notify: Callable[[str], None]
+    ) -> None:
         self._name = name
         self._open_sink = open_sink
-        self._tell = tell
-        self._waiting = Newest()
+        self._notify = notify
+        self._buffer = LatestBuffer()
         self._closing = threading.Event()
         self._lost = False
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
@@ -44,29 +46,29 @@ class Reconnecting:
     def write(self, item: Output) -> None:
         """Leave a frame, in place of one that still waits."""
         if isinstance(item, CompositedFrame):
-            self._waiting.put(item)
+            self._buffer.put(item)
 
     def close(self) -> None:
         """Finish what was begun, for at most a second."""
-        self._waiting.close()
+        self._buffer.close()
         self._closing.set()
-        self._thread.join(_PATIENCE_S)
+        self._thread.join(_CLOSE_TIMEOUT_S)
 
     def _serve(self) -> None:
         for attempt in Retrying(
             retry=retry_if_exception_type(SinkError),
-            wait=wait_exponential(FIRST_PAUSE_S, LONGEST_PAUSE_S) + wait_random(0, FIRST_PAUSE_S),
+            wait=wait_exponential(MIN_BACK_OFF_S, MAX_BACK_OFF_S) + wait_random(0, MIN_BACK_OFF_S),
             stop=lambda _: self._closing.is_set(),
             sleep=sleep_using_event(self._closing),
-            before_sleep=self._say_lost,
+            before_sleep=self._report_lost,
             retry_error_callback=lambda _: None,
         ):
             with attempt:
-                self._carry()
+                self._write_frames()
 
-    def _carry(self) -> None:
+    def _write_frames(self) -> None:
         """Write frames until there are no more, or the output fails."""
-        frame = self._next()
+        frame = self._next_frame()
         if frame is None:
             return
         sink = self._open_sink()
@@ -75,20 +77,20 @@ class Reconnecting:
                 sink.write(frame)
                 if self._lost:
                     self._lost = False
-                    self._tell(f"{self._name} is back")
-                frame = self._next()
+                    self._notify(f"{self._name} is back")
+                frame = self._next_frame()
         finally:
             sink.close()
 
-    def _next(self) -> CompositedFrame | None:
-        while not self._waiting.over:
-            item = self._waiting.take(_POLL_S)
+    def _next_frame(self) -> CompositedFrame | None:
+        while not self._buffer.drained:
+            item = self._buffer.take(_POLL_S)
             if isinstance(item, CompositedFrame):
                 return item
         return None
 
-    def _say_lost(self, state: RetryCallState) -> None:
+    def _report_lost(self, state: RetryCallState) -> None:
         if not self._lost:
             self._lost = True
             cause = state.outcome.exception() if state.outcome is not None else None
-            self._tell(f"{self._name} is lost and tried again: {cause}")
+            self._notify(f"{self._name} is lost and tried again: {cause}")

@@ -14,13 +14,13 @@ from stream.message import CompositedFrame, EndOfStream, Output, Pixels, StreamS
 from stream.settings.config import Recording
 from stream.sinks.error import SinkError
 from stream.sinks.formats import Format, format_of
-from stream.sinks.movie import Movie
-from stream.sinks.proof import prove
-from stream.sinks.sound import Sound
+from stream.sinks.movie import VideoWriter
+from stream.sinks.proof import verify
+from stream.sinks.sound import AudioReader
 
-VEIL_MARGIN_PX = 16
+COLOUR_MARGIN_PX = 16
 """How far around what is cut out its colours are kept: further than a codec's blocks and filters reach."""
-UNSEEN_ALPHA = 4
+INVISIBLE_ALPHA = 4
 """Alpha up to here, of 255, is the matte's noise: nothing of it can be seen."""
 LEAST_STEP_NS = 1_000_000
 DEFAULT_RATE_HZ = 30.0
@@ -35,20 +35,20 @@ def check(settings: Recording, cameras: Sequence[str]) -> None:
         )
     for camera in cameras or ("camera",):
         path = path_for(settings, camera, 1)
-        _expect_writable(path)
+        _require_writable(path)
         if path.suffix.lower() == ".png" and any(path.parent.glob(f"{glob.escape(path.stem)}-*.png")):
             raise SinkError(
                 f"there are pictures {path.stem}-….png in {path.parent} already: remove them or choose another name"
             )
 
 
-def path_for(settings: Recording, camera: str, take: int) -> Path:
-    """Where the `take`-th file of `camera` goes, counted from 1."""
+def path_for(settings: Recording, camera: str, number: int) -> Path:
+    """Where the `number`-th file of `camera` goes, counted from 1."""
     path = Path(str(settings.path).replace("{camera}", camera)).expanduser()
-    return path if take == 1 else path.with_stem(f"{path.stem}-{take}")
+    return path if number == 1 else path.with_stem(f"{path.stem}-{number}")
 
 
-def _expect_writable(path: Path) -> None:
+def _require_writable(path: Path) -> None:
     was_there = path.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,13 +60,13 @@ def _expect_writable(path: Path) -> None:
         raise SinkError(f"cannot record to {path}: {os.strerror(error.errno or 0)}") from None
 
 
-def shown(frame: CompositedFrame, form: Format) -> Pixels:
+def select_picture(frame: CompositedFrame, form: Format) -> Pixels:
     """The picture of `frame` that a recording holds: (H, W, 3) BGR, (H, W, 4) BGRA or (H, W) labels."""
     match form.shows:
         case "cutout":
-            return frame.cutout if form.codec.lossless else veiled(frame.cutout)
+            return frame.cutout if form.codec.lossless else mask_hidden_colours(frame.cutout)
         case "stacked":
-            colour = veiled(frame.cutout)[..., :3]
+            colour = mask_hidden_colours(frame.cutout)[..., :3]
             return np.vstack((colour, cv2.cvtColor(frame.alpha, cv2.COLOR_GRAY2BGR)))
         case "parts":
             return frame.parts
@@ -74,14 +74,14 @@ def shown(frame: CompositedFrame, form: Format) -> Pixels:
             return frame.composite
 
 
-def veiled(cutout: Pixels) -> Pixels:
+def mask_hidden_colours(cutout: Pixels) -> Pixels:
     """`cutout` (H, W, 4) BGRA without the colours of what is far outside it.
 
     Nobody sees them, but they cost a fifth of the encoder's time, and whoever drops the alpha would
     see the room that was to be hidden.
     """
-    side = 2 * VEIL_MARGIN_PX + 1
-    seen = cv2.threshold(cutout[..., 3], UNSEEN_ALPHA, 255, cv2.THRESH_BINARY)[1]
+    side = 2 * COLOUR_MARGIN_PX + 1
+    seen = cv2.threshold(cutout[..., 3], INVISIBLE_ALPHA, 255, cv2.THRESH_BINARY)[1]
     near = cv2.dilate(seen, np.ones((side, side), np.uint8))
     return np.asarray(cv2.copyTo(cutout, near), np.uint8)
 
@@ -97,9 +97,9 @@ class RecordingSink:
     def __init__(self, settings: Recording, cameras: Sequence[str]) -> None:
         check(settings, cameras)
         self._settings = settings
-        self._form = format_of(settings)
-        self._tracks: dict[str, _Track] = {}
-        self._takes: dict[str, int] = {}
+        self._format = format_of(settings)
+        self._recordings: dict[str, _CameraRecording] = {}
+        self._file_counts: dict[str, int] = {}
         self._starts: dict[str, StreamStart] = {}
 
     def write(self, item: Output) -> None:
@@ -107,51 +107,51 @@ class RecordingSink:
         match item:
             case CompositedFrame():
                 camera = item.frame.camera
-                if camera not in self._tracks:
-                    self._tracks[camera] = self._begun(camera)
+                if camera not in self._recordings:
+                    self._recordings[camera] = self._start_recording(camera)
                 picture = item.frame.picture
-                self._tracks[camera].write(shown(item, self._form), picture.pts_ns, item.frame.epoch)
+                self._recordings[camera].write(select_picture(item, self._format), picture.pts_ns, item.frame.epoch)
             case StreamStart():
                 self._starts.setdefault(item.camera, item)
             case EndOfStream():
                 self._starts.pop(item.camera, None)
-                if item.camera in self._tracks:
-                    track = self._tracks.pop(item.camera)
+                if item.camera in self._recordings:
+                    track = self._recordings.pop(item.camera)
                     track.close()
                     if not item.interrupted:
-                        track.prove()
+                        track.verify()
 
     def close(self) -> None:
         """Finish every file; the first failure is raised after all were tried."""
         failures = []
-        while self._tracks:
+        while self._recordings:
             try:
-                _, track = self._tracks.popitem()
+                _, track = self._recordings.popitem()
                 track.close()
             except SinkError as error:
                 failures.append(error)
         if failures:
             raise failures[0]
 
-    def _begun(self, camera: str) -> _Track:
+    def _start_recording(self, camera: str) -> _CameraRecording:
         start = self._starts.get(camera)
         source = start.source if start else ""
         sound = None
-        if self._settings.sound == "source" and self._form.container.sounds:
-            sound = Sound.of(source)
+        if self._settings.sound == "source" and self._format.container.sounds:
+            sound = AudioReader.open(source)
 
         def next_path() -> Path:
-            self._takes[camera] = self._takes.get(camera, 0) + 1
-            path = path_for(self._settings, camera, self._takes[camera])
+            self._file_counts[camera] = self._file_counts.get(camera, 0) + 1
+            path = path_for(self._settings, camera, self._file_counts[camera])
             if path.resolve() == Path(source).resolve():
                 raise SinkError(f"the recording {path} would overwrite the file it is made from")
             return path
 
         rate_hz = (start.rate_hz if start else None) or DEFAULT_RATE_HZ
-        return _Track(self._form, next_path, rate_hz, self._settings.segment_s, sound)
+        return _CameraRecording(self._format, next_path, rate_hz, self._settings.segment_s, sound)
 
 
-class _Track:
+class _CameraRecording:
     """A camera's recording over epochs and segments: one rising clock, one file at a time.
 
     A new epoch whose clock starts lower goes on after the last picture.
@@ -163,14 +163,14 @@ class _Track:
         next_path: Callable[[], Path],
         rate_hz: float,
         segment_s: float | None,
-        sound: Sound | None,
+        sound: AudioReader | None,
     ) -> None:
         self._form = form
         self._next_path = next_path
         self._rate_hz = rate_hz
         self._segment_s = segment_s
         self._sound = sound
-        self._movie: Movie | None = None
+        self._movie: VideoWriter | None = None
         self._epoch: int | None = None
         self._last_ns = 0
         self._offset_ns = 0
@@ -183,11 +183,11 @@ class _Track:
         self._last_ns = pts_ns + self._offset_ns
         if self._movie and self._segment_s and self._last_ns - self._movie.start_ns >= self._segment_s * 1e9:
             self._movie.close(self._last_ns)
-            prove(self._movie)
+            verify(self._movie)
             self._movie = None
         if self._movie is None:
             shape = (pixels.shape[0], pixels.shape[1])
-            self._movie = Movie(
+            self._movie = VideoWriter(
                 self._next_path(),
                 self._form,
                 shape,
@@ -204,7 +204,7 @@ class _Track:
         if self._sound:
             self._sound.close()
 
-    def prove(self) -> None:
+    def verify(self) -> None:
         """Hold the finished file to what was written."""
         if self._movie:
-            prove(self._movie)
+            verify(self._movie)

@@ -12,16 +12,16 @@ from typing import Any
 from av import AudioStream, Packet, VideoStream
 from av.container import InputContainer
 
-from stream.media.opening import FAILURES, open_local
+from stream.media.opening import AV_ERRORS, open_local
 from stream.media.timeline import JUMP_BACK_NS, nominal_step_ns
 
 log = logging.getLogger(__name__)
 
-NS = Fraction(1, 1_000_000_000)
-_LOOK_AHEAD = 500  # packets of sound that wait for the picture they belong to
+NS_PER_S = Fraction(1, 1_000_000_000)
+_READ_AHEAD = 500  # packets of sound that wait for the picture they belong to
 
 
-class Sound:
+class AudioReader:
     """The first sound track of a file, read as far as the pictures have come; time 0 is the file's start.
 
     Where the file's clock goes back (two parts were joined), the sound moves with the pictures, as
@@ -36,18 +36,18 @@ class Sound:
         self._clock = _Clock(video if isinstance(video, VideoStream) else None, 1000 * (container.start_time or 0))
         self._packets = container.demux([self.stream, *filter(None, [video])])
         self._read: deque[tuple[Packet[AudioStream], int]] = deque()
-        self._over = False
+        self._ended = False
         self._lost_ns = 0
 
     @classmethod
-    def of(cls, source: str) -> Sound | None:
+    def open(cls, source: str) -> AudioReader | None:
         """The sound of the file at `source`; None where it is no file, or a silent one."""
         path = Path(source)
         if not path.is_file():
             return None
         try:
             container = open_local(path)
-        except FAILURES:
+        except AV_ERRORS:
             return None
         if not container.streams.audio or container.streams.audio[0].codec_context is None:
             container.close()
@@ -59,9 +59,9 @@ class Sound:
         while (begins_ns := self._next_ns()) is not None and begins_ns < pts_ns:
             yield self._read.popleft()[0], begins_ns
 
-    def lose(self, packet: Packet[AudioStream]) -> None:
+    def count_lost(self, packet: Packet[AudioStream]) -> None:
         """Count a packet of which no use could be made."""
-        self._lost_ns += round((packet.duration or 0) * (packet.time_base or 0) / NS)
+        self._lost_ns += round((packet.duration or 0) * (packet.time_base or 0) / NS_PER_S)
 
     def close(self) -> None:
         """Let go of the file, and tell what of it was left out."""
@@ -72,27 +72,27 @@ class Sound:
 
     def _next_ns(self) -> int | None:
         """When the next packet begins; None at the end."""
-        while not self._over and not (self._read and self._clock.knows(self._read[0][1])):
-            if len(self._read) >= _LOOK_AHEAD:
+        while not self._ended and not (self._read and self._clock.has_offset(self._read[0][1])):
+            if len(self._read) >= _READ_AHEAD:
                 break
             self._advance()
         if not self._read:
             return None
         packet, part = self._read[0]
-        return self._clock.place(packet, part)
+        return self._clock.audio_pts(packet, part)
 
     def _advance(self) -> None:
         try:
             packet: Packet[Any] | None = next(self._packets, None)
-        except FAILURES as error:
+        except AV_ERRORS as error:
             log.warning("the sound of %s cannot be read any further: %s", self.path, error)
             packet = None
         if packet is None:
-            self._over = True
+            self._ended = True
         elif packet.stream is not self.stream:
-            self._clock.see(packet)
+            self._clock.on_picture_packet(packet)
         elif packet.size and packet.pts is not None:
-            self._read.append((packet, self._clock.hear(packet)))
+            self._read.append((packet, self._clock.on_audio_packet(packet)))
 
 
 class _Clock:
@@ -110,7 +110,7 @@ class _Clock:
         self._heard_ns: int | None = None
         self._sounded_ns = 0  # where the sound of the part before ended
 
-    def see(self, packet: Packet[VideoStream]) -> None:
+    def on_picture_packet(self, packet: Packet[VideoStream]) -> None:
         """Take note of a picture."""
         pts_ns, order_ns = _ns(packet, packet.pts), _ns(packet, packet.dts if packet.dts is not None else packet.pts)
         if pts_ns is None or order_ns is None:
@@ -121,7 +121,7 @@ class _Clock:
         self._seen_ns = order_ns
         self._shown_ns = pts_ns if self._shown_ns is None else max(pts_ns, self._shown_ns)
 
-    def hear(self, packet: Packet[AudioStream]) -> int:
+    def on_audio_packet(self, packet: Packet[AudioStream]) -> int:
         """The part that a packet of sound belongs to."""
         begins_ns = _ns(packet, packet.pts) or 0
         if self._heard_ns is not None and begins_ns < self._heard_ns - JUMP_BACK_NS:
@@ -129,14 +129,14 @@ class _Clock:
         self._heard_ns = begins_ns
         return self._part
 
-    def knows(self, part: int) -> bool:
+    def has_offset(self, part: int) -> bool:
         """Whether it is known where a part stands."""
         return part < len(self._offsets_ns)
 
-    def place(self, packet: Packet[AudioStream], part: int) -> int:
+    def audio_pts(self, packet: Packet[AudioStream], part: int) -> int:
         """When a packet of sound begins; one whose part has no pictures goes on after the sound before."""
         begins_ns = _ns(packet, packet.pts) or 0
-        while not self.knows(part):
+        while not self.has_offset(part):
             self._offsets_ns.append(self._sounded_ns - begins_ns)
         placed_ns = begins_ns + self._offsets_ns[part]
         self._sounded_ns = placed_ns + (_ns(packet, packet.duration) or 0)
@@ -144,4 +144,4 @@ class _Clock:
 
 
 def _ns(packet: Packet[Any], ticks: int | None) -> int | None:
-    return None if ticks is None or packet.time_base is None else round(ticks * packet.time_base / NS)
+    return None if ticks is None or packet.time_base is None else round(ticks * packet.time_base / NS_PER_S)

@@ -11,33 +11,33 @@ import numpy as np
 from av import AudioFrame, AudioResampler, AudioStream
 from av.container import OutputContainer
 
-from stream.media.opening import FAILURES
-from stream.sinks.sound import NS, Sound
+from stream.media.opening import AV_ERRORS
+from stream.sinks.sound import NS_PER_S, AudioReader
 
 ENCODERS = {"opus": "libopus"}
 USUAL_RATE_HZ = 48_000
 JITTER_NS = 10_000_000
 """Sound this far from where its time puts it is left there: times are rounded by containers."""
-BEHIND_NS = 1_000_000_000
+MAX_LAG_NS = 1_000_000_000
 """Where there is no sound for longer, silence is written, so that the file on disk does not wait for it."""
 
 Samples = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 
-def copies(sound: Sound, codecs: tuple[str, ...]) -> bool:
+def copies(sound: AudioReader, codecs: tuple[str, ...]) -> bool:
     """Whether a container that holds `codecs` takes the packets of `sound` as they are."""
     return sound.stream.codec_context.codec.canonical_name in codecs
 
 
-def open_track(sound: Sound, container: OutputContainer, codecs: tuple[str, ...]) -> CopiedSound | EncodedSound:
+def open_track(sound: AudioReader, container: OutputContainer, codecs: tuple[str, ...]) -> CopiedAudio | EncodedAudio:
     """The track of `sound` in a file about to be written, in one of `codecs`, by preference the first."""
-    return CopiedSound(sound, container) if copies(sound, codecs) else EncodedSound(sound, container, codecs[0])
+    return CopiedAudio(sound, container) if copies(sound, codecs) else EncodedAudio(sound, container, codecs[0])
 
 
-class CopiedSound:
+class CopiedAudio:
     """A track of the packets of a file."""
 
-    def __init__(self, sound: Sound, container: OutputContainer) -> None:
+    def __init__(self, sound: AudioReader, container: OutputContainer) -> None:
         self._sound = sound
         self._container = container
         self._stream = container.add_stream_from_template(sound.stream)
@@ -48,22 +48,24 @@ class CopiedSound:
         for packet, begins_ns in self._sound.until(until_ns):
             if begins_ns < from_ns:
                 continue
-            packet.pts = packet.dts = max(round((begins_ns - from_ns) * NS / packet.time_base), self._last_pts + 1)
+            packet.pts = packet.dts = max(
+                round((begins_ns - from_ns) * NS_PER_S / packet.time_base), self._last_pts + 1
+            )
             self._last_pts = packet.pts
             packet.stream = self._stream
             try:
                 self._container.mux(packet)
-            except FAILURES:
-                self._sound.lose(packet)
+            except AV_ERRORS:
+                self._sound.count_lost(packet)
 
     def flush(self) -> None:
         """There is nothing left to append."""
 
 
-class EncodedSound:
+class EncodedAudio:
     """A track in a codec of the container: without a gap from the recording's start on, silent where nothing sounds."""
 
-    def __init__(self, sound: Sound, container: OutputContainer, codec: str) -> None:
+    def __init__(self, sound: AudioReader, container: OutputContainer, codec: str) -> None:
         self._sound = sound
         self._container = container
         encoder = av.Codec(ENCODERS.get(codec, codec), "w")
@@ -78,13 +80,13 @@ class EncodedSound:
     def write(self, from_ns: int, until_ns: int) -> None:
         """Append what sounds before `until_ns`; the recording begins at `from_ns`, what is earlier is left out."""
         for packet, begins_ns in self._sound.until(until_ns):
-            packet.pts = packet.dts = round((begins_ns - from_ns) * NS / packet.time_base)
+            packet.pts = packet.dts = round((begins_ns - from_ns) * NS_PER_S / packet.time_base)
             try:
                 for frame in self._sound.stream.decode(packet):
                     self._append(self._resampled(frame))
-            except FAILURES:
-                self._sound.lose(packet)
-        self._be_silent_until(self._samples(until_ns - from_ns - BEHIND_NS))
+            except AV_ERRORS:
+                self._sound.count_lost(packet)
+        self._pad_with_silence(self._samples(until_ns - from_ns - MAX_LAG_NS))
 
     def flush(self) -> None:
         """Append what the encoder still holds."""
@@ -108,12 +110,12 @@ class EncodedSound:
             if frame.pts is not None and frame.time_base is not None:
                 begin = round(frame.pts * frame.time_base * self._rate_hz)
             if begin - self._position > self._samples(JITTER_NS):
-                self._be_silent_until(begin)
+                self._pad_with_silence(begin)
             samples: Samples = frame.to_ndarray()
             late = self._position - begin
             self._encode(samples[:, late * self._interleaved :] if late > self._samples(JITTER_NS) else samples)
 
-    def _be_silent_until(self, position: int) -> None:
+    def _pad_with_silence(self, position: int) -> None:
         planes = 1 if self._stream.format.is_packed else self._stream.layout.nb_channels
         while (missing := min(position - self._position, self._rate_hz)) > 0:
             kind = AudioFrame(self._stream.format, self._stream.layout, 1).to_ndarray().dtype

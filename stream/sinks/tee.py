@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from stream.message import Output
-from stream.stage import Selective, Sink, StreamError
+from stream.stage import DemandAware, Sink, StreamError
 
 
 class Tee:
-    """One sink made of several, by name. `failed(name, sentence)` hears of each that failed, once.
+    """One sink made of several, by name. `on_failure(name, sentence)` hears of each that failed, once.
 
     Only a `StreamError` (a full disk, a lost screen) is survived: any other is a mistake in the program
     and is raised.
     """
 
-    def __init__(self, sinks: Mapping[str, Sink[Output]], failed: Callable[[str, str], None]) -> None:
+    def __init__(self, sinks: Mapping[str, Sink[Output]], on_failure: Callable[[str, str], None]) -> None:
         self._sinks = dict(sinks)
-        self._failed = failed
+        self._on_failure = on_failure
 
     @property
-    def working(self) -> tuple[str, ...]:
+    def open_sinks(self) -> tuple[str, ...]:
         """The names of the sinks that still take what is written."""
         return tuple(self._sinks)
 
     def wants(self, camera: str) -> bool:
         """Whether any sink that works has a use for a camera's frames now."""
-        return any(not isinstance(sink, Selective) or sink.wants(camera) for sink in self._sinks.values())
+        return any(not isinstance(sink, DemandAware) or sink.wants(camera) for sink in self._sinks.values())
 
     def write(self, item: Output) -> None:
         """Hand `item` to every sink that works."""
@@ -35,7 +35,7 @@ class Tee:
                 sink.write(item)
             except StreamError as error:
                 del self._sinks[name]
-                self._failed(name, str(error))
+                self._on_failure(name, str(error))
                 self._close(name, sink)
 
     def close(self) -> None:
@@ -48,4 +48,4 @@ class Tee:
         try:
             sink.close()
         except StreamError as error:
-            self._failed(name, str(error))
+            self._on_failure(name, str(error))

@@ -11,8 +11,8 @@ import numpy as np
 from stream.message import CompositedFrame, Output
 from stream.settings.config import VirtualCamera
 from stream.sinks.error import SinkError
-from stream.sinks.movie import fitted
-from stream.sinks.reconnecting import Reconnecting
+from stream.sinks.movie import fit_into
+from stream.sinks.reconnecting import ReconnectingSink
 
 
 def check(settings: VirtualCamera, cameras: Sequence[str]) -> None:
@@ -28,10 +28,10 @@ def check(settings: VirtualCamera, cameras: Sequence[str]) -> None:
 class VirtualCameraSink:
     """Shows the newest frame of one camera; where the device is missing or taken, it is tried again."""
 
-    def __init__(self, settings: VirtualCamera, cameras: Sequence[str], tell: Callable[[str], None]) -> None:
+    def __init__(self, settings: VirtualCamera, cameras: Sequence[str], notify: Callable[[str], None]) -> None:
         check(settings, cameras)
         self._camera = settings.camera
-        self._output = Reconnecting("the virtual camera", lambda: Device(settings), tell)
+        self._output = ReconnectingSink("the virtual camera", lambda: VirtualDevice(settings), notify)
 
     def write(self, item: Output) -> None:
         """Hand over a frame of the camera that is shown."""
@@ -43,7 +43,7 @@ class VirtualCameraSink:
         self._output.close()
 
 
-class Device:
+class VirtualDevice:
     """The virtual device, opened in the size of the first frame. Its methods may raise `SinkError`."""
 
     def __init__(self, settings: VirtualCamera) -> None:
@@ -54,8 +54,8 @@ class Device:
         """Show a frame, fitted into the size of the first."""
         try:
             if self._device is None:
-                self._device = self._opened(*item.composite.shape[:2])
-            self._device.send(np.ascontiguousarray(fitted(item.composite, self._device.height, self._device.width)))
+                self._device = self._open(*item.composite.shape[:2])
+            self._device.send(np.ascontiguousarray(fit_into(item.composite, self._device.height, self._device.width)))
         except (RuntimeError, OSError, ValueError) as error:
             raise SinkError(f"{self._settings.device or 'the virtual camera'} cannot be used: {error}") from None
 
@@ -64,7 +64,7 @@ class Device:
         if self._device is not None:
             self._device.close()
 
-    def _opened(self, height: int, width: int) -> Any:
+    def _open(self, height: int, width: int) -> Any:
         import pyvirtualcam
 
         return pyvirtualcam.Camera(

@@ -1,4 +1,4 @@
-"""Where pictures come from: one address in, an iterable of `Picture` out.
+"""Where pictures come from: one address in, an iterable of `Image` out.
 
     camera:0, /dev/video0      a camera device            stream.sources.camera
     rtsp://, http://, srt://   a network stream           stream.sources.network
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from stream.media.address import local_path, redact, scheme
+from stream.media.address import local_path, redact, scheme_of
 from stream.message import Mode, Picture
 from stream.settings.config import Camera
 from stream.sources.error import SourceError
@@ -58,7 +58,7 @@ def mode_of(camera: Camera) -> Mode:
     """How a camera runs, known before it is opened: what its settings say, else `live` unless it has an end."""
     if camera.mode is not None:
         return camera.mode
-    ends = local_path(camera.source) is not None or scheme(camera.source) == "synthetic"
+    ends = local_path(camera.source) is not None or scheme_of(camera.source) == "synthetic"
     return "file" if ends else "live"
 
 
@@ -66,14 +66,14 @@ def open_source(camera: Camera, heard: Callable[[], None] = lambda: None) -> Pic
     """Open what `camera.source` names; raise `SourceError` saying what is wrong with which input.
 
     What is played `live` without coming in real time is paced by its timestamps, and `mirror` is
-    applied, whatever the source is. `heard` is called whenever a network stream sends something, also while that
+    applied, whatever the source is. `log_of_relay` is called whenever a network stream sends something, also while that
     makes no picture.
     """
-    from stream.sources.presentation import Presented
+    from stream.sources.presentation import PresentedSource
 
     source = _opened(camera, heard)
     in_time = (camera.mode or source.mode) == "file" or source.realtime
-    return source if in_time and not camera.mirror else Presented(source, camera)
+    return source if in_time and not camera.mirror else PresentedSource(source, camera)
 
 
 def _opened(camera: Camera, heard: Callable[[], None]) -> PictureSource:
@@ -82,7 +82,7 @@ def _opened(camera: Camera, heard: Callable[[], None]) -> PictureSource:
         from stream.sources.images import is_photo, open_images
 
         return open_images(path, camera.rate_hz) if is_photo(path) else open_file(path)
-    match scheme(camera.source):
+    match scheme_of(camera.source):
         case "camera" | "":  # without a scheme and no file: /dev/…
             from stream.sources.camera import open_camera
 

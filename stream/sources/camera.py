@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import av
 from av.device import enumerate_input_devices
 
-from stream.media.opening import FAILURES, reason
+from stream.media.opening import AV_ERRORS, ffmpeg_reason
 from stream.settings.config import Camera
 from stream.sources.container import ContainerSource
 from stream.sources.error import SourceError
@@ -34,10 +34,12 @@ def open_camera(camera: Camera) -> ContainerSource:
     device = device_of(camera, sys.platform)
     try:
         container = av.open(device.file, "r", format=device.format, options=device.options)
-    except FAILURES as error:
-        asked = ", ".join(f"{key} {value}" for key, value in device.options.items())
-        wish = f" with {asked}" if asked else ""
-        raise SourceError(f"the camera {camera.source} cannot be opened{wish}: {reason(error)}") from None
+    except AV_ERRORS as error:
+        options_text = ", ".join(f"{key} {value}" for key, value in device.options.items())
+        with_options = f" with {options_text}" if options_text else ""
+        raise SourceError(
+            f"the camera {camera.source} cannot be opened{with_options}: {ffmpeg_reason(error)}"
+        ) from None
     return ContainerSource(container, camera.source, mode="live", realtime=True)
 
 

@@ -14,7 +14,7 @@ from av.filter import Graph
 
 from stream.media.opening import BOUNDS
 from stream.media.orientation import frame_matrix, stream_matrix
-from stream.media.pixels import FAST, SQUARE, Converter
+from stream.media.pixels import FAST, SQUARE, BgrConverter
 from stream.media.timeline import JUMP_AHEAD_NS, Timeline, nominal_step_ns
 from stream.message import Mode, Picture, Pixels
 
@@ -25,7 +25,7 @@ LENIENT = frozenset({"mjpeg", "png"})
 """Decoders that fill with grey what a picture cut short lacks, unless they are told not to."""
 STRICT = {"err_detect": "explode"}
 MAX_THREADS = 4
-REMEMBERED_ARRIVALS = 64
+MAX_ARRIVALS = 64
 """How many packets back the arrival of a picture is looked for; decoders hold fewer than 20."""
 
 
@@ -48,34 +48,34 @@ class Decoder:
         self._stream = stream
         self._clock = clock
         self._origin_ns = origin_ns
-        self._convert = Converter(FAST)
-        self._look = _Look(stream)
+        self._convert = BgrConverter(FAST)
+        self._look = _FrameGeometry(stream)
         step_ns = nominal_step_ns(stream.guessed_rate)
         self._timeline = Timeline(step_ns, JUMP_AHEAD_NS if mode == "live" else None)
         self._deinterlacer: _Deinterlacer | None = None
         self._arrivals: dict[int | None, int] = {}
         self._due_ns: list[int] = []
-        self._awaits_key = mode == "live"
+        self._awaiting_key_frame = mode == "live"
         self.skipped = 0
 
     @property
     def awaits_key(self) -> bool:
         """Whether a live stream has sent no key frame yet, so that none of its pictures can be shown."""
-        return self._awaits_key
+        return self._awaiting_key_frame
 
     def decode(self, packet: Packet[VideoStream], captured_ns: int) -> Iterator[Picture]:
         """The pictures that `packet`, which arrived at `captured_ns`, completes; an empty one flushes."""
         last = packet.size == 0 and packet.dts is None
-        if self._awaits_key and not (packet.is_keyframe or last):
+        if self._awaiting_key_frame and not (packet.is_keyframe or last):
             return
-        self._awaits_key = False
-        self._remember(packet.pts, captured_ns)
+        self._awaiting_key_frame = False
+        self._record_arrival(packet.pts, captured_ns)
         if self._clock == "order" and packet.dts is not None and packet.time_base is not None:
             heapq.heappush(self._due_ns, round(packet.dts * packet.time_base * 1_000_000_000) - self._origin_ns)
-        for frame in self._shown(self._decoded(packet), last):
+        for frame in self._deinterlaced(self._decoded(packet), last):
             arrived_ns = self._arrivals.get(self._arrival_key(frame), captured_ns)
-            pts_ns = self._timeline.place(self._pts_ns(frame, arrived_ns))
-            yield Picture(self._look.of(frame, self._convert), pts_ns, arrived_ns)
+            pts_ns = self._timeline.next_pts(self._pts_ns(frame, arrived_ns))
+            yield Picture(self._look.convert(frame, self._convert), pts_ns, arrived_ns)
 
     def _decoded(self, packet: Packet[VideoStream]) -> Iterable[VideoFrame]:
         try:
@@ -94,7 +94,7 @@ class Decoder:
         for _ in range(min(pictures, len(self._due_ns))):
             heapq.heappop(self._due_ns)
 
-    def _shown(self, frames: Iterable[VideoFrame], last: bool) -> Iterator[VideoFrame]:
+    def _deinterlaced(self, frames: Iterable[VideoFrame], last: bool) -> Iterator[VideoFrame]:
         for frame in frames:
             if self._deinterlacer is None and frame.interlaced_frame:
                 self._deinterlacer = _Deinterlacer()
@@ -116,13 +116,13 @@ class Decoder:
             return None
         return round(frame.pts * frame.time_base / self._stream.time_base)
 
-    def _remember(self, pts: int | None, captured_ns: int) -> None:
+    def _record_arrival(self, pts: int | None, captured_ns: int) -> None:
         self._arrivals[pts] = captured_ns
-        while len(self._arrivals) > REMEMBERED_ARRIVALS:
+        while len(self._arrivals) > MAX_ARRIVALS:
             del self._arrivals[next(iter(self._arrivals))]
 
 
-class _Look:
+class _FrameGeometry:
     """How the frames of a stream are turned, and the shape of their pixels: both may change with any key frame."""
 
     def __init__(self, stream: VideoStream) -> None:
@@ -132,7 +132,7 @@ class _Look:
         self._first: Fraction | None = None
         self._begun = False
 
-    def of(self, frame: VideoFrame, convert: Converter) -> Pixels:
+    def convert(self, frame: VideoFrame, convert: BgrConverter) -> Pixels:
         """The pixels of `frame` as they should be seen."""
         # Decoders tell of a new shape while they still give out pictures of the old one: it holds from a key frame on.
         if frame.key_frame or not self._begun:
@@ -158,18 +158,18 @@ class _Deinterlacer:
         if layout != self._layout:
             yield from self.flush()
             self._layout = layout
-            self._graph = self._built(frame)
+            self._graph = self._build_graph(frame)
         if self._graph:
             self._graph.vpush(frame)
-            yield from self._ready()
+            yield from self._pull()
 
     def flush(self) -> Iterator[VideoFrame]:
         if self._graph:
             self._graph.vpush(None)
-            yield from self._ready()
+            yield from self._pull()
         self._graph = self._layout = None
 
-    def _ready(self) -> Iterator[VideoFrame]:
+    def _pull(self) -> Iterator[VideoFrame]:
         while self._graph:
             try:
                 yield self._graph.vpull()
@@ -177,7 +177,7 @@ class _Deinterlacer:
                 return
 
     @staticmethod
-    def _built(frame: VideoFrame) -> Graph:
+    def _build_graph(frame: VideoFrame) -> Graph:
         graph = Graph()
         source = graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base

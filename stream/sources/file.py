@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stream.media.address import readable, redact
-from stream.media.opening import FAILURES, open_local, reason
+from stream.media.opening import AV_ERRORS, ffmpeg_reason, open_local
 from stream.sources.container import ContainerSource
 from stream.sources.error import SourceError
 
@@ -19,6 +19,6 @@ def open_file(path: Path) -> ContainerSource:
         raise SourceError(f"{address} is empty")
     try:
         container = open_local(path)
-    except FAILURES as error:
-        raise SourceError(f"{address} cannot be read as a video: {reason(error)}") from None
+    except AV_ERRORS as error:
+        raise SourceError(f"{address} cannot be read as a video: {ffmpeg_reason(error)}") from None
     return ContainerSource(container, address, mode="file", realtime=False)

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import av
 from av.container import InputContainer
 
-from stream.media.address import advice, redact, scheme
-from stream.media.opening import BOUNDS, FAILURES, reason
-from stream.media.srt import Receiver, missing, relayed
+from stream.media.address import escaping_advice, redact, scheme_of
+from stream.media.opening import AV_ERRORS, BOUNDS, ffmpeg_reason
+from stream.media.srt import Receiver, missing_programs, needs_relay
 from stream.settings.config import Camera
 from stream.sources.container import ContainerSource
 from stream.sources.error import SourceError
@@ -28,62 +28,64 @@ def open_network(camera: Camera, heard: Callable[[], None] = lambda: None) -> Co
     """
     address = redact(camera.source)
     segmented = is_hls(camera.source)
-    silence_s = (max(camera.stall_ms, HLS_STALL_MS) if segmented else camera.stall_ms) / 1000
+    stall_s = (max(camera.stall_ms, HLS_STALL_MS) if segmented else camera.stall_ms) / 1000
     asked_s = time.monotonic()
     try:
-        container, release = _opened(camera, silence_s)
+        container, release = _open(camera, stall_s)
     except av.error.ProtocolNotFoundError:
         raise SourceError(
-            f"{address} cannot be opened: the FFmpeg within PyAV was built without {scheme(camera.source)}; "
+            f"{address} cannot be opened: the FFmpeg within PyAV was built without {scheme_of(camera.source)}; "
             "send RTSP, RTMP, HTTP or UDP, or build PyAV against an FFmpeg that has it"
         ) from None
-    except FAILURES as error:
-        if time.monotonic() - asked_s >= silence_s:
-            raise SourceError(f"{address} did not answer within {silence_s:g} s{advice(camera.source)}") from None
+    except AV_ERRORS as error:
+        if time.monotonic() - asked_s >= stall_s:
+            raise SourceError(
+                f"{address} did not answer within {stall_s:g} s{escaping_advice(camera.source)}"
+            ) from None
         raise SourceError(
-            f"{address} cannot be opened: {reason(error, camera.source)}{advice(camera.source)}"
+            f"{address} cannot be opened: {ffmpeg_reason(error, camera.source)}{escaping_advice(camera.source)}"
         ) from None
-    recorded = scheme(camera.source) in ("http", "https", "ftp", "sftp") and bool(container.duration)
+    recorded = scheme_of(camera.source) in ("http", "https", "ftp", "sftp") and bool(container.duration)
     mode, realtime = camera.mode or "live", not (recorded or segmented)
-    return ContainerSource(container, address, mode, realtime, release=release, heard=heard)
+    return ContainerSource(container, address, mode, realtime, release=release, log_of_relay=heard)
 
 
-def _opened(camera: Camera, silence_s: float) -> tuple[InputContainer, Callable[[], None]]:
+def _open(camera: Camera, stall_s: float) -> tuple[InputContainer, Callable[[], None]]:
     """What FFmpeg reads, and what is to be called when it has been read."""
-    if scheme(camera.source) in ("http", "https"):
-        return _over_http(camera, silence_s), lambda: None
-    if not relayed(camera.source):
-        return _container(camera.source, camera, silence_s), lambda: None
-    if lack := missing():
-        raise SourceError(f"{redact(camera.source)} cannot be opened: {lack}")
-    receiver = Receiver(camera.source, silence_s)
+    if scheme_of(camera.source) in ("http", "https"):
+        return _over_http(camera, stall_s), lambda: None
+    if not needs_relay(camera.source):
+        return _container(camera.source, camera, stall_s), lambda: None
+    if missing_text := missing_programs():
+        raise SourceError(f"{redact(camera.source)} cannot be opened: {missing_text}")
+    receiver = Receiver(camera.source, stall_s)
     try:
-        return _container(receiver.address, camera, silence_s), receiver.close
-    except FAILURES:
+        return _container(receiver.address, camera, stall_s), receiver.close
+    except AV_ERRORS:
         receiver.close()
         raise
 
 
-def _over_http(camera: Camera, silence_s: float) -> InputContainer:
+def _over_http(camera: Camera, stall_s: float) -> InputContainer:
     """What a web server sends; MJPEG that does not begin with its boundary is searched for pictures, as browsers do."""
     try:
-        return _container(camera.source, camera, silence_s)
+        return _container(camera.source, camera, stall_s)
     except av.error.InvalidDataError as error:
-        with contextlib.suppress(*FAILURES):
-            bare = _container(camera.source, camera, silence_s, "mjpeg")
+        with contextlib.suppress(*AV_ERRORS):
+            bare = _container(camera.source, camera, stall_s, "mjpeg")
             if bare.streams.video and bare.streams.video[0].width:
                 return bare
             bare.close()
         raise error from None
 
 
-def _container(address: str, camera: Camera, silence_s: float, form: str | None = None) -> InputContainer:
+def _container(address: str, camera: Camera, stall_s: float, form: str | None = None) -> InputContainer:
     return av.open(
         address,
         "r",
         format=form,
-        options=protocol_options(camera, silence_s),
-        timeout=(silence_s, silence_s),
+        options=protocol_options(camera, stall_s),
+        timeout=(stall_s, stall_s),
         metadata_errors="replace",
     )
 
@@ -93,16 +95,16 @@ def is_hls(address: str) -> bool:
     return urlsplit(address).path.endswith(".m3u8")
 
 
-def protocol_options(camera: Camera, silence_s: float) -> dict[str, str]:
+def protocol_options(camera: Camera, stall_s: float) -> dict[str, str]:
     """What FFmpeg is told, so that pictures come at once and a server that hangs is noticed.
 
     Not `nobuffer`: it throws away what was read while the stream was analysed, the first key frame with it.
     """
-    silence_us = str(round(silence_s * 1_000_000))
+    silence_us = str(round(stall_s * 1_000_000))
     options = BOUNDS | {"rw_timeout": silence_us}
     if not is_hls(camera.source):
         options |= {"analyzeduration": "1000000", "fpsprobesize": "0"}
-    if scheme(camera.source) in ("rtsp", "rtsps"):
+    if scheme_of(camera.source) in ("rtsp", "rtsps"):
         options |= {
             "analyzeduration": "200000",  # the session's description has said it all
             "rtsp_transport": camera.rtsp_transport,

@@ -11,9 +11,9 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from stream.media.address import readable
-from stream.media.opening import BOUNDS, FAILURES, open_local, reason
+from stream.media.opening import AV_ERRORS, BOUNDS, ffmpeg_reason, open_local
 from stream.media.orientation import photo_matrix, stream_matrix
-from stream.media.pixels import EXACT, Converter
+from stream.media.pixels import EXACT, BgrConverter
 from stream.message import Pixels
 from stream.sources.container import video_stream
 from stream.sources.decoder import LENIENT, STRICT
@@ -43,9 +43,9 @@ def read_photo(path: Path) -> Pixels:
             frame = _frame(container, stream)
             if frame is None:
                 raise SourceError(f"{address} holds no picture that can be decoded")
-            return Converter(EXACT)(frame, photo_matrix(frame, stream_matrix(stream)))
-    except FAILURES as error:
-        raise SourceError(f"{address} cannot be read as a photo: {reason(error)}") from None
+            return BgrConverter(EXACT)(frame, photo_matrix(frame, stream_matrix(stream)))
+    except AV_ERRORS as error:
+        raise SourceError(f"{address} cannot be read as a photo: {ffmpeg_reason(error)}") from None
 
 
 def _frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
@@ -55,7 +55,7 @@ def _frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
         for candidate in (packet, *_bared(packet, stream.codec_context.name)):
             try:
                 frames = stream.decode(candidate)
-            except FAILURES as error:
+            except AV_ERRORS as error:
                 failure = failure or error
                 continue
             if frames:

@@ -25,17 +25,17 @@ def paced(pictures: Iterable[Picture], now_ns: Callable[[], int], wait: Callable
 
     `wait(seconds)` may return early, on which the rest is given without delay.
     """
-    ahead_ns: int | None = None
+    offset_ns: int | None = None
     for picture in pictures:
-        if ahead_ns is None:
-            ahead_ns = now_ns() - picture.pts_ns
-        due_ns = picture.pts_ns + ahead_ns
-        if (early_ns := due_ns - now_ns()) > 0:
-            wait(early_ns / 1e9)
+        if offset_ns is None:
+            offset_ns = now_ns() - picture.pts_ns
+        due_ns = picture.pts_ns + offset_ns
+        if (wait_ns := due_ns - now_ns()) > 0:
+            wait(wait_ns / 1e9)
         yield dataclasses.replace(picture, captured_ns=now_ns())
 
 
-class Presented:
+class PresentedSource:
     """A source as its camera's settings want it shown; a `PictureSource` itself."""
 
     def __init__(self, source: PictureSource, camera: Camera) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 
 from clothseg.regular import open_regular
-from stream.media.opening import BOUNDS, FAILURES, reason
+from stream.media.opening import AV_ERRORS, BOUNDS, ffmpeg_reason
 from stream.sources.container import ContainerSource
 from stream.sources.error import SourceError
 
@@ -24,9 +24,9 @@ def open_film(path: Path) -> ContainerSource:
         raise SourceError(f"cannot open {path}: {error.strerror}") from None
     try:
         container = av.open(file, "r", options=BOUNDS | _NOTHING_ELSE, metadata_errors="replace")
-    except FAILURES as error:
+    except AV_ERRORS as error:
         file.close()
-        raise SourceError(f"{path} cannot be read as a video: {reason(error)}") from None
+        raise SourceError(f"{path} cannot be read as a video: {ffmpeg_reason(error)}") from None
     source = ContainerSource(container, str(path), mode="file", realtime=False, release=file.close)
     weakref.finalize(source, file.close)  # effects are dropped, not closed
     return source

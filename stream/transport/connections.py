@@ -25,7 +25,7 @@ MAX_REFUSED = 100
 """Messages of one connection that could not be decoded: ours send none at all."""
 MAX_RATE_HZ = 5000
 """Messages of one connection that are taken in a second: the reader of ten visitors sends some 300."""
-_LOOK_S = 0.01
+_CHECK_S = 0.01
 _TCP_INFO_BYTES = 136
 _RECEIVED_AT = 128  # of tcpi_bytes_received in struct tcp_info (linux/tcp.h)
 _EVENT = struct.Struct("=HI")  # zmq_socket_monitor(3)
@@ -37,15 +37,15 @@ class Limit(NamedTuple):
     Heartbeats, and what framing and encryption add, are bytes too.
     """
 
-    owed_bytes: int
-    forgiven_bytes_s: int = 65_536
+    max_unconsumed_bytes: int
+    drain_bytes_s: int = 65_536
 
 
 @dataclass
 class _Connection:
     """One that was accepted: its far end, and what it has sent.
 
-    `taken` counts its messages since `began_s`, `refused` ever; `turn` is when the last was taken, in messages of all.
+    `on_message_consumed` counts its messages since `began_s`, `refused` ever; `turn` is when the last was taken, in messages of all.
     """
 
     peer: object
@@ -79,7 +79,7 @@ class Connections:
         self._thread = threading.Thread(target=self._watch, name="connections", daemon=True)
         self._thread.start()
 
-    def taken(self, parts: Sequence[zmq.Frame]) -> None:
+    def on_message_consumed(self, parts: Sequence[zmq.Frame]) -> None:
         """Note that a message has been taken: its connection owes so much less."""
         with self._lock:
             self._waits = True
@@ -120,18 +120,18 @@ class Connections:
         except zmq.ZMQError:
             return None
         if descriptor not in self._of:
-            self._hear()
+            self._read_events()
         return self._of.get(descriptor)
 
     def _watch(self) -> None:
-        while not self._over.wait(_LOOK_S):
+        while not self._over.wait(_CHECK_S):
             with self._lock:  # also a fence, so that several threads may hear the events
-                self._hear()
+                self._read_events()
                 self._count(time.monotonic())
                 self._judge()
         self._events.close(linger=0)
 
-    def _hear(self) -> None:
+    def _read_events(self) -> None:
         """Note who has come and gone."""
         while self._events.poll(0):
             event, descriptor = _EVENT.unpack(self._events.recv_multipart()[0])
@@ -153,7 +153,7 @@ class Connections:
             if received_bytes is None:  # it is gone, and the descriptor another's by now
                 del self._of[descriptor]
                 continue
-            forgiven_bytes = self._limit.forgiven_bytes_s * (now_s - connection.looked_s)
+            forgiven_bytes = self._limit.drain_bytes_s * (now_s - connection.looked_s)
             kept = max(connection.owed_bytes - forgiven_bytes, 0.0)
             connection.owed_bytes = kept + received_bytes - connection.received_bytes
             connection.received_bytes, connection.looked_s = received_bytes, now_s
@@ -171,8 +171,8 @@ class Connections:
             if self._turn - connection.turn >= patience
         }
         bad = {*[*self._of][MAX_CONNECTIONS:]}
-        bad |= {descriptor for descriptor, owed_bytes in owed.items() if owed_bytes > self._limit.owed_bytes}
-        if sum(owed.values()) > 2 * self._limit.owed_bytes:
+        bad |= {descriptor for descriptor, owed_bytes in owed.items() if owed_bytes > self._limit.max_unconsumed_bytes}
+        if sum(owed.values()) > 2 * self._limit.max_unconsumed_bytes:
             bad.add(max(owed, key=owed.__getitem__))
         for descriptor, connection in self._of.items():
             if connection.refused > MAX_REFUSED or connection.taken > MAX_RATE_HZ:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 _PREFIX = "stream-"
 _ALIVE = "alive"
-_YOUNG_S = 60  # one without a lock may be about to get it
+_MIN_AGE_S = 60  # one without a lock may be about to get it
 MAX_PATH_BYTES = 100
 """Of a socket: sun_path holds 104 to 108 bytes (unix(7))."""
 _locks: dict[Path, int] = {}
@@ -63,7 +63,7 @@ def _is_dead(folder: Path, changed_s: float) -> bool:
     try:
         lock = os.open(folder / _ALIVE, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
-        return not any(folder.iterdir()) and time.time() - changed_s > _YOUNG_S
+        return not any(folder.iterdir()) and time.time() - changed_s > _MIN_AGE_S
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -18,7 +18,7 @@ import numpy as np
 from clothseg.classes import ClassMap, ModelClass
 from stream import bounds
 from stream.bounds import MAX_PIXELS, MAX_SIDE_PX, MessageError
-from stream.message import CompositedFrame, Mode, Pixels, with_alpha
+from stream.message import CompositedFrame, Mode, Pixels, to_bgra
 from stream.stage import StreamError
 from stream.transport import codec, untrusted_json
 from stream.transport.codec import Buffer, CodecError, Encoding
@@ -84,7 +84,7 @@ def stats_topic(camera: str) -> str:
     return f"{camera}/stats"
 
 
-class Plane(msgspec.Struct, frozen=True):
+class PlaneHeader(msgspec.Struct, frozen=True):
     """One binary part of a frame: its name, its (H, W[, C]) or (K, h, w) `shape`, and how it is encoded.
 
     `crop` is its place (x, y, width, height) in the camera's picture, all around it being 0; without one
@@ -110,13 +110,13 @@ class FrameHeader(msgspec.Struct, frozen=True):
     height: int
     width: int
     classes: tuple[ModelClass, ...]
-    planes: tuple[Plane, ...]
+    planes: tuple[PlaneHeader, ...]
 
     def __post_init__(self) -> None:
         ClassMap(self.classes)  # raises ValueError, which decoding makes its own
 
 
-class Stream(msgspec.Struct, frozen=True):
+class StreamInfo(msgspec.Struct, frozen=True):
     """One camera in the roster; `last_seq` is its last frame before an outage or its end.
 
     `cause` is why there is no signal or why it ended, a sentence; an end without one is the source's own
@@ -137,12 +137,12 @@ class Stream(msgspec.Struct, frozen=True):
 class Roster(msgspec.Struct, frozen=True):
     """Every stream there is, said whenever one changes, to each newcomer, and every second as a sign of life.
 
-    `over` is said last: the publisher is closing in good order.
+    `closing` is said last: the publisher is closing in good order.
     """
 
     v: int
-    over: bool
-    streams: tuple[Stream, ...]
+    closing: bool
+    streams: tuple[StreamInfo, ...]
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -186,7 +186,7 @@ class PublishedFrame:
     def cutout(self) -> Pixels:
         """What is cut out, (H, W, 4) uint8 BGRA, straight alpha."""
         if "cutout" not in self._planes and "colour" in self._planes:
-            self._planes["cutout"] = with_alpha(self._plane("colour"), self.alpha)
+            self._planes["cutout"] = to_bgra(self._plane("colour"), self.alpha)
         return self._plane("cutout")
 
     @property
@@ -233,11 +233,11 @@ class FrameEncoder:
     def __init__(self, frame: CompositedFrame) -> None:
         self._frame = frame
         self._crop: tuple[int, int, int, int] | None = None
-        self._coded: dict[tuple[PlaneName, Encoding], tuple[Plane, Buffer]] = {}
+        self._coded: dict[tuple[PlaneName, Encoding], tuple[PlaneHeader, Buffer]] = {}
 
     def encode(self, topic: Topic) -> list[Buffer]:
         """The parts of the frame's message under `topic`."""
-        names = dict.fromkeys(name for kind in topic.kinds for name in _names(kind, topic.encoding))
+        names = dict.fromkeys(name for kind in topic.kinds for name in _planes_of(kind, topic.encoding))
         coded = [self._plane(name, topic.encoding) for name in names]
         frame, picture = self._frame.frame, self._frame.frame.picture
         height, width = picture.pixels.shape[:2]
@@ -256,14 +256,14 @@ class FrameEncoder:
         )
         return [str(topic).encode(), msgspec.json.encode(header), *(buffer for _, buffer in coded)]
 
-    def _plane(self, name: PlaneName, encoding: Encoding) -> tuple[Plane, Buffer]:
+    def _plane(self, name: PlaneName, encoding: Encoding) -> tuple[PlaneHeader, Buffer]:
         if encoding == "jpeg" and name not in ("colour", "composite", "picture"):
             encoding = "lz4"  # a mask must come back as it was
         if (name, encoding) not in self._coded:
             whole = name in _WHOLE
             pixels = self._whole(name) if whole else self._cropped(name)
-            plane = Plane(name, encoding, pixels.shape, None if whole else self._crop)
-            self._coded[name, encoding] = plane, codec.encode(pixels.reshape(_flat(plane)), encoding)
+            plane = PlaneHeader(name, encoding, pixels.shape, None if whole else self._crop)
+            self._coded[name, encoding] = plane, codec.encode(pixels.reshape(_encoded_shape(plane)), encoding)
         return self._coded[name, encoding]
 
     def _whole(self, name: PlaneName) -> Pixels:
@@ -291,15 +291,15 @@ class FrameEncoder:
             case "colour":
                 return self._frame.foreground[box]
             case _:
-                return with_alpha(self._frame.foreground[box], self._frame.alpha[box])
+                return to_bgra(self._frame.foreground[box], self._frame.alpha[box])
 
 
-def _names(kind: Kind, encoding: Encoding) -> tuple[PlaneName, ...]:
+def _planes_of(kind: Kind, encoding: Encoding) -> tuple[PlaneName, ...]:
     """The planes that carry a kind: JPEG knows no alpha, so there a cut-out is two."""
     return ("colour", "alpha") if kind == "cutout" and encoding == "jpeg" else (kind,)
 
 
-def _flat(plane: Plane) -> tuple[int, ...]:
+def _encoded_shape(plane: PlaneHeader) -> tuple[int, ...]:
     """The shape in which a plane is encoded: probabilities as one tall plane (K·h, w), which PNG can hold."""
     if plane.name == "probabilities":
         return (plane.shape[0] * plane.shape[1], plane.shape[2])
@@ -333,12 +333,12 @@ def decode(parts: Sequence[Buffer]) -> PublishedFrame | Roster | Stats:
             stats = _bounded_stats(untrusted_json.decode(header, Stats, max_bytes=MAX_HEADER_BYTES))
             return _of_topic(topic, stats)
         said = untrusted_json.decode(header, FrameHeader, max_bytes=MAX_HEADER_BYTES)
-        return _decoded(_of_topic(topic, said), parts[2:])
+        return _decode_frame(_of_topic(topic, said), parts[2:])
     except (UntrustedJsonError, MessageError, CodecError) as error:
         raise ProtocolError(f"expected a header as in docs/protocol.md ({error})") from error
 
 
-def _decoded(header: FrameHeader, buffers: Sequence[Buffer]) -> PublishedFrame:
+def _decode_frame(header: FrameHeader, buffers: Sequence[Buffer]) -> PublishedFrame:
     if len(header.planes) != len(buffers):
         raise ProtocolError(f"expected {len(header.planes)} planes, got {len(buffers)}")
     if not (1 <= header.height <= MAX_SIDE_PX and 1 <= header.width <= MAX_SIDE_PX):
@@ -347,11 +347,11 @@ def _decoded(header: FrameHeader, buffers: Sequence[Buffer]) -> PublishedFrame:
         raise ProtocolError(f"expected at most {MAX_PIXELS} pixels, got {header.width}x{header.height}")
     _expect_bounded(header)
     for plane in header.planes:
-        _expect_shape(plane, header)
+        _require_shape(plane, header)
     return PublishedFrame(
         header,
         {
-            plane.name: _placed(codec.decode(buffer, plane.encoding, _flat(plane)), plane, header)
+            plane.name: _uncropped(codec.decode(buffer, plane.encoding, _encoded_shape(plane)), plane, header)
             for plane, buffer in zip(header.planes, buffers, strict=True)
         },
     )
@@ -360,16 +360,16 @@ def _decoded(header: FrameHeader, buffers: Sequence[Buffer]) -> PublishedFrame:
 def _expect_bounded(header: FrameHeader) -> None:
     """Refuse numbers and names that no frame has; MessageError says which."""
     _expect_place(header.camera, header.epoch, header.seq)
-    bounds.expect_time("pts_ns", header.pts_ns)
-    bounds.expect_time("captured_ns", header.captured_ns)
-    bounds.expect_time("mask_age_ns", header.mask_age_ns)
+    bounds.require_time("pts_ns", header.pts_ns)
+    bounds.require_time("captured_ns", header.captured_ns)
+    bounds.require_time("mask_age_ns", header.mask_age_ns)
     names = [plane.name for plane in header.planes]
-    bounds.expect(len({*names}) == len(names), "planes of different names", names)
+    bounds.require(len({*names}) == len(names), "planes of different names", names)
 
 
 def _of_topic(topic: memoryview, said: OfCamera) -> OfCamera:
     """What is said, where it is of the camera that its topic names; MessageError where it is of another."""
-    bounds.expect(
+    bounds.require(
         bytes(topic).startswith(f"{said.camera}/".encode()),
         f"{said.camera} in the topic",
         bytes(topic)[:MAX_TOPIC_BYTES],
@@ -378,19 +378,19 @@ def _of_topic(topic: memoryview, said: OfCamera) -> OfCamera:
 
 
 def _expect_place(camera: str, epoch: int, seq: int) -> None:
-    bounds.expect_camera(camera)
-    bounds.expect_count("epoch", epoch)
-    bounds.expect_count("seq", seq, least=-1)
+    bounds.require_camera(camera)
+    bounds.require_count("epoch", epoch)
+    bounds.require_count("seq", seq, min_count=-1)
 
 
 def _bounded_roster(roster: Roster) -> Roster:
     """The roster where every number, name and sentence in it is bounded; MessageError where one is not."""
-    bounds.expect(len(roster.streams) <= MAX_STREAMS, f"at most {MAX_STREAMS} streams", len(roster.streams))
+    bounds.require(len(roster.streams) <= MAX_STREAMS, f"at most {MAX_STREAMS} streams", len(roster.streams))
     for stream in roster.streams:
         _expect_place(stream.camera, stream.epoch, stream.last_seq or 0)
-        bounds.expect_count("frames", stream.frames or 0)
-        bounds.expect_rate(stream.rate_hz)
-        bounds.expect_text("cause", stream.cause)
+        bounds.require_count("frames", stream.frames or 0)
+        bounds.require_rate(stream.rate_hz)
+        bounds.require_text("cause", stream.cause)
     return roster
 
 
@@ -410,7 +410,7 @@ _CHANNELS: dict[PlaneName, tuple[int, ...]] = {
 }
 
 
-def _expect_shape(plane: Plane, header: FrameHeader) -> None:
+def _require_shape(plane: PlaneHeader, header: FrameHeader) -> None:
     """Refuse a plane whose size is not what its name, its crop and the picture allow."""
     if plane.name == "probabilities":
         fits = len(plane.shape) == 3 and plane.shape[0] == len(header.classes) and plane.crop is None
@@ -430,7 +430,7 @@ def _expect_shape(plane: Plane, header: FrameHeader) -> None:
         raise ProtocolError(f"expected a {plane.name} that fits the picture, got {plane.shape} at {plane.crop}")
 
 
-def _placed(pixels: Pixels, plane: Plane, header: FrameHeader) -> Pixels:
+def _uncropped(pixels: Pixels, plane: PlaneHeader, header: FrameHeader) -> Pixels:
     """A cropped plane back in its place in the whole picture."""
     if plane.crop is None:
         return pixels.reshape(plane.shape)

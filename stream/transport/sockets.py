@@ -1,11 +1,11 @@
 """Where messages leave one process and enter another: the only room that imports ZeroMQ.
 
-Between the stages four ends make two roads. The dispatcher binds a `Hub`, to which readers, workers and
-composite connect a `Peer`. Composite binds an `Inbox`, into which workers and the dispatcher write through an
-`Outbox`. To the outside there are two more: a `Publication` with many `Subscription`s, and a `Desk` that
-answers each `Caller`.
+Between the stages four ends make two roads. The dispatcher binds a `RouterSocket`, to which readers, workers and
+composite connect a `DealerSocket`. Composite binds an `PullSocket`, into which workers and the dispatcher write through an
+`PushSocket`. To the outside there are two more: a `XPubSocket` with many `SubSocket`s, and a `RepSocket` that
+answers each `ReqSocket`.
 Every end owns its context and terminates it; every receive has a timeout; bytes that are no message of
-ours are counted in `refused` and thrown away.
+ours are counted in `rejected` and thrown away.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from stream.transport.connections import Connections, Limit
 from stream.transport.keys import Allowed, Role
 
 _LINGER_MS = 1000
-_PATIENCE_MS = 10_000  # a message is not taken for so long only where it never will be
+_SEND_TIMEOUT_MS = 10_000  # a message is not taken for so long only where it never will be
 _HEARTBEAT_MS = 250
-_SILENCE_MS = 1750  # after which a connection is opened anew: with the beat before it, within 2 s
+_HEARTBEAT_TIMEOUT_MS = 1750  # after which a connection is opened anew: with the beat before it, within 2 s
 _MAX_SUBSCRIPTION_BYTES = 1024
 MAX_REQUEST_BYTES = 1_048_576
-_SAID_BY: dict[Role, tuple[type, ...]] = {
-    "reader": (message.Opened, message.Offer, message.Lost, message.Ended),
-    "worker": (message.Ready,),
-    "composite": (message.Done, message.Watched, message.Finished),
+_ROLE_OF_MESSAGE: dict[Role, tuple[type, ...]] = {
+    "reader": (message.SourceOpened, message.NewPicture, message.SourceLost, message.SourceEnded),
+    "worker": (message.WorkerReady,),
+    "composite": (message.Ack, message.DemandChanged, message.EndOfRun),
 }
 _STAGES = Limit(wire.MAX_MESSAGE_BYTES)
-_CALLERS = Limit(2 * MAX_REQUEST_BYTES)
+_REQUESTERS = Limit(2 * MAX_REQUEST_BYTES)
 # One that follows a thousand cameras says some 100 kB at once.
-_SUBSCRIBERS = Limit(262_144, forgiven_bytes_s=16_384)
+_SUBSCRIBERS = Limit(262_144, drain_bytes_s=16_384)
 # Who connects sends heartbeats; who is bound answers them and sends none. Where a high-water mark holds up what comes
 # in, libzmq takes its own heartbeats for death and aborts: as it connects again (its issue 3937, "Assertion failed:
 # _input_stopped"), or as a peer breaks off while the queue is full ("!_io_error"). There the kernel looks after the
@@ -60,11 +60,11 @@ Envelope = tuple[bytes, ...]
 _MOST_ENVELOPE = 3
 
 
-class LinkError(StreamError):
+class TransportError(StreamError):
     """An endpoint cannot be bound or connected."""
 
 
-class _End:
+class _Socket:
     """One socket with a context of its own, closed together."""
 
     def __init__(
@@ -78,17 +78,17 @@ class _End:
         limit: Limit | None = None,
         roles: tuple[Role, ...] = (),
     ) -> None:
-        self.refused = 0
+        self.rejected = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(kind)
         self._authenticator: ThreadAuthenticator | None = None
         self._connections: Connections | None = None
         self._allowed: Allowed | None = None
         self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
-        self._socket.setsockopt(zmq.SNDTIMEO, _PATIENCE_MS)
+        self._socket.setsockopt(zmq.SNDTIMEO, _SEND_TIMEOUT_MS)
         self._socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_PLANE_BYTES)
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-        self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
+        self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 50)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)  # who waits for a run to start is not to wait longer
         for option, value in {**(_KEEPALIVE if bind else {}), **options}.items():
@@ -107,7 +107,7 @@ class _End:
             doing = "bind" if bind else "connect to"
             unknown = isinstance(error, zmq.ZMQError) and error.errno in (errno.EINVAL, errno.EPROTONOSUPPORT)
             cause = "expected tcp://HOST:PORT or ipc://PATH" if unknown else error
-            raise LinkError(f"cannot {doing} {', '.join(endpoints)}: {cause}") from error
+            raise TransportError(f"cannot {doing} {', '.join(endpoints)}: {cause}") from error
 
     def _secure(self, folder: Path, roles: tuple[Role, ...], *, bind: bool) -> None:
         """CURVE with the key files in `folder`: only hosts that may play one of the roles may connect."""
@@ -131,17 +131,19 @@ class _End:
         try:
             self._socket.send_multipart(parts, copy=sum(memoryview(p).nbytes for p in parts) < 65_536)
         except zmq.Again:  # one whose keys are refused is left without anybody to send to
-            raise LinkError(f"{self.endpoint} takes no message: is it there, and are these the keys for it?") from None
+            raise TransportError(
+                f"{self.endpoint} takes no message: is it there, and are these the keys for it?"
+            ) from None
 
     def _receive(self, timeout_ms: int) -> list[Buffer] | None:
-        if not self._arrived(timeout_ms):
+        if not self._poll(timeout_ms):
             return None
         return [part.buffer for part in self._parts()]
 
-    def _arrived(self, timeout_ms: int) -> bool:
+    def _poll(self, timeout_ms: int) -> bool:
         """Whether a message is there, or comes in time."""
         if self._connections is not None:
-            self.refused += self._connections.cut_off()
+            self.rejected += self._connections.cut_off()
         if self._socket.poll(0):
             return True
         if self._connections is not None:
@@ -152,32 +154,32 @@ class _End:
         """The parts of a message that is there."""
         parts = self._socket.recv_multipart(copy=False)
         if self._connections is not None:
-            self._connections.taken(parts)
+            self._connections.on_message_consumed(parts)
         return parts
 
     def _refuse(self, part: zmq.Frame) -> None:
         """Count a message that is none, of which this is a part."""
-        self.refused += 1
+        self.rejected += 1
         if self._connections is not None:
             self._connections.refused(part)
 
-    async def arrival(self, timeout_ms: int) -> None:
+    async def wait_readable(self, timeout_ms: int) -> None:
         """Wait until a message may be there, at most so long, while the event loop goes on."""
         if self._socket.poll(0):
             return  # the descriptor tells of changes only
-        loop, rung = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(self._socket.fileno(), rung.set)
+        loop, readable = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._socket.fileno(), readable.set)
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                await rung.wait()
+                await readable.wait()
         except TimeoutError:
             return
         finally:
             loop.remove_reader(self._socket.fileno())
 
-    def _message(self, timeout_ms: int) -> object | None:
+    def _receive_message(self, timeout_ms: int) -> object | None:
         """The next message; None when none came in time, or garbage, which is counted."""
-        if not self._arrived(timeout_ms):
+        if not self._poll(timeout_ms):
             return None
         parts = self._parts()
         try:
@@ -198,7 +200,7 @@ class _End:
         self._context.term()
 
 
-class Hub(_End):
+class RouterSocket(_Socket):
     """The dispatcher's end: hears every peer, and answers each by its identity."""
 
     def __init__(self, endpoint: str, keys: Path | None = None) -> None:
@@ -216,7 +218,7 @@ class Hub(_End):
 
     def receive(self, timeout_ms: int) -> tuple[bytes, object] | None:
         """The next message and the identity of its sender; None when none came in time."""
-        if not self._arrived(timeout_ms):
+        if not self._poll(timeout_ms):
             return None
         identity, *parts = frames = self._parts()
         try:
@@ -224,24 +226,24 @@ class Hub(_End):
         except wire.WireError:
             self._refuse(frames[-1])
             return None
-        if not self._may_say(item, parts[0]):
+        if not self._is_authorised(item, parts[0]):
             self._refuse(frames[-1])
             return None
         return bytes(identity.buffer), item
 
-    def _may_say(self, item: object, part: zmq.Frame) -> bool:
+    def _is_authorised(self, item: object, part: zmq.Frame) -> bool:
         """Whether the key of whoever sent it is of a host that may play the role in which such a thing is said."""
         if self._allowed is None:
             return True
-        role = next((role for role, kinds in _SAID_BY.items() if isinstance(item, kinds)), None)
+        role = next((role for role, kinds in _ROLE_OF_MESSAGE.items() if isinstance(item, kinds)), None)
         return role in self._allowed.roles(str(part.get("User-Id")).encode())
 
-    def send(self, peer: bytes, item: object, pictures: wire.Encoding = "raw") -> None:
+    def send(self, identity: bytes, item: object, pictures: wire.FrameEncoding = "raw") -> None:
         """Send to one peer; what a peer that is gone was sent goes out again elsewhere."""
-        self._send([peer, *wire.encode(item, pictures)])
+        self._send([identity, *wire.encode(item, pictures)])
 
 
-class Peer(_End):
+class DealerSocket(_Socket):
     """The end of a reader, a worker or composite that faces the dispatcher."""
 
     def __init__(self, endpoint: str, identity: str, keys: Path | None = None) -> None:
@@ -251,10 +253,10 @@ class Peer(_End):
 
     def receive(self, timeout_ms: int) -> object | None:
         """The next message; None when none came in time. LinkError where nobody can ever be reached."""
-        item = self._message(timeout_ms)
+        item = self._receive_message(timeout_ms)
         self._heard = self._heard or item is not None
         if not self._heard and self._folder is not None and not self._folder.is_dir():
-            raise LinkError(f"{self.endpoint} cannot be reached: its folder was removed; start the run anew")
+            raise TransportError(f"{self.endpoint} cannot be reached: its folder was removed; start the run anew")
         return item
 
     def send(self, item: object) -> None:
@@ -262,7 +264,7 @@ class Peer(_End):
         self._send(wire.encode(item))
 
 
-class Inbox(_End):
+class PullSocket(_Socket):
     """Composite's end: everything that workers and the dispatcher send to it."""
 
     def __init__(self, endpoint: str, keys: Path | None = None) -> None:
@@ -270,11 +272,11 @@ class Inbox(_End):
 
     def receive(self, timeout_ms: int) -> object | None:
         """The next message; None when none came in time."""
-        return self._message(timeout_ms)
+        return self._receive_message(timeout_ms)
 
 
-class Outbox(_End):
-    """The end that writes into composite's `Inbox`: a sink."""
+class PushSocket(_Socket):
+    """The end that writes into composite's `PullSocket`: a sink."""
 
     def __init__(self, endpoint: str, keys: Path | None = None) -> None:
         super().__init__(zmq.PUSH, [endpoint], bind=False, keys=keys)
@@ -284,15 +286,15 @@ class Outbox(_End):
         self._send(wire.encode(item))
 
 
-class Publication(_End):
+class XPubSocket(_Socket):
     """The publisher's end: says things under topics, and hears which topics anybody wants.
 
-    A subscriber that does not keep up loses messages after `waiting` of them; nobody waits for it.
+    A subscriber that does not keep up loses messages after `high_water_mark` of them; nobody waits for it.
     """
 
-    def __init__(self, endpoint: str, keys: Path | None = None, waiting: int = 3) -> None:
+    def __init__(self, endpoint: str, keys: Path | None = None, high_water_mark: int = 3) -> None:
         options: dict[int, int] = {
-            zmq.SNDHWM: waiting,
+            zmq.SNDHWM: high_water_mark,
             zmq.LINGER: _LINGER_MS // 2,
             zmq.MAXMSGSIZE: _MAX_SUBSCRIPTION_BYTES,
             zmq.XPUB_VERBOSE: 1,  # a second subscriber of a topic is a newcomer too
@@ -301,12 +303,12 @@ class Publication(_End):
             zmq.XPUB, [endpoint], bind=True, keys=keys, options=options, limit=_SUBSCRIBERS, roles=("subscriber",)
         )
 
-    def heard(self) -> Iterator[tuple[bytes, bool]]:
+    def subscription_changes(self) -> Iterator[tuple[bytes, bool]]:
         """The topics that were asked for (True), and those that nobody wants any more (False), since."""
         while (parts := self._receive(0)) is not None:
-            word = bytes(parts[0])
-            if word[:1] in (b"\0", b"\1"):
-                yield word[1:], word[0] == 1
+            frame = bytes(parts[0])
+            if frame[:1] in (b"\0", b"\1"):
+                yield frame[1:], frame[0] == 1
 
     def _parts(self) -> list[zmq.Frame]:
         """A subscriber's word, which pays for nothing: all that it says is owed, and forgiven with time."""
@@ -316,20 +318,20 @@ class Publication(_End):
         """Say something to all who want it, `parts[0]` being its topic; never waits."""
         self._send(parts)
 
-    def say_last(self, parts: Sequence[Buffer]) -> None:
+    def publish_last(self, parts: Sequence[Buffer]) -> None:
         """Say the last word, which also those who are behind are to hear: waits for them half a second."""
         self._socket.setsockopt(zmq.XPUB_NODROP, 1)
         self._socket.setsockopt(zmq.SNDTIMEO, _LINGER_MS // 2)
-        with contextlib.suppress(LinkError):
+        with contextlib.suppress(TransportError):
             self._send(parts)
 
 
-class Subscription(_End):
+class SubSocket(_Socket):
     """A subscriber's end: hears what is said under its topics; connects again by itself."""
 
-    def __init__(self, endpoint: str, keys: Path | None = None, waiting: int = 2) -> None:
+    def __init__(self, endpoint: str, keys: Path | None = None, high_water_mark: int = 2) -> None:
         options: dict[int, int] = {
-            zmq.RCVHWM: waiting,
+            zmq.RCVHWM: high_water_mark,
             zmq.MAXMSGSIZE: 4 * bounds.MAX_PIXELS,
             zmq.LINGER: 0,
             **_KEEPALIVE,
@@ -349,40 +351,40 @@ class Subscription(_End):
         return self._receive(timeout_ms)
 
 
-class Desk(_End):
+class RepSocket(_Socket):
     """Where requests are heard and answered, in any order: one that takes long holds up no other."""
 
     def __init__(self, endpoint: str, keys: Path | None = None) -> None:
         options: dict[int, int] = {zmq.MAXMSGSIZE: MAX_REQUEST_BYTES, zmq.SNDTIMEO: 0}
         super().__init__(
-            zmq.ROUTER, [endpoint], bind=True, keys=keys, options=options, limit=_CALLERS, roles=("controller",)
+            zmq.ROUTER, [endpoint], bind=True, keys=keys, options=options, limit=_REQUESTERS, roles=("controller",)
         )
 
     def receive(self, timeout_ms: int) -> tuple[Envelope, bytes] | None:
-        """The next request, and whom it is from; None when none came in time, or what no `Caller` sends."""
+        """The next request, and whom it is from; None when none came in time, or what no `ReqSocket` sends."""
         parts = self._receive(timeout_ms)
         if parts is None:
             return None
         envelope = tuple(bytes(part) for part in parts[:-1])
         if not 2 <= len(envelope) <= _MOST_ENVELOPE or envelope[-1]:
-            self.refused += 1
+            self.rejected += 1
             return None
         return envelope, bytes(parts[-1])
 
-    def answer(self, envelope: Envelope, reply: bytes) -> None:
+    def reply(self, envelope: Envelope, reply: bytes) -> None:
         """Answer a request; who has gone, or reads no answers, gets none."""
-        with contextlib.suppress(LinkError):
+        with contextlib.suppress(TransportError):
             self._send([*envelope, reply])
 
 
-class Caller(_End):
-    """The end that asks a `Desk`."""
+class ReqSocket(_Socket):
+    """The end that asks a `RepSocket`."""
 
     def __init__(self, endpoint: str, keys: Path | None = None) -> None:
         options: dict[int, int] = {zmq.LINGER: 0, zmq.REQ_RELAXED: 1, zmq.REQ_CORRELATE: 1}
         super().__init__(zmq.REQ, [endpoint], bind=False, keys=keys, options=options)
 
-    def ask(self, request: bytes, timeout_ms: int) -> bytes | None:
+    def request(self, request: bytes, timeout_ms: int) -> bytes | None:
         """The reply to a request; None when none came in time."""
         self._send([request])
         parts = self._receive(timeout_ms)
@@ -395,7 +397,7 @@ def private_endpoints(names: Sequence[str]) -> tuple[dict[str, str], Path | None
         try:
             folder = private_folder.make(max(names, key=len))
         except OSError as error:
-            raise LinkError(f"cannot make a folder for sockets: {error}") from error
+            raise TransportError(f"cannot make a folder for sockets: {error}") from error
         return {name: f"ipc://{folder / name}" for name in names}, folder
     return dict(zip(names, _free_loopback(len(names)), strict=True)), None
 

@@ -28,29 +28,29 @@ MAX_PLANE_BYTES = 3 * bounds.MAX_PIXELS
 MAX_MESSAGE_BYTES = MAX_PLANE_BYTES + 16_777_216
 """Bounds that are checked before memory is taken; links refuse longer parts, and more of them, on the socket itself."""
 
-Encoding = Literal["raw", "jpeg"]
+FrameEncoding = Literal["raw", "jpeg"]
 Message = TypeVar("Message")
 
 TYPES: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (
+    type_.__name__: type_
+    for type_ in (
         message.Frame,
         message.SegmentedFrame,
-        message.CarriedFrame,
+        message.PropagatedFrame,
         message.LateMasks,
-        message.Offer,
-        message.Opened,
-        message.Lost,
-        message.Ended,
-        message.Next,
-        message.Ready,
-        message.Done,
-        message.Watched,
+        message.NewPicture,
+        message.SourceOpened,
+        message.SourceLost,
+        message.SourceEnded,
+        message.PictureRequest,
+        message.WorkerReady,
+        message.Ack,
+        message.DemandChanged,
         message.StreamStart,
         message.Outage,
         message.EndOfStream,
         message.Dropped,
-        message.Finished,
+        message.EndOfRun,
     )
 }
 
@@ -65,22 +65,22 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body: msgspec.Raw
 
 
-class _Plane(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _PlaneRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plane: int
     shape: tuple[int, ...]
-    encoding: Encoding = "raw"
+    encoding: FrameEncoding = "raw"
 
 
-def encode(item: object, pictures: Encoding = "raw") -> list[Buffer]:
+def encode(item: object, pictures: FrameEncoding = "raw") -> list[Buffer]:
     """The buffers of a message; raw planes share its memory. `pictures` says how (H, W, 3) planes travel."""
     planes: list[Buffer] = []
 
-    def array(value: object) -> _Plane:
+    def array(value: object) -> _PlaneRef:
         if not isinstance(value, np.ndarray):
             raise TypeError(f"expected an array, got {type(value).__name__}")
-        coded: Encoding = pictures if value.ndim == 3 and value.shape[2] == 3 else "raw"
-        planes.append(codec.encode(value, coded))
-        return _Plane(len(planes) - 1, value.shape, coded)
+        encoding: FrameEncoding = pictures if value.ndim == 3 and value.shape[2] == 3 else "raw"
+        planes.append(codec.encode(value, encoding))
+        return _PlaneRef(len(planes) - 1, value.shape, encoding)
 
     body = msgspec.json.encode(item, enc_hook=array)
     header = msgspec.json.encode(_Header(VERSION, type(item).__name__, msgspec.Raw(body)))
@@ -106,19 +106,19 @@ def decode(buffers: Sequence[Buffer]) -> object:
         raise WireError(f"{header.type}: {error}") from error
 
 
-def decode_as(kind: type[Message] | tuple[type[Message], ...], buffers: Sequence[Buffer]) -> Message:
-    """The message in `buffers` where it is of the expected `kind`; WireError for any other."""
+def decode_as(type_: type[Message] | tuple[type[Message], ...], buffers: Sequence[Buffer]) -> Message:
+    """The message in `buffers` where it is of the expected `type_`; WireError for any other."""
     item = decode(buffers)
-    if not isinstance(item, kind):
-        raise WireError(f"expected {kind}, got {type(item).__name__}")
+    if not isinstance(item, type_):
+        raise WireError(f"expected {type_}, got {type(item).__name__}")
     return item
 
 
 def _planes(buffers: Sequence[Buffer]) -> Callable[[type, Any], Any]:
-    def array(kind: type, value: Any) -> Any:
-        if (typing.get_origin(kind) or kind) is not np.ndarray:
-            raise ValueError(f"expected {kind.__name__}")
-        plane = msgspec.convert(value, _Plane)
+    def array(type_: type, value: Any) -> Any:
+        if (typing.get_origin(type_) or type_) is not np.ndarray:
+            raise ValueError(f"expected {type_.__name__}")
+        plane = msgspec.convert(value, _PlaneRef)
         if not 0 <= plane.plane < len(buffers):
             raise ValueError(f"expected a plane below {len(buffers)}, got {plane.plane}")
         if not 1 <= len(plane.shape) <= 3 or min(plane.shape) < 1:

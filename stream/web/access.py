@@ -13,12 +13,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stream.settings.config import ConfigError, Web
-from stream.web.allowance import Allowance
+from stream.web.allowance import RateLimiter
 
 COOKIE = "stream_session"
 SESSION_S = 12 * 3600.0
 """How long the door stays open for who has entered."""
-_SHORTEST = 16
+_MIN_TOKEN_CHARS = 16
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _SESSIONS = 4096
 _TRIES_HZ = 0.5
@@ -41,7 +41,7 @@ class Access:
         self._token = token
         self._clock = clock
         self._sessions: OrderedDict[str, float] = OrderedDict()
-        self._tries: OrderedDict[str, Allowance] = OrderedDict()
+        self._tries: OrderedDict[str, RateLimiter] = OrderedDict()
 
     def host_allowed(self, headers: Mapping[str, str]) -> bool:
         """Whether the request was meant for this server; never where its host is no host's name.
@@ -71,11 +71,11 @@ class Access:
 
         Raises TooManyTriesError where it was tried too often from `address`.
         """
-        tries = self._tries.setdefault(address, Allowance(_TRIES_HZ, _TRIES_AT_ONCE))
+        tries = self._tries.setdefault(address, RateLimiter(_TRIES_HZ, _TRIES_AT_ONCE))
         self._tries.move_to_end(address)
         if len(self._tries) > _ADDRESSES:
             self._tries.popitem(last=False)
-        if not tries.spend(self._clock()):
+        if not tries.allow(self._clock()):
             raise TooManyTriesError
         if self._token is not None and not hmac.compare_digest(self._token.encode(), token.encode()):
             return None
@@ -94,7 +94,7 @@ def open_access(settings: Web) -> Access:
         if not loopback:
             raise ConfigError(
                 f"web.bind: {host} can be reached from other hosts, expected web.token too: a file with a secret of "
-                f"at least {_SHORTEST} characters, as `openssl rand -hex 16` makes it"
+                f"at least {_MIN_TOKEN_CHARS} characters, as `openssl rand -hex 16` makes it"
             )
         return Access(loopback, None)
     return Access(loopback, read_token(settings.token))
@@ -106,9 +106,9 @@ def read_token(path: Path) -> str:
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"web.token: cannot read {path} ({error})") from error
-    if len(token) < _SHORTEST or not (token.isascii() and token.isprintable()):
+    if len(token) < _MIN_TOKEN_CHARS or not (token.isascii() and token.isprintable()):
         raise ConfigError(
-            f"web.token: expected at least {_SHORTEST} characters in {path}, printable ASCII all, got {len(token)}"
+            f"web.token: expected at least {_MIN_TOKEN_CHARS} characters in {path}, printable ASCII all, got {len(token)}"
         )
     return token
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 
-class Allowance:
+class RateLimiter:
     """`rate_hz` a second, `burst` at once; told the time, it keeps no clock."""
 
     def __init__(self, rate_hz: float, burst: float) -> None:
         self._rate_hz = rate_hz
         self._burst = burst
-        self._left = burst
+        self._tokens = burst
         self._at_s: float | None = None
 
-    def spend(self, now_s: float) -> bool:
+    def allow(self, now_s: float) -> bool:
         """Whether one more is allowed at `now_s`, any rising clock in seconds."""
         if self._at_s is not None:
-            self._left = min(self._left + (now_s - self._at_s) * self._rate_hz, self._burst)
+            self._tokens = min(self._tokens + (now_s - self._at_s) * self._rate_hz, self._burst)
         self._at_s = now_s
-        if self._left < 1:
+        if self._tokens < 1:
             return False
-        self._left -= 1
+        self._tokens -= 1
         return True

@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket
 
 from stream.media.http_server import GONE
 from stream.web.access import COOKIE, SESSION_S, Access, TooManyTriesError
-from stream.web.session import House, Session
+from stream.web.session import ServerContext, Session
 
 STATIC = Path(__file__).with_name("static")
 _BODY_S = 5.0
@@ -27,7 +27,7 @@ _PAGES_PER_VISITOR = 4  # pages may be open that only watch
 POLICY, FULL = 1008, 1013
 """Why a WebSocket is closed (RFC 6455, and its registry): not allowed in, and no room."""
 
-_HEADERS = {
+_SECURITY_HEADERS = {
     b"content-security-policy": b"default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     b"connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     b"x-content-type-options": b"nosniff",
@@ -40,23 +40,25 @@ _HEADERS = {
 _SECURE = {b"strict-transport-security": b"max-age=31536000"}
 
 
-def build(house: House, access: Access, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]) -> ASGIApp:
-    """The application for the visitors of `house`."""
-    pages = _Pages(house, access)
+def build(
+    context: ServerContext, access: Access, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
+) -> ASGIApp:
+    """The application for the visitors of `context`."""
+    pages = _OpenPages(context, access)
     app = Starlette(
         routes=[
             Route("/", _page(access), methods=["GET"]),
-            Route("/enter", _enter(access), methods=["POST"]),
-            Route("/{kind:str}/{name:str}.png", _thumbnail(house, access), methods=["GET"]),
+            Route("/enter", _login(access), methods=["POST"]),
+            Route("/{kind:str}/{name:str}.png", _thumbnail(context, access), methods=["GET"]),
             WebSocketRoute("/live", pages.live),
             Mount("/", StaticFiles(directory=STATIC)),
         ],
         lifespan=lifespan,
     )
-    return _Guarded(app, access)
+    return _SecurityMiddleware(app, access)
 
 
-class _Guarded:
+class _SecurityMiddleware:
     """Refuses requests that were meant for another host, and puts the headers on every answer."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
@@ -68,7 +70,7 @@ class _Guarded:
             await Response("this server does not go by that name", 421)(scope, receive, send)
             return
 
-        ours = _HEADERS | (_SECURE if scope.get("scheme") == "https" else {})
+        ours = _SECURITY_HEADERS | (_SECURE if scope.get("scheme") == "https" else {})
 
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -91,7 +93,7 @@ def _page(access: Access) -> Endpoint:
     return page
 
 
-def _enter(access: Access) -> Endpoint:
+def _login(access: Access) -> Endpoint:
     async def enter(request: Request) -> Response:
         """A token typed at the door becomes a session: a cookie that no script reads and no other site sends."""
         token = parse_qs((await _body(request, 1024)).decode("ascii", "replace")).get("token", [""])[0].strip()
@@ -111,22 +113,22 @@ def _enter(access: Access) -> Endpoint:
     return enter
 
 
-async def _body(request: Request, most_bytes: int) -> bytes:
+async def _body(request: Request, max_bytes: int) -> bytes:
     """A request's body; empty where it is longer, or does not come in time."""
     body = b""
     with suppress(TimeoutError):
         async with asyncio.timeout(_BODY_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > most_bytes:
+                if len(body) > max_bytes:
                     return b""
             return body
     return b""
 
 
-def _thumbnail(house: House, access: Access) -> Endpoint:
+def _thumbnail(context: ServerContext, access: Access) -> Endpoint:
     async def thumbnail(request: Request) -> Response:
-        piece = house.wardrobe.piece(request.path_params["kind"], request.path_params["name"])
+        piece = context.wardrobe.asset(request.path_params["kind"], request.path_params["name"])
         if piece is None or not access.inside(request.cookies.get(COOKIE)):
             return Response("there is no such picture", 404)
         return Response(piece.thumbnail, media_type="image/png")
@@ -134,11 +136,11 @@ def _thumbnail(house: House, access: Access) -> Endpoint:
     return thumbnail
 
 
-class _Pages:
+class _OpenPages:
     """The pages that are open, at most a number of them."""
 
-    def __init__(self, house: House, access: Access) -> None:
-        self._house = house
+    def __init__(self, context: ServerContext, access: Access) -> None:
+        self._house = context
         self._access = access
         self._open = 0
 

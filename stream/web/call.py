@@ -18,11 +18,11 @@ from aiortc.codecs import h264, vpx
 from aiortc.mediastreams import MediaStreamError
 
 from stream.media.orientation import UPRIGHT
-from stream.media.pixels import FAST, Converter
-from stream.media.planes import frame_as_is
+from stream.media.pixels import FAST, BgrConverter
+from stream.media.planes import to_bgr_frame
 from stream.message import Pixels
-from stream.web.reassembly import PromptBuffer
-from stream.web.slot import Slot
+from stream.web.reassembly import MarkerJitterBuffer
+from stream.web.slot import AsyncLatest
 
 _CLOCK_HZ = 90_000
 _BITRATE_HZ = 4_000_000  # bits a second offered to a page; its own estimate bounds it
@@ -35,51 +35,51 @@ class CallError(ValueError):
 class Call:
     """One call; `show` puts a picture on the page."""
 
-    def __init__(self, connection: RTCPeerConnection, shown: _Shown) -> None:
+    def __init__(self, connection: RTCPeerConnection, shown: _OutgoingTrack) -> None:
         self._connection = connection
-        self._shown = shown
+        self._track = shown
 
     def show(self, stamped: Pixels) -> None:
         """Send a picture (H, W, 3) uint8 BGR; one that was not yet sent is replaced."""
-        self._shown.pictures.put(stamped)
+        self._track.pictures.put(stamped)
 
     async def close(self) -> None:
         """Hang up."""
-        self._shown.stop()
+        self._track.stop()
         await self._connection.close()
 
 
-class _Shown(MediaStreamTrack):
+class _OutgoingTrack(MediaStreamTrack):
     """The track to the page: the newest picture, whenever there is one."""
 
     kind = "video"
 
     def __init__(self) -> None:
         super().__init__()
-        self.pictures: Slot[Pixels] = Slot()
+        self.pictures: AsyncLatest[Pixels] = AsyncLatest()
         self._begun_s = time.monotonic()
 
     async def recv(self) -> Any:
         """The next picture, even in width and height, as video codecs want it."""
         pixels = await self.pictures.take()
-        frame = frame_as_is(pixels[: pixels.shape[0] & ~1, : pixels.shape[1] & ~1])
+        frame = to_bgr_frame(pixels[: pixels.shape[0] & ~1, : pixels.shape[1] & ~1])
         frame.pts = round((time.monotonic() - self._begun_s) * _CLOCK_HZ)
         frame.time_base = Fraction(1, _CLOCK_HZ)
         return frame
 
 
-async def open_call(sdp: str, arrive: Callable[[Pixels], None]) -> tuple[Call, str]:
-    """Answer the offer `sdp`; each picture of the page's camera goes to `arrive`. Raises CallError."""
+async def open_call(sdp: str, on_picture: Callable[[Pixels], None]) -> tuple[Call, str]:
+    """Answer the offer `sdp`; each picture of the page's camera goes to `on_picture`. Raises CallError."""
     for codec in (vpx, h264):
         vars(codec).update(MAX_BITRATE=_BITRATE_HZ, DEFAULT_BITRATE=_BITRATE_HZ // 2)
-    vars(rtcrtpreceiver).update(JitterBuffer=PromptBuffer)
+    vars(rtcrtpreceiver).update(JitterBuffer=MarkerJitterBuffer)
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    shown = _Shown()
-    watchers: set[asyncio.Task[None]] = set()
+    shown = _OutgoingTrack()
+    receive_tasks: set[asyncio.Task[None]] = set()
 
     def on_track(track: MediaStreamTrack) -> None:
-        if track.kind == "video" and not watchers:
-            watchers.add(asyncio.create_task(_receive(track, arrive)))
+        if track.kind == "video" and not receive_tasks:
+            receive_tasks.add(asyncio.create_task(_receive(track, on_picture)))
 
     connection.on("track", on_track)
     try:
@@ -89,10 +89,10 @@ async def open_call(sdp: str, arrive: Callable[[Pixels], None]) -> tuple[Call, s
     except Exception as error:
         await connection.close()
         raise CallError("the call could not be answered: pictures go another way") from error
-    return Call(connection, shown), _quick_start(connection.localDescription.sdp)
+    return Call(connection, shown), _with_start_bitrate(connection.localDescription.sdp)
 
 
-def _quick_start(sdp: str) -> str:
+def _with_start_bitrate(sdp: str) -> str:
     """The answer, changed so that a browser spreads no picture over many milliseconds.
 
     It would begin at 300 kbit/s and, where the answer lets aiortc estimate the rate (by `abs-send-time`), stay near
@@ -104,7 +104,7 @@ def _quick_start(sdp: str) -> str:
 
 
 async def _receive(track: MediaStreamTrack, arrive: Callable[[Pixels], None]) -> None:
-    convert = Converter(FAST)
+    convert = BgrConverter(FAST)
     while True:
         try:
             frame: Any = await track.recv()

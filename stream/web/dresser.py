@@ -11,11 +11,11 @@ from stream.composite.control import Controller, SetEffects
 from stream.stage import StreamError
 
 
-class DressError(ValueError):
+class EffectsRejectedError(ValueError):
     """What was asked for cannot be shown; one sentence that a visitor may read."""
 
 
-class Dresser:
+class EffectsClient:
     """One request at a time, in the one thread that owns the socket: who no longer waits for a reply, disturbs none.
 
     Why something was refused is for those who run the stream: `tell` hears it, the visitor does not.
@@ -26,14 +26,16 @@ class Dresser:
         self._thread = ThreadPoolExecutor(1, "dresser")
         self._tell = tell
 
-    async def dress(self, camera: str, effects: Sequence[Effect]) -> None:
+    async def set_effects(self, camera: str, effects: Sequence[Effect]) -> None:
         """Show `effects` of `camera` from now on; raises DressError."""
         request = SetEffects(effects=tuple(effects), camera=camera)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._controller.ask, request)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._controller.request, request)
         except StreamError as error:
             self._tell(f"a visitor could not be dressed: {error}")
-            raise DressError("this cannot be worn at the moment: try again, or choose something else") from error
+            raise EffectsRejectedError(
+                "this cannot be worn at the moment: try again, or choose something else"
+            ) from error
 
     def close(self) -> None:
         """Ask nothing any more; a request under way is waited for."""

@@ -10,41 +10,41 @@ from typing import NamedTuple
 from stream.message import Picture, Pixels
 from stream.web import stamp
 from stream.web.photo import PhotoError, from_jpeg
-from stream.web.slot import Slot
+from stream.web.slot import AsyncLatest
 from stream.web.stamp import CLOCK_MS
-from stream.web.talk import Standing
-from stream.web.uplink import FullError, Uplink
+from stream.web.talk import StreamState
+from stream.web.uplink import Uplink, VisitorLimitError
 
-SILENCE_S = 3.0
+TIMEOUT_S = 3.0
 """A camera that sends nothing for longer is given up, and taken up anew with its next picture."""
 
 
-class _Arrived(NamedTuple):
+class _Received(NamedTuple):
     picture: bytes | Pixels
     captured_ns: int
 
 
-class Guest:
+class VisitorCamera:
     """One visitor's camera; `name` is None while nothing comes from it.
 
     `changed(cause)` is called when it comes (None), goes (`ended`) or finds no room (`full`).
     """
 
-    def __init__(self, uplink: Uplink, most_px: int, changed: Callable[[Standing | None], None]) -> None:
+    def __init__(self, uplink: Uplink, max_px: int, changed: Callable[[StreamState | None], None]) -> None:
         self._uplink = uplink
-        self._most_px = most_px
+        self._max_px = max_px
         self._changed = changed
-        self._arrived: Slot[_Arrived] = Slot()
+        self._latest: AsyncLatest[_Received] = AsyncLatest()
         self._clock_ms = 0
         self.pts_ns = 0
         self._idle = asyncio.Event()
         self.name: str | None = None
-        self.refused = 0
+        self.rejected = 0
 
-    def arrive(self, picture: bytes | Pixels) -> None:
+    def receive(self, picture: bytes | Pixels) -> None:
         """A stamped picture has come: JPEG, or pixels (H, W, 3) uint8 BGR."""
         self._idle.clear()
-        self._arrived.put(_Arrived(picture, time.monotonic_ns()))
+        self._latest.put(_Received(picture, time.monotonic_ns()))
 
     async def idle(self) -> None:
         """Wait until what arrived last was taken in."""
@@ -55,7 +55,7 @@ class Guest:
         try:
             while True:
                 try:
-                    arrived = await asyncio.wait_for(self._arrived.take(), SILENCE_S)
+                    arrived = await asyncio.wait_for(self._latest.take(), TIMEOUT_S)
                 except TimeoutError:
                     self._close("ended")
                 else:
@@ -64,26 +64,26 @@ class Guest:
         finally:
             self._close(None)
 
-    async def _take(self, arrived: _Arrived) -> None:
+    async def _take(self, arrived: _Received) -> None:
         try:
             stamped = arrived.picture
             if isinstance(stamped, bytes):
-                stamped = await asyncio.to_thread(from_jpeg, stamped, stamp.stamped_px(self._most_px))
-            elif stamped.shape[0] * stamped.shape[1] > stamp.stamped_px(self._most_px):
+                stamped = await asyncio.to_thread(from_jpeg, stamped, stamp.stamped_px(self._max_px))
+            elif stamped.shape[0] * stamped.shape[1] > stamp.stamped_px(self._max_px):
                 raise PhotoError("the picture is too large")
-            pixels, read = stamp.take(stamped)
+            pixels, read = stamp.split_stamp(stamped)
         except PhotoError:
-            self.refused += 1
+            self.rejected += 1
             return
-        if read is None or not self._rises(read.clock_ms):
-            self.refused += 1
+        if read is None or not self._advance_clock(read.clock_ms):
+            self.rejected += 1
             return
         if self.name is None and not self._open():
             return
         assert self.name is not None
         self._uplink.put(self.name, Picture(pixels, self.pts_ns, arrived.captured_ns))
 
-    def _rises(self, clock_ms: int) -> bool:
+    def _advance_clock(self, clock_ms: int) -> bool:
         """Carry the page's clock on, which starts over every few hours; False for an old picture."""
         gap_ms = (clock_ms - self._clock_ms) % CLOCK_MS
         if self.name is None:
@@ -95,21 +95,21 @@ class Guest:
         self._clock_ms = clock_ms
         return True
 
-    def leave(self) -> None:
+    def stop(self) -> None:
         """The visitor takes the camera away; a picture that still waits is forgotten."""
-        self._arrived.clear()
+        self._latest.clear()
         self._close(None)
 
     def _open(self) -> bool:
         try:
             self.name = self._uplink.open()
-        except FullError:
+        except VisitorLimitError:
             self._changed("full")
             return False
         self._changed(None)
         return True
 
-    def _close(self, cause: Standing | None) -> None:
+    def _close(self, cause: StreamState | None) -> None:
         if self.name is not None:
             self._uplink.close(self.name)
             self.name = None

@@ -7,58 +7,67 @@ from pathlib import Path
 from typing import Final
 
 from clothseg.tryon import BackgroundBlur, BackgroundColour, BackgroundImage, Effect, GarmentPhoto, Recolour, Texture
-from clothseg.tryon.part import Part
-from stream.web.talk import AsBlur, AsPainted, AsPhoto, AsShelved, Behind, Cloth, Slot, Wear
-from stream.web.wardrobe import Piece, Wardrobe
+from clothseg.tryon.part import Garment
+from stream.web.talk import (
+    BackgroundChoice,
+    BlurChoice,
+    ColourChoice,
+    GarmentChoice,
+    LibraryChoice,
+    Outfit,
+    PhotoChoice,
+    PhotoUse,
+)
+from stream.web.wardrobe import Asset, Library
 
 BACKGROUND: Final = "background"
 """The slot of a photo that is put behind people."""
 
-Photos = Mapping[Slot, Path]
+UploadedPhotos = Mapping[PhotoUse, Path]
 """Where the photos are that a visitor has sent."""
 
 
-class LookError(ValueError):
+class OutfitError(ValueError):
     """Something is asked for that is not there; the text says what."""
 
 
-def effects_of(wear: Wear, wardrobe: Wardrobe, photos: Photos) -> tuple[Effect, ...]:
+def effects_of(wear: Outfit, wardrobe: Library, photos: UploadedPhotos) -> tuple[Effect, ...]:
     """The effects for `wear`, in the order in which they are drawn; raises LookError."""
-    behind = [_behind(wear.background, wardrobe, photos)] if wear.background is not None else []
-    return (*behind, *(_worn(part, cloth, wardrobe, photos) for part, cloth in wear.worn.items()))
+    behind = [_background_effect(wear.background, wardrobe, photos)] if wear.background is not None else []
+    return (*behind, *(_garment_effect(part, cloth, wardrobe, photos) for part, cloth in wear.garments.items()))
 
 
-def _behind(behind: Behind, wardrobe: Wardrobe, photos: Photos) -> Effect:
+def _background_effect(behind: BackgroundChoice, wardrobe: Library, photos: UploadedPhotos) -> Effect:
     match behind:
-        case AsPainted(colour):
+        case ColourChoice(colour):
             return BackgroundColour(colour)
-        case AsBlur(strength):
+        case BlurChoice(strength):
             return BackgroundBlur(strength)
-        case AsShelved(name):
-            return BackgroundImage(_piece(wardrobe.backgrounds, name))
-        case AsPhoto():
+        case LibraryChoice(name):
+            return BackgroundImage(_library_image(wardrobe.backgrounds, name))
+        case PhotoChoice():
             return BackgroundImage(_photo(photos, BACKGROUND))
 
 
-def _worn(part: Part, cloth: Cloth, wardrobe: Wardrobe, photos: Photos) -> Effect:
+def _garment_effect(part: Garment, cloth: GarmentChoice, wardrobe: Library, photos: UploadedPhotos) -> Effect:
     match cloth:
-        case AsPainted(colour):
+        case ColourChoice(colour):
             return Recolour(part, colour)
-        case AsPhoto():
+        case PhotoChoice():
             return GarmentPhoto(part, _photo(photos, part))
-        case AsShelved(name) if name in wardrobe.garments:
+        case LibraryChoice(name) if name in wardrobe.garments:
             return GarmentPhoto(part, wardrobe.garments[name].image)
-        case AsShelved(name):
-            return Texture(part, _piece(wardrobe.textures, name))
+        case LibraryChoice(name):
+            return Texture(part, _library_image(wardrobe.textures, name))
 
 
-def _piece(shelf: Mapping[str, Piece], name: str) -> Path:
+def _library_image(shelf: Mapping[str, Asset], name: str) -> Path:
     if name not in shelf:
-        raise LookError(f"there is no {name} on the shelf: reload the page")
+        raise OutfitError(f"there is no {name} on the shelf: reload the page")
     return shelf[name].image
 
 
-def _photo(photos: Photos, slot: Slot) -> Path:
+def _photo(photos: UploadedPhotos, slot: PhotoUse) -> Path:
     if slot not in photos:
-        raise LookError(f"there is no photo for the {slot} yet: choose one first")
+        raise OutfitError(f"there is no photo for the {slot} yet: choose one first")
     return photos[slot]

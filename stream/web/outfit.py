@@ -9,85 +9,87 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stream.web import talk, upload
-from stream.web.dresser import Dresser, DressError
-from stream.web.look import LookError, effects_of
+from stream.web.dresser import EffectsClient, EffectsRejectedError
+from stream.web.look import OutfitError, effects_of
 from stream.web.photo import PhotoError
 from stream.web.upload import Studio
-from stream.web.wardrobe import Wardrobe
+from stream.web.wardrobe import Library
 
 
-class Outfit:
+class OutfitUpdater:
     """Photos are kept in memory; they lie on the disk only while composite reads them."""
 
     def __init__(
         self,
-        wardrobe: Wardrobe,
-        dresser: Dresser,
+        wardrobe: Library,
+        dresser: EffectsClient,
         studio: Studio,
         folder: Path | None,
         refuse: Callable[[str], Awaitable[None]],
     ) -> None:
-        self._wardrobe = wardrobe
-        self._dresser = dresser
+        self._library = wardrobe
+        self._effects_client = dresser
         self._studio = studio
         self._folder = folder
-        self._refuse = refuse
-        self._asked = asyncio.Event()
-        self._wear: talk.Wear | None = None
-        self._sent: dict[talk.Slot, bytes] = {}
-        self._photos: dict[talk.Slot, bytes] = {}
+        self._reject = refuse
+        self._changed = asyncio.Event()
+        self._outfit: talk.Outfit | None = None
+        self._uploaded: dict[talk.PhotoUse, bytes] = {}
+        self._photos: dict[talk.PhotoUse, bytes] = {}
         self.camera: str | None = None
 
-    def wear(self, wear: talk.Wear) -> None:
+    def set_outfit(self, wear: talk.Outfit) -> None:
         """Wear this from now on; what was asked for before and is not yet worn is left out."""
-        self._wear = wear
-        self._asked.set()
+        self._outfit = wear
+        self._changed.set()
 
-    def take(self, slot: talk.Slot, photo: bytes) -> None:
+    def add_photo(self, slot: talk.PhotoUse, photo: bytes) -> None:
         """Take a photo, to be worn when it is asked for; raises PhotoError for what can be seen to be none."""
         upload.check(photo)
-        self._sent[slot] = photo
-        self._asked.set()
+        self._uploaded[slot] = photo
+        self._changed.set()
 
-    def renew(self) -> None:
+    def reapply(self) -> None:
         """The camera has come, or come back: it is to show what is worn."""
-        self._asked.set()
+        self._changed.set()
 
     async def run(self) -> None:
         """Develop and dress until cancelled."""
         while True:
-            await self._asked.wait()
-            self._asked.clear()
-            while self._sent:
-                slot = next(iter(self._sent))
-                await self._refusing(self._develop(slot, self._sent.pop(slot)))
-            if self.camera is not None and self._wear is not None:
-                await self._refusing(self._dress(self.camera, self._wear))
+            await self._changed.wait()
+            self._changed.clear()
+            while self._uploaded:
+                slot = next(iter(self._uploaded))
+                await self._reporting_rejections(self._process_photo(slot, self._uploaded.pop(slot)))
+            if self.camera is not None and self._outfit is not None:
+                await self._reporting_rejections(self._apply(self.camera, self._outfit))
 
-    async def _refusing(self, work: Awaitable[None]) -> None:
+    async def _reporting_rejections(self, work: Awaitable[None]) -> None:
         try:
             await work
-        except (LookError, DressError, PhotoError) as error:
-            await self._refuse(str(error))
+        except (OutfitError, EffectsRejectedError, PhotoError) as error:
+            await self._reject(str(error))
         except OSError:  # no room, or no descriptor
-            await self._refuse("this cannot be worn at the moment: try again later")
+            await self._reject("this cannot be worn at the moment: try again later")
 
-    async def _develop(self, slot: talk.Slot, photo: bytes) -> None:
+    async def _process_photo(self, slot: talk.PhotoUse, photo: bytes) -> None:
         self._photos.pop(slot, None)
         self._photos[slot] = await self._studio.develop(photo, slot)
 
-    async def _dress(self, camera: str, wear: talk.Wear) -> None:
-        chosen = {slot: png for slot, png in self._photos.items() if isinstance(_at(wear, slot), talk.AsPhoto)}
-        with lying_in(self._folder, chosen) as paths:
-            await self._dresser.dress(camera, effects_of(wear, self._wardrobe, paths))
+    async def _apply(self, camera: str, wear: talk.Outfit) -> None:
+        chosen = {
+            slot: png for slot, png in self._photos.items() if isinstance(_choice_of(wear, slot), talk.PhotoChoice)
+        }
+        with temporary_photos(self._folder, chosen) as paths:
+            await self._effects_client.set_effects(camera, effects_of(wear, self._library, paths))
 
 
-def _at(wear: talk.Wear, slot: talk.Slot) -> talk.Behind | talk.Cloth | None:
-    return wear.background if slot == "background" else wear.worn.get(slot)
+def _choice_of(wear: talk.Outfit, slot: talk.PhotoUse) -> talk.BackgroundChoice | talk.GarmentChoice | None:
+    return wear.background if slot == "background" else wear.garments.get(slot)
 
 
 @contextmanager
-def lying_in(folder: Path | None, photos: Mapping[talk.Slot, bytes]) -> Iterator[dict[talk.Slot, Path]]:
+def temporary_photos(folder: Path | None, photos: Mapping[talk.PhotoUse, bytes]) -> Iterator[dict[talk.PhotoUse, Path]]:
     """Photos as files that only this user may read, within `folder` (None: that for temporary files), for a while."""
     if not photos:
         yield {}

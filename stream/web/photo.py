@@ -15,14 +15,14 @@ class PhotoError(ValueError):
     """Bytes that are no picture we take; the text says what was expected."""
 
 
-def from_jpeg(data: bytes, most_px: int) -> Pixels:
-    """The picture (H, W, 3) uint8 BGR in a JPEG of at most `most_px` pixels; raises PhotoError."""
+def from_jpeg(data: bytes, max_px: int) -> Pixels:
+    """The picture (H, W, 3) uint8 BGR in a JPEG of at most `max_px` pixels; raises PhotoError."""
     header = read_image_header(data)
     if header is None or header.kind != "jpeg" or header.bits != 8 or header.scans > MAX_SCANS:
         raise PhotoError("expected a JPEG picture")
     height, width = header.height, header.width
-    if not min(height, width) >= 32 or height * width > most_px:
-        raise PhotoError(f"expected a picture of at most {most_px} pixels, got {width}x{height}")
+    if not min(height, width) >= 32 or height * width > max_px:
+        raise PhotoError(f"expected a picture of at most {max_px} pixels, got {width}x{height}")
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
@@ -42,7 +42,7 @@ def to_png(picture: Pixels) -> bytes:
     return bytes(cv2.imencode(".png", picture)[1].tobytes())
 
 
-def cut_out(composite: Pixels, alpha: Pixels) -> Pixels:
+def snapshot_cutout(composite: Pixels, alpha: Pixels) -> Pixels:
     """The dressed person alone: (H, W, 4) uint8 BGRA, straight alpha.
 
     `composite` (H, W, 3) has the background blended into its soft edges; there the colour of the nearest pixel that is

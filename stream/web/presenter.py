@@ -10,11 +10,11 @@ from stream.message import Pixels
 from stream.transport.protocol import PublishedFrame
 from stream.web import photo, stamp, talk, view
 from stream.web.call import Call
-from stream.web.slot import Slot
+from stream.web.slot import AsyncLatest
 from stream.web.stamp import Stamp
-from stream.web.uplink import VISITOR
+from stream.web.uplink import VISITOR_PREFIX
 
-_UNSHOWN = 2  # pictures on their way to a page at once: one travels while another is shown
+_MAX_IN_FLIGHT = 2  # pictures on their way to a page at once: one travels while another is shown
 
 
 class Presenter:
@@ -22,13 +22,13 @@ class Presenter:
 
     def __init__(self, send: Callable[[bytes], Awaitable[None]]) -> None:
         self._send = send
-        self._credit = asyncio.BoundedSemaphore(_UNSHOWN)
-        self.frames: Slot[PublishedFrame] = Slot()
+        self._credit = asyncio.BoundedSemaphore(_MAX_IN_FLIGHT)
+        self.frames: AsyncLatest[PublishedFrame] = AsyncLatest()
         self.latest: PublishedFrame | None = None
-        self.show = talk.Show()
+        self.view_options = talk.ViewOptions()
         self.call: Call | None = None
 
-    def shown(self) -> None:
+    def acknowledge(self) -> None:
         """The page has shown a picture and has room for another."""
         with suppress(ValueError):  # said once too often
             self._credit.release()
@@ -38,14 +38,14 @@ class Presenter:
         while True:
             await self._credit.acquire()
             frame = self.latest = await self.frames.take()
-            stamped = await asyncio.to_thread(_stamped, frame, self.show)
+            stamped = await asyncio.to_thread(_stamped, frame, self.view_options)
             if self.call is not None:
                 self.call.show(stamped)
                 self._credit.release()
             else:
                 await self._send(await asyncio.to_thread(photo.to_jpeg, stamped))
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Nothing is watched any more: what was seen last is not to be seen again."""
         self.frames.clear()
         self.latest, self.call = None, None
@@ -56,11 +56,11 @@ class Presenter:
         if frame is None:
             return None
         if kind == "cutout" and frame.composite.shape[:2] == frame.alpha.shape:
-            return await asyncio.to_thread(lambda: photo.to_png(photo.cut_out(frame.composite, frame.alpha)))
-        return await asyncio.to_thread(lambda: photo.to_png(view.draw(frame, self.show)))
+            return await asyncio.to_thread(lambda: photo.to_png(photo.snapshot_cutout(frame.composite, frame.alpha)))
+        return await asyncio.to_thread(lambda: photo.to_png(view.render_view(frame, self.view_options)))
 
 
-def _stamped(frame: PublishedFrame, show: talk.Show) -> Pixels:
+def _stamped(frame: PublishedFrame, show: talk.ViewOptions) -> Pixels:
     """The view of a frame with its time: a visitor's own clock as their page stamped it, else this host's."""
-    clock_ns = frame.pts_ns if frame.camera.startswith(VISITOR) else frame.captured_ns
-    return stamp.put(view.draw(frame, show), Stamp(clock_ns // 1_000_000, view.panels(frame, show)))
+    clock_ns = frame.pts_ns if frame.camera.startswith(VISITOR_PREFIX) else frame.captured_ns
+    return stamp.add_stamp(view.render_view(frame, show), Stamp(clock_ns // 1_000_000, view.panel_count(frame, show)))

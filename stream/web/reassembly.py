@@ -10,15 +10,15 @@ from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
 
 
-class PromptBuffer(JitterBuffer):
+class MarkerJitterBuffer(JitterBuffer):
     """A jitter buffer that knows the last packet of a picture by its marker (RFC 3550, 5.1)."""
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
         """Take in a packet: whether a new key frame must be asked for, and the picture that is complete."""
         lost, frame = super().add(packet)
-        return lost, frame if frame is not None and frame.data else self._complete()
+        return lost, frame if frame is not None and frame.data else self._completed_frame()
 
-    def _complete(self) -> JitterFrame | None:
+    def _completed_frame(self) -> JitterFrame | None:
         pieces: list[RtpPacket] = []
         assert self._origin is not None
         for place in range(self.capacity):

@@ -17,21 +17,21 @@ from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
 from stream.composite.control import endpoint_of
 from stream.media.http_server import Server
 from stream.media.http_server import settings as server_settings
-from stream.process.pipe import BEAT_S, Lifeline, Notice
+from stream.process.pipe import HEARTBEAT_S, Notice, SupervisorPipe
 from stream.settings.config import ConfigError, Run, Web
 from stream.stage import StreamError
-from stream.transport.sockets import Peer
+from stream.transport.sockets import DealerSocket
 from stream.web.access import open_access
-from stream.web.allowance import Allowance
+from stream.web.allowance import RateLimiter
 from stream.web.app import build
-from stream.web.dresser import Dresser
-from stream.web.session import House
+from stream.web.dresser import EffectsClient
+from stream.web.session import ServerContext
 from stream.web.talk import MAX_TEXT_BYTES
 from stream.web.uplink import Uplink
 from stream.web.upload import Studio
-from stream.web.wardrobe import read_wardrobe
+from stream.web.wardrobe import read_library
 
-_SIGN_OF_LIFE_S = 2  # a page is asked for one so often, and must give it in that time
+_PING_S = 2  # a page is asked for one so often, and must give it in that time
 _CONNECTIONS, _CONNECTIONS_PER_VISITOR = 32, 8  # a browser opens six to load a page
 _WORDS_HZ, _WORDS_AT_ONCE = 0.1, 20
 
@@ -43,7 +43,7 @@ class WebError(StreamError):
 def check(settings: Web) -> None:
     """Refuse settings with which the page could not be served; raises ConfigError."""
     open_access(settings)
-    read_wardrobe(settings)
+    read_library(settings)
     if (settings.certificate is None) != (settings.key is None):
         raise ConfigError("web.certificate and web.key: expected both or neither")
     for name, path in (("certificate", settings.certificate), ("key", settings.key)):
@@ -51,40 +51,40 @@ def check(settings: Web) -> None:
             raise ConfigError(f"web.{name}: expected a file, {path} is none")
 
 
-def serve(settings: Run, name: str, lifeline: Lifeline) -> None:
+def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
     """Serve the page until told to stop."""
     web, transport = settings.web, settings.transport
     assert web is not None
     assert transport.dispatch is not None
-    assert transport.published is not None
+    assert transport.publish is not None
     assert settings.control is not None
-    access, wardrobe = open_access(web), read_wardrobe(web)
+    access, wardrobe = open_access(web), read_library(web)
     listener = _listen(web)
-    peer = Peer(transport.dispatch, f"{name}.{os.getpid()}", transport.keys)
-    tell = _teller(lifeline)
-    dresser = Dresser(endpoint_of(settings.control), tell)
+    peer = DealerSocket(transport.dispatch, f"{name}.{os.getpid()}", transport.keys)
+    tell = _teller(supervisor)
+    dresser = EffectsClient(endpoint_of(settings.control), tell)
     try:
         uplink = Uplink(peer, web.visitors, web.rate_hz)
-        folder = _private_folder(transport.published)
+        folder = _private_folder(transport.publish)
         classes = read_metadata(settings.model.weights or DEFAULT_WEIGHTS).class_map
         cameras, studio = tuple(settings.cameras), Studio()
-        house = House(web, cameras, transport.published, uplink, wardrobe, dresser, studio, folder, classes)
-        server = _server(web, build(house, access, _alongside(uplink)), listener, tell)
-        lifeline.report(Notice(f"the page is at {address(web, listener)}"))
-        asyncio.run(_serve(server, lifeline))
+        house = ServerContext(web, cameras, transport.publish, uplink, wardrobe, dresser, studio, folder, classes)
+        server = _server(web, build(house, access, _lifespan(uplink)), listener, tell)
+        supervisor.report(Notice(f"the page is at {address(web, listener)}"))
+        asyncio.run(_serve(server, supervisor))
     finally:
         dresser.close()
         peer.close()
         listener.close()
 
 
-def _teller(lifeline: Lifeline) -> Callable[[str], None]:
+def _teller(supervisor: SupervisorPipe) -> Callable[[str], None]:
     """Tells those who run the stream what went wrong, as much of it as a log should hold."""
-    allowance = Allowance(_WORDS_HZ, _WORDS_AT_ONCE)
+    allowance = RateLimiter(_WORDS_HZ, _WORDS_AT_ONCE)
 
     def tell(text: str) -> None:
-        if allowance.spend(time.monotonic()):
-            lifeline.report(Notice(f"web: {text}"))
+        if allowance.allow(time.monotonic()):
+            supervisor.report(Notice(f"web: {text}"))
 
     return tell
 
@@ -106,16 +106,16 @@ def _listen(web: Web) -> socket.socket:
         raise WebError(f"web.bind: cannot serve at {web.bind} ({cause}): choose another port") from error
 
 
-def _alongside(uplink: Uplink) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(uplink: Uplink) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """What runs for as long as the server does: hearing what dispatch has room for."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        hearing = asyncio.create_task(uplink.run())
+        uplink_task = asyncio.create_task(uplink.run())
         try:
             yield
         finally:
-            hearing.cancel()
+            uplink_task.cancel()
 
     return lifespan
 
@@ -124,11 +124,11 @@ def _server(web: Web, app: object, listener: socket.socket, tell: Callable[[str]
     secured = {"ssl_certfile": web.certificate, "ssl_keyfile": web.key} if web.certificate else {}
     config = server_settings(
         app,
-        timeout_keep_alive=_SIGN_OF_LIFE_S,
+        timeout_keep_alive=_PING_S,
         ws_max_size=MAX_TEXT_BYTES,
         ws_max_queue=8,
-        ws_ping_interval=_SIGN_OF_LIFE_S,
-        ws_ping_timeout=_SIGN_OF_LIFE_S,
+        ws_ping_interval=_PING_S,
+        ws_ping_timeout=_PING_S,
         ws_per_message_deflate=False,
         **secured,
     )
@@ -145,13 +145,13 @@ def _private_folder(published: str) -> Path | None:
     return folder
 
 
-async def _serve(server: Server, lifeline: Lifeline) -> None:
+async def _serve(server: Server, supervisor: SupervisorPipe) -> None:
     serving = asyncio.create_task(server.serve())
     while not serving.done():
-        lifeline.beat()
-        for _ in lifeline.heard():
+        supervisor.heartbeat()
+        for _ in supervisor.commands():
             pass
-        if lifeline.stopping:
+        if supervisor.stopping:
             server.should_exit = True
-        await asyncio.wait([serving], timeout=BEAT_S)
+        await asyncio.wait([serving], timeout=HEARTBEAT_S)
     await serving

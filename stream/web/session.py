@@ -12,28 +12,28 @@ from typing import NamedTuple, Protocol
 from clothseg.classes import ClassMap
 from stream.media.http_server import GONE
 from stream.settings.config import Web
-from stream.transport.protocol import Stream
+from stream.transport.protocol import StreamInfo
 from stream.transport.untrusted_json import UntrustedJsonError
 from stream.web import talk
-from stream.web.allowance import Allowance
+from stream.web.allowance import RateLimiter
 from stream.web.call import CallError, open_call
-from stream.web.dresser import Dresser
-from stream.web.guest import Guest
-from stream.web.look import BACKGROUND, LookError
-from stream.web.outfit import Outfit
+from stream.web.dresser import EffectsClient
+from stream.web.guest import VisitorCamera
+from stream.web.look import BACKGROUND, OutfitError
+from stream.web.outfit import OutfitUpdater
 from stream.web.photo import PhotoError
 from stream.web.presenter import Presenter
-from stream.web.spectator import follow
+from stream.web.spectator import follow_camera
 from stream.web.uplink import Uplink
 from stream.web.upload import Studio
-from stream.web.wardrobe import Wardrobe
+from stream.web.wardrobe import Library
 
-_WORDS_HZ = 60  # "shown" is said for every picture
+_MESSAGES_HZ = 60  # "shown" is said for every picture
 _PHOTOS_HZ = 0.2
 _PHOTOS_AT_ONCE = 8
 
 
-class House(NamedTuple):
+class ServerContext(NamedTuple):
     """What all visitors share: the cameras of the house, where results are published, what can be worn.
 
     classes: those of the model that segments them.
@@ -43,8 +43,8 @@ class House(NamedTuple):
     cameras: tuple[str, ...]
     results: str
     uplink: Uplink
-    wardrobe: Wardrobe
-    dresser: Dresser
+    wardrobe: Library
+    dresser: EffectsClient
     studio: Studio
     folder: Path | None
     """The run's own folder; None where it has none."""
@@ -74,10 +74,10 @@ class House(NamedTuple):
     def expect_places(self, names: Collection[str]) -> None:
         """Raise LookError where nothing can be put on one of `names`."""
         if unknown := {*names} - {*self.places}:
-            raise LookError(f"there is no {', '.join(sorted(unknown))} to put anything on: reload the page")
+            raise OutfitError(f"there is no {', '.join(sorted(unknown))} to put anything on: reload the page")
 
 
-class Socket(Protocol):
+class PageSocket(Protocol):
     """The page's end."""
 
     async def send_text(self, data: str) -> None: ...
@@ -88,25 +88,25 @@ class Socket(Protocol):
 class Session:
     """A page that is open. Nothing of it is left when `run` returns."""
 
-    def __init__(self, socket: Socket, house: House) -> None:
+    def __init__(self, socket: PageSocket, context: ServerContext) -> None:
         self._socket = socket
-        self._house = house
-        width, height = house.settings.size_px
-        self._guest = Guest(house.uplink, width * height, self._guest_changed)
+        self._context = context
+        width, height = context.settings.size_px
+        self._camera = VisitorCamera(context.uplink, width * height, self._on_camera_changed)
         self._presenter = Presenter(socket.send_bytes)
-        self._joined = False
+        self._sending = False
         self._watched: str | None = None
-        self._following: asyncio.Task[None] | None = None
-        self._outfit = Outfit(house.wardrobe, house.dresser, house.studio, house.folder, self._refuse)
-        self._words = Allowance(_WORDS_HZ + house.settings.rate_hz, 2 * _WORDS_HZ)
-        self._pictures = Allowance(1.5 * house.settings.rate_hz, house.settings.rate_hz)
-        self._photos = Allowance(_PHOTOS_HZ, _PHOTOS_AT_ONCE)
-        self._errands: set[asyncio.Task[None]] = set()
+        self._follow_task: asyncio.Task[None] | None = None
+        self._outfit = OutfitUpdater(context.wardrobe, context.dresser, context.studio, context.folder, self._refuse)
+        self._message_limiter = RateLimiter(_MESSAGES_HZ + context.settings.rate_hz, 2 * _MESSAGES_HZ)
+        self._picture_limiter = RateLimiter(1.5 * context.settings.rate_hz, context.settings.rate_hz)
+        self._photos = RateLimiter(_PHOTOS_HZ, _PHOTOS_AT_ONCE)
+        self._background_tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, messages: AsyncIterator[str | bytes]) -> None:
         """Serve the page until its messages end."""
-        await self._say(self._house.hello())
-        work = (self._listen(messages), self._presenter.run(), self._guest.run(), self._outfit.run())
+        await self._send(self._context.hello())
+        work = (self._receive_messages(messages), self._presenter.run(), self._camera.run(), self._outfit.run())
         tasks = [asyncio.create_task(one) for one in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -114,117 +114,119 @@ class Session:
                 task.result()
         finally:
             try:
-                await _end({*tasks, *self._errands})
+                await _end({*tasks, *self._background_tasks})
             finally:  # whatever interrupts this, nothing may be left
-                await self._leave()
+                await self._stop_watching()
 
-    async def _listen(self, messages: AsyncIterator[str | bytes]) -> None:
+    async def _receive_messages(self, messages: AsyncIterator[str | bytes]) -> None:
         async for message in messages:
             now_s = time.monotonic()
             if isinstance(message, bytes):
-                if self._joined and self._pictures.spend(now_s):
-                    self._guest.arrive(message)
-            elif not self._words.spend(now_s):
+                if self._sending and self._picture_limiter.allow(now_s):
+                    self._camera.receive(message)
+            elif not self._message_limiter.allow(now_s):
                 await self._refuse("too much is asked at once: wait a moment")
             else:
-                await self._hear(message)
+                await self._on_text(message)
 
-    async def _hear(self, text: str) -> None:
+    async def _on_text(self, text: str) -> None:
         try:
-            await self._obey(talk.decode(text))
+            await self._on_message(talk.decode(text))
         except UntrustedJsonError:
             await self._refuse("the page and its server do not understand each other: reload the page")
-        except (LookError, CallError, PhotoError) as error:
+        except (OutfitError, CallError, PhotoError) as error:
             await self._refuse(str(error))
 
-    async def _obey(self, said: talk.FromPage) -> None:
+    async def _on_message(self, said: talk.FromPage) -> None:
         match said:
-            case talk.Shown():
-                self._presenter.shown()
+            case talk.FrameShown():
+                self._presenter.acknowledge()
             case talk.Ping(clock_ms):
-                await self._say(talk.Pong(clock_ms, time.monotonic() * 1000))
-            case talk.Show():
-                self._presenter.show = said
-            case talk.Wear(worn=worn):
-                self._house.expect_places(worn)
-                self._outfit.wear(said)
-            case talk.Photo(slot, data):
-                self._house.expect_places([slot])
-                if not self._photos.spend(time.monotonic()):
+                await self._send(talk.Pong(clock_ms, time.monotonic() * 1000))
+            case talk.ViewOptions():
+                self._presenter.view_options = said
+            case talk.Outfit(garments=worn):
+                self._context.expect_places(worn)
+                self._outfit.set_outfit(said)
+            case talk.UploadPhoto(slot, data):
+                self._context.expect_places([slot])
+                if not self._photos.allow(time.monotonic()):
                     raise PhotoError("too many photos are sent at once: wait a moment")
-                self._outfit.take(slot, data)
+                self._outfit.add_photo(slot, data)
             case talk.Snapshot(kind):
                 await self._snapshot(kind)
-            case talk.Watch(camera):
-                await self._leave()
-                if camera not in self._house.cameras:
-                    raise LookError(f"there is no camera {camera}: reload the page")
+            case talk.WatchCamera(camera):
+                await self._stop_watching()
+                if camera not in self._context.cameras:
+                    raise OutfitError(f"there is no camera {camera}: reload the page")
                 self._watch(camera)
-            case talk.Join():
-                await self._leave()
-                self._joined = True
-            case talk.Offer(sdp):
-                await self._leave()
-                self._presenter.call, answer = await open_call(sdp, self._guest.arrive)
-                self._joined = True
-                await self._say(talk.Answer(answer))
-            case talk.Leave():
-                await self._leave()
+            case talk.SendCamera():
+                await self._stop_watching()
+                self._sending = True
+            case talk.SdpOffer(sdp):
+                await self._stop_watching()
+                self._presenter.call, answer = await open_call(sdp, self._camera.receive)
+                self._sending = True
+                await self._send(talk.SdpAnswer(answer))
+            case talk.StopWatching():
+                await self._stop_watching()
 
     # What is watched.
 
     def _watch(self, camera: str) -> None:
         self._watched = self._outfit.camera = camera
-        self._outfit.renew()
-        self._following = asyncio.create_task(
-            follow(self._house.results, camera, self._presenter.frames, self._stream_changed)
+        self._outfit.reapply()
+        self._follow_task = asyncio.create_task(
+            follow_camera(self._context.results, camera, self._presenter.frames, self._on_stream_changed)
         )
 
-    def _stream_changed(self, stream: Stream) -> None:
+    def _on_stream_changed(self, stream: StreamInfo) -> None:
         silent = stream.state == "no_signal"
-        if stream.state == "running" and self._watched == self._guest.name:
-            self._outfit.renew()
+        if stream.state == "running" and self._watched == self._camera.name:
+            self._outfit.reapply()
         # Why is for those who run the stream: it names addresses that are no visitor's business.
-        self._errand(self._say(talk.State(stream.state, self._watched, "its source is silent" if silent else None)))
+        self._run_in_background(
+            self._send(talk.StreamStateChanged(stream.state, self._watched, "its source is silent" if silent else None))
+        )
 
-    def _guest_changed(self, cause: talk.Standing | None) -> None:
+    def _on_camera_changed(self, cause: talk.StreamState | None) -> None:
         """The visitor's own camera comes, goes, or finds no room."""
         self._unwatch()
-        if self._guest.name is not None:
-            self._watch(self._guest.name)
+        if self._camera.name is not None:
+            self._watch(self._camera.name)
         elif cause is not None:
-            self._errand(self._say(talk.State(cause)))
+            self._run_in_background(self._send(talk.StreamStateChanged(cause)))
 
     def _unwatch(self) -> None:
-        if self._following is not None:
-            self._following.cancel()
-        self._watched = self._outfit.camera = self._following = None
+        if self._follow_task is not None:
+            self._follow_task.cancel()
+        self._watched = self._outfit.camera = self._follow_task = None
 
-    async def _leave(self) -> None:
+    async def _stop_watching(self) -> None:
         """Give up what is watched, and the visitor's own camera."""
-        self._joined = False
-        self._guest.leave()
+        self._sending = False
+        self._camera.stop()
         self._unwatch()
         call = self._presenter.call
-        self._presenter.forget()
+        self._presenter.reset()
         if call is not None:
             await call.close()
 
     async def _snapshot(self, kind: str) -> None:
         png = await self._presenter.snapshot(kind)
         if png is None:
-            raise LookError("there is no picture yet: start a camera first")
+            raise OutfitError("there is no picture yet: start a camera first")
         await self._socket.send_bytes(png)
 
     # Saying things.
 
-    async def _say(self, item: talk.ToPage) -> None:
+    async def _send(self, item: talk.ToPage) -> None:
         await self._socket.send_text(talk.encode(item))
 
     async def _refuse(self, cause: str) -> None:
-        await self._say(talk.Refused(cause))
+        await self._send(talk.RequestRejected(cause))
 
-    def _errand(self, work: Coroutine[None, None, None]) -> None:
+    def _run_in_background(self, work: Coroutine[None, None, None]) -> None:
         """Do something that nobody waits for, as long as the page is there."""
 
         async def run() -> None:
@@ -232,8 +234,8 @@ class Session:
                 await work
 
         task = asyncio.create_task(run())
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        self._background_tasks.add(task)
+        task.add_done_callback(self._background_tasks.discard)
 
 
 async def _end(tasks: set[asyncio.Task[None]]) -> None:

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Slot(Generic[Item]):
+class AsyncLatest(Generic[Item]):
     """Put never waits, take does."""
 
     def __init__(self) -> None:

@@ -7,33 +7,35 @@ import math
 from collections.abc import Callable
 
 from stream.client import Subscriber, SubscriberError
-from stream.transport.protocol import Kind, PublishedFrame, Stream
-from stream.web.slot import Slot
+from stream.transport.protocol import Kind, PublishedFrame, StreamInfo
+from stream.web.slot import AsyncLatest
 
 _KINDS: tuple[Kind, ...] = ("picture", "composite", "parts", "alpha")
-_LOOK_S = 0.2
+_POLL_S = 0.2
 
 
-async def follow(endpoint: str, camera: str, frames: Slot[PublishedFrame], changed: Callable[[Stream], None]) -> None:
+async def follow_camera(
+    endpoint: str, camera: str, frames: AsyncLatest[PublishedFrame], changed: Callable[[StreamInfo], None]
+) -> None:
     """Put every frame of `camera` into `frames` and tell how its stream stands, until it ends or this is cancelled."""
-    with Subscriber(endpoint, cameras=(camera,), kinds=_KINDS, patience_s=math.inf) as subscriber:
-        teller = asyncio.create_task(_tell(subscriber, camera, changed))
+    with Subscriber(endpoint, cameras=(camera,), kinds=_KINDS, timeout_s=math.inf) as subscriber:
+        reporter = asyncio.create_task(_report_changes(subscriber, camera, changed))
         try:
             async for frame in subscriber:
                 frames.put(frame)
         except SubscriberError as error:
-            changed(Stream(camera, "ended", cause=str(error)))
+            changed(StreamInfo(camera, "ended", cause=str(error)))
         else:
-            changed(Stream(camera, "ended"))
+            changed(StreamInfo(camera, "ended"))
         finally:
-            teller.cancel()
+            reporter.cancel()
 
 
-async def _tell(subscriber: Subscriber, camera: str, changed: Callable[[Stream], None]) -> None:
-    told: Stream | None = None
+async def _report_changes(subscriber: Subscriber, camera: str, changed: Callable[[StreamInfo], None]) -> None:
+    reported: StreamInfo | None = None
     while True:
         stream = subscriber.streams.get(camera)
-        if stream is not None and stream.state != "ended" and (told is None or stream.state != told.state):
-            told = stream
+        if stream is not None and stream.state != "ended" and (reported is None or stream.state != reported.state):
+            reported = stream
             changed(stream)
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_POLL_S)

@@ -40,7 +40,7 @@ def stamped_px(picture_px: int) -> int:
     return picture_px * (_SHARE + 2) // (_SHARE - 1)
 
 
-def take(stamped: Pixels) -> tuple[Pixels, Stamp | None]:
+def split_stamp(stamped: Pixels) -> tuple[Pixels, Stamp | None]:
     """The picture (H, W, 3) above the row, and what the row says; None where it is no row of ours."""
     strip = strip_px(stamped.shape[0])
     picture, row = stamped[:-strip], stamped[-strip:]
@@ -53,7 +53,7 @@ def take(stamped: Pixels) -> tuple[Pixels, Stamp | None]:
     return picture, Stamp(value >> 2, value & 3) if check == _check(value) else None
 
 
-def put(picture: Pixels, stamp: Stamp) -> Pixels:
+def add_stamp(picture: Pixels, stamp: Stamp) -> Pixels:
     """The picture (H, W, 3) uint8 with the row below it, a new array."""
     height, width = picture.shape[:2]
     strip = strip_px(height + strip_px(height))

@@ -16,9 +16,9 @@ import numpy as np
 from clothseg.classes import USUAL
 from clothseg.image_header import MAX_SCANS, read_image_header
 from clothseg.tryon.asset import EffectError, decode_picture
-from clothseg.tryon.garment import GARMENT_PX, cut_out_clothing, garment_alpha, lay_flat
+from clothseg.tryon.garment import GARMENT_PX, garment_alpha, matte_clothing, measure_garment
 from stream.web.photo import PhotoError, to_png
-from stream.web.talk import Slot
+from stream.web.talk import PhotoUse
 
 MAX_BYTES = 3_000_000
 MIN_SIDE_PX = 16
@@ -56,7 +56,7 @@ class Studio:
         self._deadline_s = deadline_s
         self._free = asyncio.Semaphore(_AT_ONCE)
 
-    async def develop(self, data: bytes, slot: Slot) -> bytes:
+    async def develop(self, data: bytes, slot: PhotoUse) -> bytes:
         """The photo as a PNG, small, and for a garment with the garment's alpha; raises PhotoError."""
         check(data)
         async with self._free:
@@ -94,16 +94,16 @@ def _surroundings() -> dict[str, str]:
     }
 
 
-def developed(data: bytes, slot: Slot) -> bytes:
+def developed(data: bytes, slot: PhotoUse) -> bytes:
     """What `Studio.develop` returns; raises EffectError."""
     longest_px = _BACKGROUND_PX if slot == "background" else GARMENT_PX
     picture = decode_picture(data, str(_NAME), longest_px, MAX_PX)
     if slot == "background":
         return to_png(np.asarray(picture[:, :, :3], np.uint8))
-    picture[:, :, 3] = garment_alpha(picture, cut_out_clothing)
+    picture[:, :, 3] = garment_alpha(picture, matte_clothing)
     picture[0, 0, 3] = 0  # cut out it is, whatever was found: nobody does it again
     colour = np.ascontiguousarray(picture[:, :, :3])
-    lay_flat(colour, np.ascontiguousarray(picture[:, :, 3]), slot, USUAL.region(slot) or "upper", _NAME)
+    measure_garment(colour, np.ascontiguousarray(picture[:, :, 3]), slot, USUAL.region(slot) or "upper", _NAME)
     return to_png(picture)
 
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from stream.message import Pixels
 from stream.transport.protocol import PublishedFrame
-from stream.web.talk import Show
+from stream.web.talk import ViewOptions
 
 _TINT = 0.55
 
 
-def draw(frame: PublishedFrame, show: Show) -> Pixels:
+def render_view(frame: PublishedFrame, show: ViewOptions) -> Pixels:
     """The panels of `show` in a row: (H, n·W, 3) uint8 BGR.
 
     A composite of another size than the camera's picture (a run with several panels of its own) is shown alone.
@@ -21,17 +21,17 @@ def draw(frame: PublishedFrame, show: Show) -> Pixels:
     if composite.shape[:2] != (frame.height, frame.width):
         return composite
     if show.masks:
-        composite = tinted(composite, frame, show.masks)
+        composite = tint_classes(composite, frame, show.masks)
     panels = [composite if panel == "composite" else frame.picture for panel in show.panels]
     return panels[0] if len(panels) == 1 else np.asarray(cv2.hconcat(panels), np.uint8)
 
 
-def panels(frame: PublishedFrame, show: Show) -> int:
-    """How many panels `draw` makes of them."""
+def panel_count(frame: PublishedFrame, show: ViewOptions) -> int:
+    """How many panels `render_view` makes of them."""
     return len(show.panels) if frame.composite.shape[:2] == (frame.height, frame.width) else 1
 
 
-def tinted(picture: Pixels, frame: PublishedFrame, names: tuple[str, ...]) -> Pixels:
+def tint_classes(picture: Pixels, frame: PublishedFrame, names: tuple[str, ...]) -> Pixels:
     """`picture` (H, W, 3) with the pixels of the named classes in their colours; unknown names are ignored."""
     chosen = [index for index, name in enumerate(frame.classes.names) if name in names]
     colours = np.zeros((256, 1, 3), np.uint8)

@@ -14,51 +14,51 @@ import msgspec
 import yaml
 
 from clothseg.tryon.asset import EffectError, read_picture
-from clothseg.tryon.part import Part
+from clothseg.tryon.part import Garment
 from stream.settings.config import ConfigError, Web
 from stream.web.photo import to_png
-from stream.web.talk import Item, Name
+from stream.web.talk import LibraryItem, Name
 
-Kind = Literal["garments", "textures", "backgrounds"]
+AssetKind = Literal["garments", "textures", "backgrounds"]
 _THUMBNAIL_PX = 320
-_MOST = 200
+_MAX_ASSETS = 200
 
 
-class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class AssetCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The YAML beside a picture."""
 
     title: str
     image: str
     """File name of the picture, in the same folder."""
     licence: str
-    part: Part | None = None
+    part: Garment | None = None
 
 
-class Piece(msgspec.Struct, frozen=True):
+class Asset(msgspec.Struct, frozen=True):
     """Something on a shelf: where its picture is, and a small PNG of it for the page."""
 
-    item: Item
+    item: LibraryItem
     image: Path
     thumbnail: bytes
 
 
-Shelf = Mapping[str, Piece]
+Assets = Mapping[str, Asset]
 
 
-def read_shelf(folder: Path, kind: Kind) -> Shelf:
+def read_assets(folder: Path, kind: AssetKind) -> Assets:
     """Every piece in `folder`, by its name; ConfigError names the file that is wrong."""
     if not folder.is_dir():
         raise ConfigError(f"web.{kind}: expected a folder, {folder} is none")
     cards = sorted(folder.glob("*.yaml"))
-    if len(cards) > _MOST:
-        raise ConfigError(f"web.{kind}: expected at most {_MOST} pieces in {folder}, got {len(cards)}")
+    if len(cards) > _MAX_ASSETS:
+        raise ConfigError(f"web.{kind}: expected at most {_MAX_ASSETS} pieces in {folder}, got {len(cards)}")
     return {card.stem: _read(card, kind) for card in cards}
 
 
-def _read(path: Path, kind: Kind) -> Piece:
+def _read(path: Path, kind: AssetKind) -> Asset:
     try:
         name = msgspec.convert(path.stem, Name)
-        card = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), Card)
+        card = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), AssetCard)
         if (kind == "garments") != (card.part is not None):
             raise ValueError("a garment names its part, a texture or background does not")
         if Path(card.image).name != card.image:
@@ -67,26 +67,26 @@ def _read(path: Path, kind: Kind) -> Piece:
         thumbnail = to_png(read_picture(image, _THUMBNAIL_PX))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError, EffectError, ValueError) as error:
         raise ConfigError(f"web.{kind}: {path}: {' '.join(str(error).split())}") from error
-    return Piece(Item(name, card.title, f"{kind}/{name}.png", card.part), image, thumbnail)
+    return Asset(LibraryItem(name, card.title, f"{kind}/{name}.png", card.part), image, thumbnail)
 
 
-class Wardrobe(msgspec.Struct, frozen=True):
+class Library(msgspec.Struct, frozen=True):
     """All shelves."""
 
-    garments: Shelf
-    textures: Shelf
-    backgrounds: Shelf
+    garments: Assets
+    textures: Assets
+    backgrounds: Assets
 
-    def piece(self, kind: str, name: str) -> Piece | None:
+    def asset(self, kind: str, name: str) -> Asset | None:
         """The piece of that name on the shelf `kind`, None where there is none."""
-        shelf: Shelf = getattr(self, kind) if kind in self.__struct_fields__ else {}
+        shelf: Assets = getattr(self, kind) if kind in self.__struct_fields__ else {}
         return shelf.get(name)
 
 
-def read_wardrobe(settings: Web) -> Wardrobe:
+def read_library(settings: Web) -> Library:
     """The shelves that `settings` name; ConfigError."""
-    return Wardrobe(
-        read_shelf(settings.garments, "garments"),
-        read_shelf(settings.textures, "textures"),
-        read_shelf(settings.backgrounds, "backgrounds"),
+    return Library(
+        read_assets(settings.garments, "garments"),
+        read_assets(settings.textures, "textures"),
+        read_assets(settings.backgrounds, "backgrounds"),
     )

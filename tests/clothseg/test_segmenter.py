@@ -140,7 +140,7 @@ def test_with_a_box_the_network_sees_the_people_and_the_rest_where_that_is_not_e
 def test_everything_that_views_need_is_made_ready_at_once() -> None:
     engine = Watched(40)
     segmenter = Segmenter(read_metadata(DEFAULT_WEIGHTS), engine)
-    segmenter.warm(480, 640)
+    segmenter.warm_up(480, 640)
     for left in (0.05, 0.25, 0.4):
         segmenter.probabilities(scene(480, 640), Box(left, 0.1, 1 - left, 0.9))
     assert len(set(engine.seen)) > 2
@@ -159,7 +159,7 @@ def test_a_model_of_one_size_is_given_the_whole_picture_at_that_size() -> None:
     engine = Watched(40)
     engine.size = (320, 320)
     segmenter = Segmenter(read_metadata(DEFAULT_WEIGHTS), engine)
-    segmenter.warm(480, 640)
+    segmenter.warm_up(480, 640)
     for box, detail in ((None, 1.0), (Box(0.4, 0, 0.6, 1), 0.5)):
         assert segmenter.probabilities(scene(480, 640), box, detail).shape == (len(CLASSES), 320, 320)
     assert set(engine.seen) == engine.ready == {(320, 320)}

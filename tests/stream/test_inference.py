@@ -51,14 +51,14 @@ def segment(segmenter: Slow, frames: list[Frame]) -> list[SegmentedFrame]:
     return [made for made in answers(segmenter, frames) if isinstance(made, SegmentedFrame)]
 
 
-def test_a_live_frame_is_seen_whole_until_its_view_is_ready() -> None:
+def test_a_live_frame_uses_the_full_frame_until_its_region_is_compiled() -> None:
     segmenter = Slow()
     segment(segmenter, [looking(seq, live=True) for seq in range(3)])
     assert segmenter.boxes == [None] * 3
     segmenter.ready.set()
 
 
-def test_a_frame_of_a_file_waits_for_its_view() -> None:
+def test_a_frame_of_a_file_waits_for_its_region() -> None:
     segmenter = Slow()
     threading.Timer(0.2, segmenter.ready.set).start()
     made = segment(segmenter, [looking(seq, live=False) for seq in range(3)])
@@ -66,7 +66,7 @@ def test_a_frame_of_a_file_waits_for_its_view() -> None:
     assert [item.frame.seq for item in made] == [0, 1, 2]
 
 
-def test_views_are_made_ready_once_a_size() -> None:
+def test_region_sizes_are_warmed_up_once() -> None:
     segmenter = Slow()
     segmenter.ready.set()
     segment(segmenter, [looking(seq, live=False) for seq in range(3)])
@@ -83,7 +83,7 @@ def test_as_much_detail_as_was_asked_for_is_spent() -> None:
 def test_of_a_frame_that_went_ahead_the_masks_alone_are_sent_on() -> None:
     segmenter = Slow()
     segmenter.ready.set()
-    [made] = answers(segmenter, [dataclasses.replace(frame(7), answer="masks")])
+    [made] = answers(segmenter, [dataclasses.replace(frame(7), reply="masks")])
     assert isinstance(made, LateMasks)
     assert (made.camera, made.seq, made.classes) == ("front", 7, USUAL)
     assert made.probabilities.shape == (len(CLASSES), 2, 2)

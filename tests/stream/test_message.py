@@ -12,22 +12,22 @@ from clothseg.classes import class_map
 from clothseg.network.roi import Box
 from stream.bounds import MAX_MASK_SIDE_PX, MAX_SIDE_PX, MessageError
 from stream.message import (
-    Done,
+    Ack,
+    DemandChanged,
     Dropped,
-    Ended,
     EndOfStream,
     Frame,
     LateMasks,
-    Lost,
-    Next,
-    Offer,
-    Opened,
+    NewPicture,
     Outage,
     Picture,
-    Ready,
+    PictureRequest,
     SegmentedFrame,
+    SourceEnded,
+    SourceLost,
+    SourceOpened,
     StreamStart,
-    Watched,
+    WorkerReady,
 )
 from tests.stream.pictures import composited, frame, picture
 
@@ -86,7 +86,7 @@ def test_the_cut_out_is_the_foreground_with_its_alpha_and_made_once() -> None:
 @pytest.mark.parametrize("sides", [(0.5, 0, 0.4, 1), (0, -0.1, 1, 1), (0, 0, 1.1, 1), (0, 0, float("nan"), 1)])
 def test_a_box_lies_within_the_picture(sides: tuple[float, float, float, float]) -> None:
     with pytest.raises(MessageError, match="shares that rise"):
-        Done("front", 0, 0, Box(*sides))
+        Ack("front", 0, 0, Box(*sides))
 
 
 @pytest.mark.parametrize(
@@ -101,26 +101,26 @@ def test_a_box_lies_within_the_picture(sides: tuple[float, float, float, float])
         lambda: SegmentedFrame(frame(), TWO, np.zeros((1, 2, 2), np.uint8)),
         lambda: LateMasks("front", 0, TWO, np.zeros((2, 1, MAX_MASK_SIDE_PX + 1), np.uint8)),
         lambda: LateMasks("front", -1, TWO, np.zeros((2, 1, 1), np.uint8)),
-        lambda: Offer("front", picture(), 10**12),
-        lambda: Offer("front", picture(), -1),
-        lambda: Opened("x" * 65, "live", "camera:0"),
-        lambda: Opened("front", "live", "camera:0", rate_hz=0.0),
-        lambda: Opened("front", "live", "camera:0", rate_hz=1e300),
-        lambda: Opened("front", "live", "camera:0", frames=-1),
+        lambda: NewPicture("front", picture(), 10**12),
+        lambda: NewPicture("front", picture(), -1),
+        lambda: SourceOpened("x" * 65, "live", "camera:0"),
+        lambda: SourceOpened("front", "live", "camera:0", rate_hz=0.0),
+        lambda: SourceOpened("front", "live", "camera:0", rate_hz=1e300),
+        lambda: SourceOpened("front", "live", "camera:0", frames=-1),
         lambda: StreamStart("front", 0, -1, "live", "camera:0"),
         lambda: StreamStart("front", 0, 0, "live", "camera:0", frames=2**60),
         lambda: Outage("front", -2, "gone"),
         lambda: Outage("front", 0, "x" * 10_000),
         lambda: EndOfStream("front", 2**60),
         lambda: Dropped("front", 0, -1, "stopped"),
-        lambda: Done("front", -1, 0),
-        lambda: Done("", 0, 0),
-        lambda: Lost("front", "x" * 10_000),
-        lambda: Ended("", None),
-        lambda: Next("a/b"),
-        lambda: Watched("\0", True),
-        lambda: Ready(-1),
-        lambda: Ready(2**60),
+        lambda: Ack("front", -1, 0),
+        lambda: Ack("", 0, 0),
+        lambda: SourceLost("front", "x" * 10_000),
+        lambda: SourceEnded("", None),
+        lambda: PictureRequest("a/b"),
+        lambda: DemandChanged("\0", True),
+        lambda: WorkerReady(-1),
+        lambda: WorkerReady(2**60),
     ],
 )  # fmt: skip
 def test_what_no_camera_and_no_worker_would_say_is_no_message(make: Callable[[], object]) -> None:

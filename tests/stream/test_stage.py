@@ -28,7 +28,7 @@ def test_both_ends_are_closed_after_the_last_item() -> None:
     assert sink.closed
 
 
-def test_a_step_that_raises_closes_both_ends_and_is_heard() -> None:
+def test_a_step_that_raises_closes_source_and_sink_and_propagates() -> None:
     source, sink = ListSource([0]), ListSink[float]()
     with pytest.raises(ZeroDivisionError):
         run(source, lambda number: [1 / number], sink)

@@ -143,7 +143,9 @@ def test_a_clip_is_served_in_real_time_as_a_camera_would(tmp_path: Path) -> None
     assert (frames[0].width, frames[0].height) == (320, 180)
 
 
-def test_a_host_without_an_rtsp_server_is_told_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_without_an_rtsp_server_gets_a_list_of_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rtsp, "SYSTEM_PYTHON", sys.executable)
     with pytest.raises(rtsp.NoServerError, match="gi"), rtsp.served(tmp_path / "clip.mp4"):
         pass

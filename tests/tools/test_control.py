@@ -10,20 +10,20 @@ from queue import SimpleQueue
 import pytest
 
 from clothseg.tryon import BackgroundColour
-from stream.composite.control_server import Switchboard
-from stream.composite.looks import Change, Changes, waiting
+from stream.composite.control_server import ControlServer
+from stream.composite.looks import LookChange, LookChanges, drain
 from tests.stream.composite.test_control_server import SETTINGS, Reports
 from tools import control
 
 
 @pytest.fixture
-def changes() -> Changes:
+def changes() -> LookChanges:
     return SimpleQueue()
 
 
 @pytest.fixture
-def endpoint(changes: Changes) -> Iterator[str]:
-    switchboard = Switchboard(SETTINGS, "tcp://127.0.0.1:*", changes, Reports())
+def endpoint(changes: LookChanges) -> Iterator[str]:
+    switchboard = ControlServer(SETTINGS, "tcp://127.0.0.1:*", changes, Reports())
     yield switchboard.endpoint
     switchboard.close()
 
@@ -34,16 +34,16 @@ def shown(endpoint: str, capsys: pytest.CaptureFixture[str]) -> object:
     return json.loads(capsys.readouterr().out)["cameras"][0]["shown"]
 
 
-def test_it_changes_and_tells(endpoint: str, changes: Changes, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_changes_and_tells(endpoint: str, changes: LookChanges, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["cutout", "top", "--camera", "front"], ["panels", "raw", "parts"]):
         assert control.main(["--endpoint", endpoint, *words]) == 0
         assert json.loads(capsys.readouterr().out) == {"reply": "done"}
-    assert [*waiting(changes)] == [Change("front", cutout="top"), Change(None, panels=("raw", "parts"))]
+    assert [*drain(changes)] == [LookChange("front", cutout="top"), LookChange(None, panels=("raw", "parts"))]
     assert shown(endpoint, capsys) == {"effects": [], "cutout": "top", "panels": ["raw", "parts"]}
 
 
 def test_effects_are_a_list_in_yaml_or_a_file(
-    endpoint: str, changes: Changes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    endpoint: str, changes: LookChanges, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = "[{effect: background_colour, colour: '#102030'}]"
     file = tmp_path / "night.yaml"
@@ -51,7 +51,7 @@ def test_effects_are_a_list_in_yaml_or_a_file(
     for given in (text, f"@{file}"):
         assert control.main(["--endpoint", endpoint, "effects", given]) == 0
         capsys.readouterr()
-        (change,) = waiting(changes)
+        (change,) = drain(changes)
         assert change.effects is not None
         assert len(change.effects) == 1
     settings = BackgroundColour("#102030")

@@ -15,7 +15,7 @@ from clothseg.labels import CLASSES
 from clothseg.network.architecture import ARCHITECTURES
 from clothseg.network.checkpoint import Metadata, load, save
 from clothseg.network.u2net import U2Net
-from clothseg.training.train.export import Bound
+from clothseg.training.train.export import ParityBound
 from tools import export
 
 Run = Callable[..., int]
@@ -60,7 +60,7 @@ def test_int8_is_calibrated_and_belongs_to_its_weights(
 ) -> None:
     pytest.importorskip("nncf")
     # Random weights have no margins between classes for int8 to stay within.
-    monkeypatch.setitem(export.BOUNDS, "int8", Bound(20, 1))
+    monkeypatch.setitem(export.BOUNDS, "int8", ParityBound(20, 1))
     assert run("int8") == 0
     said = capsys.readouterr().out
     assert "points lost" in said
@@ -100,7 +100,7 @@ def test_onnx_has_an_open_batch_and_a_size_open_or_fixed(run: Run, weights: Path
 def test_an_export_out_of_its_bound_is_refused_and_leaves_nothing(
     run: Run, weights: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(export.BOUNDS, "openvino", Bound(-1, 0))
+    monkeypatch.setitem(export.BOUNDS, "openvino", ParityBound(-1, 0))
     before = set(weights.parent.iterdir())
     assert run("openvino") == 1
     assert "does not agree with torch within its bound and was not written" in capsys.readouterr().err

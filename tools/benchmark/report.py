@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from stream.inference import cores
+from stream.inference import available_cores
 from tools.benchmark import clip, end_to_end, engines, peers, rtsp, stages
 from tools.benchmark.end_to_end import EndToEnd
 from tools.benchmark.engines import EngineTime
@@ -81,9 +81,9 @@ def measure(lengths: Lengths, room: Path, tell: Tell) -> Report:
         against = peers.measure(pictures, lengths.peer_rounds)
         main = msgspec.structs.replace(main, times_rembg=against.times_rembg)
     tell("every stage by itself")
-    by_stage = stages.measure(moving, lengths.frames, cores())
+    by_stage = stages.measure(moving, lengths.frames, available_cores())
     tell("every engine")
-    by_engine = engines.measure(pictures[0], lengths.rounds, cores())
+    by_engine = engines.measure(pictures[0], lengths.rounds, available_cores())
     soak = None
     if lengths.soak_s:  # last: what else is done on the machine meanwhile changes no memory
         tell(f"the main job for {lengths.soak_s:g} s, for its memory")
@@ -155,7 +155,7 @@ def this_machine() -> Machine:
     host = this_host()
     return Machine(
         processor=_processor(),
-        cores=cores(),
+        cores=available_cores(),
         amx=host.fast_bf16,
         vnni=host.fast_int8,
         memory_gb=round(psutil.virtual_memory().total / 1e9, 1),

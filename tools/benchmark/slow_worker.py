@@ -13,9 +13,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from clothseg.segmenter import Segmenter
-from stream.inference import answer
-from stream.message import Frame, Ready
-from stream.transport.sockets import Outbox, Peer
+from stream.inference import make_reply
+from stream.message import Frame, WorkerReady
+from stream.transport.sockets import DealerSocket, PushSocket
 
 
 def main(inference_s: float, dispatch: str, results: str) -> None:
@@ -23,10 +23,10 @@ def main(inference_s: float, dispatch: str, results: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     segmenter = Segmenter.load(threads=1)
     # A slot of its own: two workers of one slot are taken for one that was started again.
-    peer, outbox = Peer(dispatch, f"slow_worker-{os.getpid()}.{os.getpid()}"), Outbox(results)
+    peer, outbox = DealerSocket(dispatch, f"slow_worker-{os.getpid()}.{os.getpid()}"), PushSocket(results)
     received, probabilities = 0, None
     while True:
-        peer.send(Ready(received))
+        peer.send(WorkerReady(received))
         frame = peer.receive(250)
         if not isinstance(frame, Frame):
             continue
@@ -35,7 +35,7 @@ def main(inference_s: float, dispatch: str, results: str) -> None:
         if probabilities is None:
             probabilities = segmenter.probabilities(frame.picture.pixels)
         time.sleep(max(inference_s - (time.perf_counter_ns() - started_ns) / 1e9, 0))
-        outbox.write(answer(frame, segmenter.classes, probabilities))
+        outbox.write(make_reply(frame, segmenter.classes, probabilities))
 
 
 if __name__ == "__main__":

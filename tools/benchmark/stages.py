@@ -15,24 +15,24 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.matting.matting import Matte, hold, matte
+from clothseg.matting.matting import Matte, matte, previous_matte
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS, read_metadata
-from clothseg.network.roi import Box, focus, person_box
+from clothseg.network.roi import Box, box_for_frame, person_box
 from clothseg.network.transforms import network_size, to_network
 from clothseg.segmenter import Segmenter
-from clothseg.temporal.smoothing import carry, smooth
+from clothseg.temporal.smoothing import propagate, smooth
 from clothseg.temporal.state import SmoothingState
 from clothseg.tryon import apply_effects
 from clothseg.tryon.cutout import cut_out
-from stream.composite.effects import open_dressing
-from stream.message import CompositedFrame, Frame, Offer, Picture, StreamStart
+from stream.composite.effects import open_camera_effects
+from stream.message import CompositedFrame, Frame, NewPicture, Picture, StreamStart
 from stream.settings.config import Camera, Recording, Run
 from stream.sinks import open_sink
 from stream.sources import open_source
 from stream.transport import wire
 from stream.transport.codec import Buffer
 from stream.transport.protocol import FrameEncoder, topic_of
-from stream.transport.sockets import Hub, Peer, private_endpoints, remove_folder
+from stream.transport.sockets import DealerSocket, RouterSocket, private_endpoints, remove_folder
 from tools.benchmark.end_to_end import Percentiles
 
 Pixels = NDArray[np.uint8]
@@ -121,7 +121,7 @@ def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> It
     settings = Run()
     segmenter = Segmenter.load(threads=threads)
     steadied = partial(smooth, garments=len(segmenter.classes.garments))
-    effects, states = open_dressing(settings.effects), None
+    effects, states = open_camera_effects(settings.effects), None
     past: SmoothingState | None = None
     before: tuple[Matte, int] | None = None
     box: Box | None = None
@@ -134,14 +134,14 @@ def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> It
             frame = Frame("bench", 0, seq, picture)
             parts = watch("wire: encode and decode", _there_and_back, frame)
             watch("wire: one hop", hop, parts)
-            probabilities = _probabilities(watch, segmenter, picture.pixels, focus(box, seq))
+            probabilities = _probabilities(watch, segmenter, picture.pixels, box_for_frame(box, seq))
             box = person_box(probabilities)
             if past is not None:
-                watch("smoothing, carried", carry, past, picture.pixels, settings.smoothing)
+                watch("smoothing, carried", propagate, past, picture.pixels, settings.smoothing)
             past, steady = watch(
                 "smoothing", steadied, past, probabilities, picture.pixels, picture.pts_ns, settings.smoothing
             )
-            held = None if before is None else hold(*before, past, picture.pts_ns)
+            held = None if before is None else previous_matte(*before, past, picture.pts_ns)
             masks: Matte = watch("matting", matte, steady, picture.pixels, segmenter.classes, settings.matting, held)
             before = masks, picture.pts_ns
             masks = watch("cut-out", cut_out, masks, settings.cutout)
@@ -192,14 +192,14 @@ class _Hop:
 
     def __enter__(self) -> "_Hop":
         endpoints, self._folder = private_endpoints(("hop",))
-        self._hub = Hub(endpoints["hop"])
-        self._peer = Peer(endpoints["hop"], "bench")
+        self._hub = RouterSocket(endpoints["hop"])
+        self._peer = DealerSocket(endpoints["hop"], "bench")
         return self
 
     def __call__(self, parts: Sequence[Buffer]) -> None:
         item = wire.decode(parts)
         assert isinstance(item, Frame)
-        self._peer.send(Offer("bench", item.picture))
+        self._peer.send(NewPicture("bench", item.picture))
         assert self._hub.receive(10_000) is not None
 
     def __exit__(self, *_: object) -> None:

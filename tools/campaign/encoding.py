@@ -32,21 +32,21 @@ def encoded(item: object) -> Parts:
 
 
 def whole_messages() -> list[Parts]:
-    """One message of every kind but `Ready`, of a camera that nobody knows: what mutations begin with."""
+    """One message of every kind but `WorkerReady`, of a camera that nobody knows: what mutations begin with."""
     camera, picture = "stranger", message.Picture(np.zeros((4, 6, 3), np.uint8), 40_000_000, 1_000_000_000)
     frame, masks = message.Frame(camera, 0, 7, picture), np.zeros((5, 2, 3), np.uint8)
     items: Sequence[object] = (
         frame,
         message.SegmentedFrame(frame, _CLASSES, masks),
-        message.CarriedFrame(frame, "moved"),
+        message.PropagatedFrame(frame, "moved"),
         message.LateMasks(camera, 7, _CLASSES, masks),
-        message.Offer(camera, picture, 2),
-        message.Opened(camera, "live", "rtsp://camera", 25.0, None),
-        message.Lost(camera, "no signal"),
-        message.Ended(camera),
-        message.Next(camera),
-        message.Done(camera, 0, 7),
-        message.Watched(camera, True),
+        message.NewPicture(camera, picture, 2),
+        message.SourceOpened(camera, "live", "rtsp://camera", 25.0, None),
+        message.SourceLost(camera, "no signal"),
+        message.SourceEnded(camera),
+        message.PictureRequest(camera),
+        message.Ack(camera, 0, 7),
+        message.DemandChanged(camera, True),
         message.StreamStart(camera, 0, 0, "live", "rtsp://camera", 25.0),
         message.Outage(camera, 7, "no signal"),
         message.EndOfStream(camera, 7),
@@ -57,7 +57,7 @@ def whole_messages() -> list[Parts]:
 
 def stamped(picture: message.Pixels, clock_ms: int) -> bytes:
     """A visitor's picture (H, W, 3) as the page sends it: a JPEG with the time drawn below."""
-    return bytes(cv2.imencode(".jpg", stamp.put(picture, stamp.Stamp(clock_ms)))[1].tobytes())
+    return bytes(cv2.imencode(".jpg", stamp.add_stamp(picture, stamp.Stamp(clock_ms)))[1].tobytes())
 
 
 class Liar:
@@ -107,26 +107,29 @@ class Liar:
         return classes, self._pixels(count, height, width)
 
     def _done(self) -> object:
-        return message.Done(self._chance.choice((self._camera, self._stranger())), self._number(), self._number())
+        return message.Ack(self._chance.choice((self._camera, self._stranger())), self._number(), self._number())
 
     def _late_masks(self) -> object:
         camera = self._chance.choice((self._camera, self._stranger()))
         return message.LateMasks(camera, 10**9 + self._number(), *self._masks())
 
     def _offer(self) -> object:
-        return message.Offer(self._stranger(), self._picture(), self._number())
+        return message.NewPicture(self._stranger(), self._picture(), self._number())
 
     def _opened(self) -> object:
         mode: message.Mode = self._chance.choice(("live", "file"))
-        return message.Opened(self._stranger(), mode, "nowhere", self._chance.choice((None, 1e-9, 1e9)), None)
+        return message.SourceOpened(self._stranger(), mode, "nowhere", self._chance.choice((None, 1e-9, 1e9)), None)
 
     def _gone(self) -> object:
         camera = self._stranger()
-        lost, ended = message.Lost(camera, "lost"), message.Ended(camera, self._chance.choice((None, "ended")))
+        lost, ended = (
+            message.SourceLost(camera, "lost"),
+            message.SourceEnded(camera, self._chance.choice((None, "ended"))),
+        )
         over = message.EndOfStream(camera, self._number())
         return self._chance.choice((lost, ended, over, message.Outage(camera, self._number(), "lost")))
 
     def _frame(self) -> object:
         frame = message.Frame(self._stranger(), self._number(), self._number(), self._picture())
-        carried = message.CarriedFrame(frame, self._chance.choice(("still", "moved", "ahead")))
+        carried = message.PropagatedFrame(frame, self._chance.choice(("still", "moved", "ahead")))
         return self._chance.choice((carried, message.SegmentedFrame(frame, *self._masks())))

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from clothseg.classes import USUAL, ClassMap
 from clothseg.labels import IGNORE
 from clothseg.training.eval.bootstrap import Interval, intervals
-from clothseg.training.eval.metrics import Report, Scores, class_iou, confusion, person_alone
+from clothseg.training.eval.metrics import Metrics, MetricsAccumulator, class_iou, confusion, person_alone
 from clothseg.training.eval.predictors import Prediction, Predictor
 from clothseg.training.samples import Sample
 
-_SHOWN_PX: Final = 320  # height of a picture in the report
+_VIEW_PX: Final = 320  # height of a picture in the report
 
 
 class Case(NamedTuple):
@@ -30,7 +30,7 @@ class Case(NamedTuple):
 class Evaluation(NamedTuple):
     """The measures, all cases, the worst first, and each class's 95 % interval over the pictures."""
 
-    report: Report
+    report: Metrics
     cases: list[Case]
     spread: dict[str, Interval]
 
@@ -39,7 +39,7 @@ def evaluate(
     samples: Iterable[Sample], predict: Predictor, tick: Callable[[], None], classes: ClassMap = USUAL
 ) -> Evaluation:
     """Score every sample at its native size. Raises ValueError where there is none."""
-    scores = Scores(classes)
+    scores = MetricsAccumulator(classes)
     cases: list[Case] = []
     tables = []
     tells_garments = True
@@ -68,10 +68,10 @@ def case_of(sample: Sample, found: Prediction, classes: ClassMap = USUAL) -> Cas
 
 def case_view(sample: Sample, found: Prediction, classes: ClassMap = USUAL) -> npt.NDArray[np.uint8]:
     """Picture, truth and prediction (H, 3 W, 3) uint8 BGR, at a size for looking."""
-    width = round(_SHOWN_PX * sample.mask.shape[1] / sample.mask.shape[0])
-    views = [cv2.resize(sample.picture, (width, _SHOWN_PX), interpolation=cv2.INTER_AREA)]
+    width = round(_VIEW_PX * sample.mask.shape[1] / sample.mask.shape[0])
+    views = [cv2.resize(sample.picture, (width, _VIEW_PX), interpolation=cv2.INTER_AREA)]
     for mask in (sample.mask, found.parts):
-        small = cv2.resize(mask, (width, _SHOWN_PX), interpolation=cv2.INTER_NEAREST_EXACT)
+        small = cv2.resize(mask, (width, _VIEW_PX), interpolation=cv2.INTER_NEAREST_EXACT)
         views.append(painted(views[0], np.asarray(small, np.uint8), classes))
     return np.hstack(views).astype(np.uint8)
 
@@ -87,6 +87,6 @@ def painted(
     return blend
 
 
-def to_json(report: Report) -> bytes:
+def to_json(report: Metrics) -> bytes:
     """The report as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(report), indent=2)

@@ -18,7 +18,7 @@ _THRESHOLDS: Final = 256  # of alpha, for max-F
 _BETA_SQUARED: Final = 0.3  # precision counts more, as in the salient object literature
 
 
-class Report(msgspec.Struct, frozen=True):
+class Metrics(msgspec.Struct, frozen=True):
     """The measures of one model on one list of pictures; all in 0..1, none where there was nothing to measure."""
 
     pictures: int
@@ -81,7 +81,7 @@ def _inner_edge(mask: npt.NDArray[np.bool_]) -> Mask:
     return np.asarray(pixels - inside, np.uint8)
 
 
-class Scores:
+class MetricsAccumulator:
     """Gathers pictures one by one; `report` says how good they were together."""
 
     def __init__(self, classes: ClassMap = USUAL) -> None:
@@ -113,7 +113,7 @@ class Scores:
             for row, weights in enumerate((None, sure, right)):
                 self._bins[row] += np.bincount(place, weights, minlength=_BINS)
 
-    def report(self) -> Report:
+    def report(self) -> Metrics:
         """The measures of all pictures added so far. Raises ValueError if there was none."""
         if not self._pictures:
             raise ValueError("no picture was scored; is the list empty?")
@@ -121,7 +121,7 @@ class Scores:
         count, sure, right = self._bins
         judged = count.sum()
         background, person = self._alpha
-        return Report(
+        return Metrics(
             pictures=self._pictures,
             iou=dict(zip(self._classes.names, ious, strict=True)),
             mean_garment_iou=_mean([ious[index] for index in self._classes.garments]),
@@ -134,13 +134,13 @@ class Scores:
         )
 
 
-def person_alone(report: Report) -> Report:
+def person_alone(report: Metrics) -> Metrics:
     """The report of a model that does not tell garments apart: no measure of them, rather than a bad one."""
     nothing: dict[str, float | None] = dict.fromkeys(CLASSES)
     return msgspec.structs.replace(report, iou=nothing, mean_garment_iou=None, boundary_f=None)
 
 
-def measured(report: Report) -> dict[str, float]:
+def measured(report: Metrics) -> dict[str, float]:
     """The measures that go into the weights' header."""
     named = {**report.iou, "person": report.person_iou, "boundary_f": report.boundary_f}
     return {name: round(value, 4) for name, value in named.items() if value is not None}

@@ -16,8 +16,8 @@ from clothseg.training.samples import Sample, read_index_mask
 
 _SURE: Final = 230  # of 255: above it, or as far below the other end, a peer's matte is believed
 _SEEN: Final = 0.02  # share of the frame from which a garment counts as seen
-_SLIP: Final = 0.005  # share of the frame under which a wrong garment is a speck
-_EVERY: Final = 5  # one frame in so many: the others look the same
+_MAX_ERROR_SHARE: Final = 0.005  # share of the frame under which a wrong garment is a speck
+_FRAME_STRIDE: Final = 5  # one frame in so many: the others look the same
 
 
 class WebcamReport(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class WebcamReport(msgspec.Struct, frozen=True):
     top_and_no_dress: float  # share of the frames with at least 2 % top and under 0.5 % dress
 
 
-def read_clip(path: Path, every: int = _EVERY) -> Iterator[Sample]:
+def read_clip(path: Path, every: int = _FRAME_STRIDE) -> Iterator[Sample]:
     """One frame in `every` of a clip, named CLIP_NNN; nothing is judged in its mask."""
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
@@ -64,7 +64,7 @@ def score_clips(clips: list[Path], predict: Predictor, mattes: Path | None) -> W
             parts = predict(sample).parts
             shares = np.bincount(parts.ravel(), minlength=DRESS + 1) / parts.size
             frames += 1
-            good += bool(shares[TOP] >= _SEEN and shares[DRESS] < _SLIP)
+            good += bool(shares[TOP] >= _SEEN and shares[DRESS] < _MAX_ERROR_SHARE)
             if mattes is not None:
                 table += confusion(sure_person(read_index_mask(mattes / f"{sample.name}.png")), parts)
     if not frames:

@@ -83,14 +83,14 @@ def _stack(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(masks).float()
 
 
-def figure_pixels(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+def foreground_mask(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Where a mask (H, W) shows a person or a garment."""
     return np.asarray((mask != BACKGROUND) & (mask != IGNORE))
 
 
-def figure_box(mask: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
+def foreground_box(mask: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """The box (left, top, right, bottom) around all that is not background; the whole picture if nothing is."""
-    figure = figure_pixels(mask)
+    figure = foreground_mask(mask)
     rows, columns = np.flatnonzero(figure.any(1)), np.flatnonzero(figure.any(0))
     if not rows.size:
         return 0, 0, mask.shape[1], mask.shape[0]
@@ -101,7 +101,7 @@ def _framing(sample: Sample, size: Size, settings: Augmentation, rng: Generator)
     """The affine map (2, 3) from the sample's pixels to those of the frame."""
     h, w = size
     height, width = sample.mask.shape
-    left, top, right, bottom = figure_box(sample.mask)
+    left, top, right, bottom = foreground_box(sample.mask)
     zoom = rng.uniform(*settings.zoom)
     upright = bottom - top > 1.6 * (right - left)
     if upright and rng.random() < settings.half_body * w / h:
@@ -164,9 +164,9 @@ def _replace_background(
 def empty_place(sample: Sample, size: Size, rng: Generator) -> npt.NDArray[np.uint8]:
     """A picture (h, w, 3) of a place without people: the wider strip beside the figure, stretched to the frame."""
     h, w = size
-    left, _, right, _ = figure_box(sample.mask)
+    left, _, right, _ = foreground_box(sample.mask)
     width = sample.mask.shape[1]
-    if (left, right) == (0, width) and not figure_pixels(sample.mask).any():
+    if (left, right) == (0, width) and not foreground_mask(sample.mask).any():
         strip = sample.picture  # no one is in it
     else:
         strip = sample.picture[:, :left] if left > width - right else sample.picture[:, right:]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from clothseg.labels import BACKGROUND
 from clothseg.training.eval.evaluation import Case, case_of
-from clothseg.training.eval.metrics import Report, Scores, confusion, person_iou
+from clothseg.training.eval.metrics import Metrics, MetricsAccumulator, confusion, person_iou
 from clothseg.training.eval.predictors import Predictor
 from clothseg.training.samples import DataSet, Sample, decode_path, read
 from clothseg.training.train.crowds import Crowd, CrowdMaker, Crowds
@@ -33,7 +33,7 @@ class CrowdSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CrowdReport(msgspec.Struct, frozen=True):
     """The measures on made crowds; shares in 0..1, none where there was nothing to measure."""
 
-    pictures: Report
+    pictures: Metrics
     people: dict[str, int]  # who is seen, by how far they are: REACHES
     found: dict[str, float | None]  # share of them that is found
     person_iou_by_people: dict[int, float | None]  # by how many are in the frame
@@ -65,7 +65,7 @@ def make_crowds(made: CrowdSet) -> Iterator[Crowd]:
 
 def score_crowds(made: CrowdSet, predict: Predictor, tick: Callable[[], None]) -> CrowdEvaluation:
     """Score every crowd. Raises ValueError where the photos show no whole figure."""
-    scores, cases = Scores(), []
+    scores, cases = MetricsAccumulator(), []
     people: dict[str, list[bool]] = {reach: [] for reach in REACHES}
     tables: dict[int, npt.NDArray[np.int64]] = {}
     for number, crowd in enumerate(make_crowds(made)):

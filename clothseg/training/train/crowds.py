@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numpy.random import Generator
 
 from clothseg.labels import BACKGROUND
-from clothseg.training.samples import Sample, read_picture, shrink
+from clothseg.training.samples import Sample, downscale, read_picture
 from clothseg.training.train.augmentation import Size
 from clothseg.training.train.figures import Cutout, crop, cut_out_figure, relit, resized
 from clothseg.training.train.scenery import draw_place
@@ -262,7 +262,7 @@ def _read_places(settings: Crowds) -> list[Pixels]:
     folders = [settings.places_from, settings.things_from and settings.things_from / "images"]
     paths = [path for folder in folders if folder for path in sorted(folder.iterdir()) if _used(path.stem, settings)]
     pictures = (read_picture(path) for path in paths)
-    return [shrink(Sample("", picture, picture[..., 0]), _PLACE_PX).picture for picture in pictures]
+    return [downscale(Sample("", picture, picture[..., 0]), _PLACE_PX).picture for picture in pictures]
 
 
 def _used(name: str, settings: Crowds) -> bool:

@@ -24,7 +24,7 @@ Size = tuple[int, int] | None  # (h, w) of the network's input; none: by each pi
 _VIDEOS: Final = {".avi", ".mkv", ".mov", ".mp4", ".webm"}
 
 
-class Material(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CalibrationData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The pictures an export is calibrated on and judged by.
 
     calibration: labelled data sets of which int8 sees the pictures, never those it is judged by.
@@ -39,14 +39,14 @@ class Material(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pictures: int = 160  # of each calibration set, the first
 
 
-def with_classes(material: Material, names: tuple[str, ...]) -> Material:
+def with_classes(material: CalibrationData, names: tuple[str, ...]) -> CalibrationData:
     """The material for a model of these classes: what the indices in its masks mean."""
     calibration = [msgspec.structs.replace(data, classes=names) for data in material.calibration]
     judged = msgspec.structs.replace(material.judged, classes=names)
     return msgspec.structs.replace(material, calibration=calibration, judged=judged)
 
 
-class Bound(NamedTuple):
+class ParityBound(NamedTuple):
     """How far an export may be from torch: mean |Δ probability| of 255, and share of pixels of another class."""
 
     difference: float
@@ -54,12 +54,12 @@ class Bound(NamedTuple):
 
 
 class Parity(NamedTuple):
-    """How far an export is from torch, in the units of `Bound`."""
+    """How far an export is from torch, in the units of `ParityBound`."""
 
     difference: float
     share_changed: float
 
-    def within(self, bound: Bound) -> bool:
+    def within(self, bound: ParityBound) -> bool:
         """Whether neither measure is over its bound."""
         return self.difference <= bound.difference and self.share_changed <= bound.share_changed
 
@@ -145,7 +145,7 @@ def intersection_over_union(
     return {name: score for name, score in scores.items() if score is not None}
 
 
-def calibration_inputs(material: Material, metadata: Metadata, size: Size) -> list[Pixels]:
+def calibration_inputs(material: CalibrationData, metadata: Metadata, size: Size) -> list[Pixels]:
     """The pictures to calibrate on, at network size; shuffled by a fixed seed, so that any part is a fair one."""
     samples = [sample for data in material.calibration for sample in islice(read(data), material.pictures)]
     frames = [frame for clip in _files(material.clips) for frame in _frames(clip, material.frames_per_clip)]

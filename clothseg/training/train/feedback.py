@@ -22,7 +22,7 @@ _PICTURES_EVERY: Final = 100  # steps
 _LINE_EVERY: Final = 10  # steps, where no bar can be drawn
 
 
-class Feedback:
+class ProgressDisplay:
     """Call it with each step's progress. `folder` is where TensorBoard looks; `shown` are painted now and then."""
 
     def __init__(self, folder: Path, network: U2Net, shown: list[Sample]) -> None:

@@ -25,9 +25,9 @@ from clothseg.training.samples import DataSet, Sample, decode_path
 from clothseg.training.train.augmentation import Augmentation, make_batch
 from clothseg.training.train.crowds import CrowdMaker, Crowds
 from clothseg.training.train.losses import supervised
-from clothseg.training.train.pool import Pool
+from clothseg.training.train.pool import SamplePool
 from clothseg.training.train.pretrained import efficientnet_lite0, encoder_state
-from clothseg.training.train.team import Team, average_gradients, average_number
+from clothseg.training.train.team import ProcessGroup, all_reduce_gradients, all_reduce_mean
 from clothseg.training.train.widening import widen
 
 
@@ -106,13 +106,13 @@ class State:
         self.step = state["step"]
 
 
-class Run(NamedTuple):
+class TrainingRun(NamedTuple):
     """All that takes part in training: what was asked, what is remembered, what it learns from, and with whom."""
 
     training: Training
     state: State
-    pool: Pool
-    team: Team
+    pool: SamplePool
+    group: ProcessGroup
     crowds: CrowdMaker | None = None
 
 
@@ -179,7 +179,7 @@ def learning_rate(phase: Phase, step: int) -> float:
     return phase.learning_rate * rise * (0.02 + 0.98 * fall)
 
 
-def train(run: Run, report: Callable[[Progress], None], save: Path) -> None:
+def train(run: TrainingRun, on_progress: Callable[[Progress], None], save: Path) -> None:
     """Run the steps that are left; the first of the team saves to `save` now and then and at the end.
 
     Raises FloatingPointError on a loss that is not finite, naming the batch; `save` then still holds the last
@@ -193,13 +193,13 @@ def train(run: Run, report: Callable[[Progress], None], save: Path) -> None:
         phase, step = phase_at(training.phases, state.step)
         rate = learning_rate(phase, step)
         loss = train_step(run, phase, rate)
-        report(Progress(state.step, total, loss, rate, time.monotonic() - began))
-        if run.team.rank == 0 and (time.monotonic() - saved_at > training.save_every_s or state.step == total):
+        on_progress(Progress(state.step, total, loss, rate, time.monotonic() - began))
+        if run.group.rank == 0 and (time.monotonic() - saved_at > training.save_every_s or state.step == total):
             state.save(save)
             saved_at = time.monotonic()
 
 
-def train_step(run: Run, phase: Phase, rate: float) -> float:
+def train_step(run: TrainingRun, phase: Phase, rate: float) -> float:
     """One step of the optimizer; returns the team's loss."""
     training, state, pool, team, crowds = run
     rng = np.random.default_rng((training.seed, state.step))
@@ -213,21 +213,21 @@ def train_step(run: Run, phase: Phase, rate: float) -> float:
     pictures, labels = make_batch(
         samples, pool.samples, size, training.augmentation, own, framed=made, garments=garments
     )
-    prepare(state.network, phase.frozen)
+    set_trainable(state.network, phase.frozen)
     with torch.autocast("cpu", torch.bfloat16, enabled=training.precision == "bf16"):
         outputs = _outputs(state.network, pictures, phase.finest)
     loss = supervised([output.float() for output in outputs], labels)
-    mean_loss = average_number(loss.item(), team)
+    mean_loss = all_reduce_mean(loss.item(), team)
     if not math.isfinite(mean_loss):
         raise FloatingPointError(f"the loss of step {state.step} is {loss.item()}; the batch was {_named(samples)}")
     loss.backward()  # type: ignore[no-untyped-call]
-    average_gradients(state.network, team)
+    all_reduce_gradients(state.network, team)
     for group in state.optimizer.param_groups:
         group["lr"] = rate
     nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
-    follow(state.average, state.network.state_dict(), min(training.ema, (1 + state.step) / (10 + state.step)))
+    update_average(state.average, state.network.state_dict(), min(training.ema, (1 + state.step) / (10 + state.step)))
     state.step += 1
     return mean_loss
 
@@ -249,7 +249,7 @@ def _named(samples: Sequence[Sample]) -> str:
     return ", ".join(sample.name for sample in samples)
 
 
-def prepare(network: nn.Module, frozen: Sequence[str]) -> None:
+def set_trainable(network: nn.Module, frozen: Sequence[str]) -> None:
     """Set a network to train, but for the modules that are frozen: no gradient, batch statistics as they are."""
     network.train()
     for name, parameter in network.named_parameters():
@@ -258,7 +258,7 @@ def prepare(network: nn.Module, frozen: Sequence[str]) -> None:
         network.get_submodule(name).eval()
 
 
-def follow(average: dict[str, Tensor], current: dict[str, Tensor], keep: float) -> None:
+def update_average(average: dict[str, Tensor], current: dict[str, Tensor], keep: float) -> None:
     """Exponential moving average of parameters and batch statistics (Polyak and Juditsky 1992), in place."""
     for name, value in current.items():
         if value.is_floating_point():

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clothseg.training.samples import DataSet, Sample, read, shrink
+from clothseg.training.samples import DataSet, Sample, downscale, read
 
-_SHOWN: float = 0.003  # share of a picture from which a dress is there
+_EXAMPLES: float = 0.003  # share of a picture from which a dress is there
 
 
-class Pool:
+class SamplePool:
     """Labelled pictures at about `keep_px` pixels each, and the chance of each to be drawn."""
 
     def __init__(self, sets: Sequence[DataSet], keep_px: int) -> None:
@@ -20,9 +20,9 @@ class Pool:
         for data in sets:
             dress = data.classes.index("dress") if "dress" in data.classes else -1
             for sample in read(data):
-                small = shrink(sample, keep_px)
+                small = downscale(sample, keep_px)
                 self.samples.append(small)
-                dressed = np.count_nonzero(small.mask == dress) > _SHOWN * small.mask.size
+                dressed = np.count_nonzero(small.mask == dress) > _EXAMPLES * small.mask.size
                 weights.append(data.weight * (data.dress_weight if dressed else 1))
                 digest.update(sample.name.encode() + small.picture.tobytes() + small.mask.tobytes())
         if sum(weights) <= 0:

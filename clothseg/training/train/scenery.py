@@ -9,7 +9,7 @@ import numpy.typing as npt
 from numpy.random import Generator
 
 from clothseg.training.samples import Sample
-from clothseg.training.train.augmentation import Size, figure_box, figure_pixels
+from clothseg.training.train.augmentation import Size, foreground_box, foreground_mask
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -31,9 +31,9 @@ def draw_place(surroundings: Sequence[Sample], photos: Sequence[Pixels], size: S
 
 def beside_figure(sample: Sample) -> Pixels | None:
     """What is beside a figure, mirrored so that it has no seam; a picture without one whole; None if too narrow."""
-    if not figure_pixels(sample.mask).any():
+    if not foreground_mask(sample.mask).any():
         return sample.picture
-    left, _, right, _ = figure_box(sample.mask)
+    left, _, right, _ = foreground_box(sample.mask)
     strip = sample.picture[:, :left] if left > sample.mask.shape[1] - right else sample.picture[:, right:]
     if strip.shape[1] < _NARROWEST_PX:
         return None

@@ -8,22 +8,22 @@ import torch.distributed as dist
 from torch import nn
 
 
-class Team(NamedTuple):
+class ProcessGroup(NamedTuple):
     """This process's place among all that train together."""
 
     rank: int
     size: int
 
 
-def join_team() -> Team:
+def join_process_group() -> ProcessGroup:
     """Join the processes `torchrun` started; alone, a team of one."""
     if "WORLD_SIZE" not in os.environ:
-        return Team(0, 1)
+        return ProcessGroup(0, 1)
     dist.init_process_group("gloo")
-    return Team(dist.get_rank(), dist.get_world_size())
+    return ProcessGroup(dist.get_rank(), dist.get_world_size())
 
 
-def average_gradients(network: nn.Module, team: Team) -> None:
+def all_reduce_gradients(network: nn.Module, team: ProcessGroup) -> None:
     """Replace each gradient by its mean over the team, so that all take the same step."""
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     if team.size == 1 or not gradients:
@@ -37,7 +37,7 @@ def average_gradients(network: nn.Module, team: Team) -> None:
         start += gradient.numel()
 
 
-def average_number(value: float, team: Team) -> float:
+def all_reduce_mean(value: float, team: ProcessGroup) -> float:
     """The mean of a number over the team; not a number where it is not one anywhere."""
     if team.size == 1:
         return value

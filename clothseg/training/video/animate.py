@@ -26,7 +26,7 @@ from clothseg.training.video.layers import (
     swinging_arm,
     walking_figure,
 )
-from clothseg.training.video.scene import Scene, Still
+from clothseg.training.video.scene import LabelledPhoto, Scene
 
 
 class AnimatedFrame(NamedTuple):
@@ -45,7 +45,7 @@ class AnimatedFrame(NamedTuple):
     pts_ns: int
 
 
-def animate(person: Still, room: Still, scene: Scene, seed: int) -> Iterator[AnimatedFrame]:
+def animate(person: LabelledPhoto, room: LabelledPhoto, scene: Scene, seed: int) -> Iterator[AnimatedFrame]:
     """Yield the frames of `scene`: `person` cut out and moved in front of `room` without its people.
 
     The same arguments yield the same bytes. Raises ValueError where `person` shows nobody.
@@ -61,7 +61,7 @@ def animate(person: Still, room: Still, scene: Scene, seed: int) -> Iterator[Ani
     grid = np.stack(np.meshgrid(*(np.arange(side, dtype=np.float32) for side in scene.size_px)), axis=2)
     drift = rng.uniform(0, 2 * math.pi, 3)
     before: tuple[float, Pixels] | None = None
-    for index in _kept(scene, rng):
+    for index in _delivered_frames(scene, rng):
         time = index / scene.rate_hz
         picture, coverage, top, sources = _stack(layers, grid, time)
         motion = np.full_like(grid, np.nan) if before is None else _motion(layers, grid, top, sources, before)
@@ -69,7 +69,7 @@ def animate(person: Still, room: Still, scene: Scene, seed: int) -> Iterator[Ani
         before = (time, top)
 
 
-def _kept(scene: Scene, rng: np.random.Generator) -> Iterator[int]:
+def _delivered_frames(scene: Scene, rng: np.random.Generator) -> Iterator[int]:
     """Indices of the frames that are not lost; the first never is."""
     index, frames = 0, max(round(scene.duration_s * scene.rate_hz), 1)
     while index < frames:
@@ -87,21 +87,21 @@ def _stack(layers: list[Layer], grid: Points, time: float) -> tuple[NDArray[np.f
     for number, layer in enumerate(layers):
         source = layer.to_layer(grid, time)
         sources.append(source)
-        x, y, wide, tall = cv2.boundingRect(_look(layer.solid, source, cv2.BORDER_CONSTANT))
+        x, y, wide, tall = cv2.boundingRect(_sample(layer.solid, source, cv2.BORDER_CONSTANT))
         if wide == 0:
             continue
         at = np.s_[y : y + tall, x : x + wide]
         points = np.ascontiguousarray(source[at])
-        solid = _look(layer.solid, points, cv2.BORDER_CONSTANT).astype(np.float32)[..., None] / 255
-        picture[at] += solid * (_look(layer.picture, points, cv2.BORDER_REFLECT_101) - picture[at])
-        share[at] += solid * (_look(layer.coverage, points, cv2.BORDER_REPLICATE) - share[at])
+        solid = _sample(layer.solid, points, cv2.BORDER_CONSTANT).astype(np.float32)[..., None] / 255
+        picture[at] += solid * (_sample(layer.picture, points, cv2.BORDER_REFLECT_101) - picture[at])
+        share[at] += solid * (_sample(layer.coverage, points, cv2.BORDER_REPLICATE) - share[at])
         top[at][solid[..., 0] >= 0.5] = number
     # Rounding the running sum, not each class, keeps the planes' sum at 255.
     sums = [cv2.convertScaleAbs(plane) for plane in itertools.accumulate(cv2.split(share))]
     return picture, np.stack((255 - sums[-1], sums[0], *map(np.subtract, sums[1:], sums))), top, sources
 
 
-def _look(plane: Pixels, points: Points, border: int) -> Pixels:
+def _sample(plane: Pixels, points: Points, border: int) -> Pixels:
     """Sample a layer at points (H, W, 2), bilinear."""
     looked: Pixels = cv2.remap(plane, points, None, cv2.INTER_LINEAR, borderMode=border)
     return looked

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from clothseg.labels import BACKGROUND, CLASSES, PERSON
 from clothseg.training.samples import Sample, read_index_mask
 from clothseg.training.video.animate import animate
-from clothseg.training.video.scene import SCENES, Still
+from clothseg.training.video.scene import SCENES, LabelledPhoto
 
 Pixels = NDArray[np.uint8]
 
@@ -35,7 +35,7 @@ def animated(name: str, stills: Mapping[int, Sample], duration_s: float | None) 
     settings = SCENES[scene] if duration_s is None else structs.replace(SCENES[scene], duration_s=duration_s)
     count = len(stills)
     chosen = (stills[seed * 7 % count], stills[(seed * 7 + count // 2) % count])
-    person, room = (Still(sample.picture, sample.mask) for sample in chosen)
+    person, room = (LabelledPhoto(sample.picture, sample.mask) for sample in chosen)
     for frame in animate(person, room, settings, seed):
         yield ClipFrame(frame.picture, frame.pts_ns, frame.coverage, frame.motion)
 

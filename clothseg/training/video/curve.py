@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 
 from clothseg.classes import USUAL
 from clothseg.labels import BACKGROUND
-from clothseg.matting.matting import Matting, matte, shares
+from clothseg.matting.matting import Matting, class_shares, matte
 from clothseg.temporal.smoothing import Smoothing
 from clothseg.training.video.clips import ClipFrame
-from clothseg.training.video.evaluation import Masks, smoothed
+from clothseg.training.video.evaluation import MaskMaker, stream_masks
 from clothseg.training.video.metrics import warp
 
 Pixels = NDArray[np.uint8]
 Planes = NDArray[np.float32]
 
 _CONSTANTS_MS = ((30, 100), (200, 800), (500, 2000))  # where the network is sure, and where it wavers
-_LED_MS = (100, 400, 2000)
+_AVERAGE_MS = (100, 400, 2000)
 _OUTLINE_PX = 5
 _Place = Literal["at the outline", "but at the outline"]
 
 
-class Told:
+class ClipReplay:
     """The frames of a clip as they pass, for makers that know of them what no smoother can.
 
     The yardstick's motion is the exact one on animated clips, and elsewhere the flow by which steadiness is judged.
@@ -43,25 +43,28 @@ class Told:
             self._before, self._now = self._now, frame
             yield frame
 
-    def led(self) -> dict[str, Masks]:
+    def flow_averaged(self) -> dict[str, MaskMaker]:
         """Masks averaged along the yardstick's motion, by name."""
-        return {f"along the yardstick's motion, {constant_ms} ms": self._led(constant_ms) for constant_ms in _LED_MS}
+        return {
+            f"along the yardstick's motion, {constant_ms} ms": self._flow_averaged(constant_ms)
+            for constant_ms in _AVERAGE_MS
+        }
 
-    def truth(self) -> dict[str, Masks]:
+    def truth(self) -> dict[str, MaskMaker]:
         """Truth itself, and masks that are true at the person's outline or all but there, by name.
 
         Asked for a frame of which truth is not known, they raise ValueError.
         """
         places: tuple[_Place, ...] = ("at the outline", "but at the outline")
-        return {f"true {place}": self._mended(place) for place in places} | {"truth itself": self._truth}
+        return {f"true {place}": self._corrected_at(place) for place in places} | {"truth itself": self._truth}
 
-    def _led(self, constant_ms: float) -> Masks:
+    def _flow_averaged(self, constant_ms: float) -> MaskMaker:
         """Masks with true edges, averaged over a time constant along the best flow there could be."""
         past: Planes | None = None
 
         def make(probabilities: Pixels, picture: Pixels, _: int) -> Pixels:
             nonlocal past
-            made = shares(matte(probabilities, picture, USUAL, Matting()), len(probabilities))
+            made = class_shares(matte(probabilities, picture, USUAL, Matting()), len(probabilities))
             present = np.ascontiguousarray(np.moveaxis(made, 0, 2), np.float32)
             past = present if past is None else self._averaged(past, present, constant_ms)
             return np.ascontiguousarray(np.moveaxis(np.rint(past), 2, 0), np.uint8)
@@ -74,14 +77,14 @@ class Told:
         assert self._now is not None
         way = warp(self._before.picture, self._now.picture, self._now.motion)
         carried = cv2.remap(past, way.points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        known = way.explained if self._now.motion is None else ~np.isnan(self._now.motion[..., 0])
+        known = way.valid if self._now.motion is None else ~np.isnan(self._now.motion[..., 0])
         kept = math.exp((self._before.pts_ns - self._now.pts_ns) / 1e6 / constant_ms)
         averaged: Planes = present + np.where(known, np.float32(kept), np.float32(0))[..., None] * (carried - present)
         return averaged
 
-    def _mended(self, place: _Place) -> Masks:
+    def _corrected_at(self, place: _Place) -> MaskMaker:
         """Masks as the stream makes them, but true in one place."""
-        made = smoothed(Smoothing(), Matting())
+        made = stream_masks(Smoothing(), Matting())
 
         def make(probabilities: Pixels, picture: Pixels, pts_ns: int) -> Pixels:
             masks, truth = made(probabilities, picture, pts_ns), self._truth(probabilities, picture, pts_ns)
@@ -97,14 +100,14 @@ class Told:
 
 
 def _near_outline(shares: Pixels) -> Pixels:
-    """What is within `_OUTLINE_PX` of the person's outline, (H, W) uint8, not 0; `shares` (K, H, W) uint8."""
+    """What is within `_OUTLINE_PX` of the person's outline, (H, W) uint8, not 0; `class_shares` (K, H, W) uint8."""
     _, person = cv2.threshold(shares[BACKGROUND], 127, 255, cv2.THRESH_BINARY_INV)
     outline = cv2.morphologyEx(person, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     near: Pixels = cv2.dilate(outline, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _OUTLINE_PX + 1,) * 2))
     return near
 
 
-def variants() -> dict[str, Masks]:
+def variants() -> dict[str, MaskMaker]:
     """Settings around the defaults, each changed in one thing, by name; new for each clip."""
     tried: dict[str, tuple[Smoothing | None, Matting | None]] = {
         f"time constants {sure} / {unsure} ms": (
@@ -116,4 +119,4 @@ def variants() -> dict[str, Masks]:
     tried |= {f"tolerance {levels}": (Smoothing(tolerance=levels), Matting()) for levels in (6, 48)}
     tried |= {f"colour evidence {odds}": (Smoothing(), Matting(colour_evidence=odds)) for odds in (2, 4)}
     tried |= {"no smoothing": (None, Matting()), "no matting": (Smoothing(), None)}
-    return {name: smoothed(*settings) for name, settings in tried.items()}
+    return {name: stream_masks(*settings) for name, settings in tried.items()}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from clothseg.classes import USUAL
 from clothseg.labels import BACKGROUND, CLASSES, GARMENTS
-from clothseg.matting.matting import Matte, Matting, hold, matte, shares, upsample
+from clothseg.matting.matting import Matte, Matting, class_shares, matte, previous_matte, upsample
 from clothseg.temporal.smoothing import Smoothing, smooth
 from clothseg.temporal.state import SmoothingState
 from clothseg.training.samples import read_index_mask
@@ -21,13 +21,13 @@ from clothseg.training.video.clips import ClipFrame, mask_shares, near
 from clothseg.training.video.metrics import Scorer, Scores, warp
 
 Pixels = NDArray[np.uint8]
-Masks = Callable[[Pixels, Pixels, int], Pixels]
+MaskMaker = Callable[[Pixels, Pixels, int], Pixels]
 """Makes masks, shares (K, H, W) uint8, of probabilities (K, h, w), their picture and its time in ns."""
 
 _NO_TRUTH: Final = ("iou", "dtssd", "boundary_f", "lag_frames", "ghost")
 
 
-class Shown(NamedTuple):
+class KeptFrame(NamedTuple):
     """A frame kept for a person to look at: the picture and each maker's masks, shares (K, H, W)."""
 
     picture: Pixels
@@ -39,15 +39,15 @@ class ClipScores(NamedTuple):
 
     scores: dict[str, dict[str, Scores]]
     curves: dict[str, dict[str, list[tuple[float | None, ...]]]]
-    shown: list[Shown]
+    kept_frames: list[KeptFrame]
 
 
-def raw() -> Masks:
+def raw_masks() -> MaskMaker:
     """The network's own masks, enlarged: no smoothing, no matting."""
-    return lambda probabilities, picture, _: shares(upsample(probabilities, picture, USUAL), len(probabilities))
+    return lambda probabilities, picture, _: class_shares(upsample(probabilities, picture, USUAL), len(probabilities))
 
 
-def smoothed(smoothing: Smoothing | None, matting: Matting | None) -> Masks:
+def stream_masks(smoothing: Smoothing | None, matting: Matting | None) -> MaskMaker:
     """Masks as the stream makes them; None leaves a step out."""
     state: SmoothingState | None = None
     before: tuple[Matte, int] | None = None
@@ -56,18 +56,18 @@ def smoothed(smoothing: Smoothing | None, matting: Matting | None) -> Masks:
         nonlocal state, before
         if smoothing is not None:
             state, probabilities = smooth(state, probabilities, picture, pts_ns, smoothing, garments=len(GARMENTS))
-        held = None if before is None else hold(*before, state, pts_ns)
+        held = None if before is None else previous_matte(*before, state, pts_ns)
         if matting is None:
             lifted = upsample(probabilities, picture, USUAL)
         else:
             lifted = matte(probabilities, picture, USUAL, matting, held)
         before = lifted, pts_ns
-        return shares(lifted, len(probabilities))
+        return class_shares(lifted, len(probabilities))
 
     return make
 
 
-def given(folder: Path) -> Masks:
+def masks_from_folder(folder: Path) -> MaskMaker:
     """Masks made elsewhere: one PNG a frame in the order of their names, class indices or a person's matte."""
     paths = iter(sorted(folder.glob("*.png")))
 
@@ -83,7 +83,7 @@ def given(folder: Path) -> Masks:
 def score(
     frames: Iterable[ClipFrame],
     probabilities: Callable[[Pixels], Pixels],
-    makers: Mapping[str, Masks],
+    makers: Mapping[str, MaskMaker],
     box_px: int | None,
     keep: Callable[[int], bool],
 ) -> ClipScores:
@@ -93,7 +93,7 @@ def score(
     any garment judges nothing but the person. Raises ValueError for a clip without frames.
     """
     scorers = {name: Scorer() for name in makers}
-    shown: list[Shown] = []
+    shown: list[KeptFrame] = []
     dressed, judged, last, first_ns, index = False, False, None, 0, -1
     for index, frame in enumerate(frames):
         first_ns = frame.pts_ns if last is None else first_ns
@@ -109,7 +109,7 @@ def score(
             masks[name] = made if box_px is None or frame.truth is None else _within(made, near(frame.truth, box_px))
             scorers[name].add(masks[name], frame.truth, carried, milliseconds)
         if keep(index):
-            shown.append(Shown(frame.picture, masks))
+            shown.append(KeptFrame(frame.picture, masks))
         last = frame
     if last is None:
         raise ValueError("expected a clip with at least one frame, got none")

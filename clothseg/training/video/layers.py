@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.labels import BACKGROUND, CLASSES, PERSON
-from clothseg.training.video.scene import Scene, Still
+from clothseg.training.video.scene import LabelledPhoto, Scene
 
 Pixels = NDArray[np.uint8]
 Points = NDArray[np.float32]
@@ -55,7 +55,7 @@ def _similarity(
     return to_layer, to_frame
 
 
-def walking_figure(person: Still, scene: Scene, rng: np.random.Generator) -> Layer:
+def walking_figure(person: LabelledPhoto, scene: Scene, rng: np.random.Generator) -> Layer:
     """The person, walking to and fro, leaning, and bending like a reed."""
     labels = _largest(person.labels)
     left, top, wide, tall = cv2.boundingRect(np.uint8(labels != BACKGROUND))
@@ -112,7 +112,7 @@ def _largest(labels: Pixels) -> Pixels:
     return np.where(parts == largest, labels, np.uint8(BACKGROUND))
 
 
-def empty_room(room: Still, scene: Scene, rng: np.random.Generator) -> Layer:
+def empty_room(room: LabelledPhoto, scene: Scene, rng: np.random.Generator) -> Layer:
     """The background of a still, its people painted out, as a lens behind the person would draw it."""
     near = cv2.dilate(np.uint8(room.labels != BACKGROUND), np.ones((25, 25), np.uint8))
     known = np.where(near == 0, np.uint8(255), np.uint8(0))
@@ -134,7 +134,7 @@ def empty_room(room: Still, scene: Scene, rng: np.random.Generator) -> Layer:
     return Layer(picture, np.zeros((*solid.shape, len(CLASSES) - 1), np.uint8), solid, *_similarity(pivot, place))
 
 
-def swinging_arm(person: Still, figure: Layer, scene: Scene, rng: np.random.Generator) -> Layer:
+def swinging_arm(person: LabelledPhoto, figure: Layer, scene: Scene, rng: np.random.Generator) -> Layer:
     """A bare forearm and hand, swung across the clothes from where a shoulder would be."""
     _, height = scene.size_px
     length = max(round(0.3 * scene.body * height), 8)

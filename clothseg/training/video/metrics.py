@@ -16,7 +16,7 @@ from clothseg.labels import BACKGROUND, CLASSES, GARMENTS, PERSON
 Pixels = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
-EXPLAINED_BELOW: Final = 12.0  # grey levels of 255: a warp that is further off does not explain the picture
+VALID_BELOW: Final = 12.0  # grey levels of 255: a warp that is further off does not explain the picture
 TOLERANCE_PX: Final = 2  # of the boundary F
 _LEAST_SHARE: Final = 0.001  # of the picture: classes smaller than this have no steadiness to speak of
 _SHIFTS: Final = range(-2, 5)  # frames of lag tried
@@ -49,7 +49,7 @@ class Scores(msgspec.Struct, frozen=True):
     ms_per_frame: float | None
 
 
-class Warp(NamedTuple):
+class FrameWarp(NamedTuple):
     """How to carry the frame before onto this one.
 
     points: (H, W, 2) float32, where in the frame before each pixel was seen; explained: (H, W) bool, where
@@ -57,10 +57,10 @@ class Warp(NamedTuple):
     """
 
     points: Points
-    explained: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
 
 
-def warp(before: Pixels, now: Pixels, motion: Points | None) -> Warp:
+def warp(before: Pixels, now: Pixels, motion: Points | None) -> FrameWarp:
     """The warp between two pictures (H, W, 3) uint8, by exact `motion` (H, W, 2), NaN where unknown.
 
     Where there is none, by Farnebäck's flow (2003), which is not what the smoother uses.
@@ -71,7 +71,7 @@ def warp(before: Pixels, now: Pixels, motion: Points | None) -> Warp:
     points = _grid(grey.shape) + np.nan_to_num(motion, nan=-1e6)
     inside = ((points >= 0) & (points <= np.array([width - 1, height - 1]))).all(2)
     carried = cv2.remap(grey_before, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return Warp(points, inside & (cv2.absdiff(carried, grey) < EXPLAINED_BELOW))
+    return FrameWarp(points, inside & (cv2.absdiff(carried, grey) < VALID_BELOW))
 
 
 def _grid(size: tuple[int, ...]) -> Points:
@@ -101,7 +101,7 @@ class Scorer:
         self._milliseconds = 0.0
         self.curves: dict[str, list[tuple[float | None, ...]]] = {name: [] for name in CLASSES[1:]}
 
-    def add(self, shares: Pixels, truth: Pixels | None, warp: Warp | None, milliseconds: float) -> None:
+    def add(self, shares: Pixels, truth: Pixels | None, warp: FrameWarp | None, milliseconds: float) -> None:
         """Score one frame: `shares` and `truth` (K, H, W) uint8, each class's share of each pixel.
 
         `warp` carries the frame before onto this one, None on the first.
@@ -164,7 +164,7 @@ class _ClassScore:
         mask: NDArray[np.bool_],
         truth: Pixels | None,
         mask_true: NDArray[np.bool_] | None,
-        warp: Warp | None,
+        warp: FrameWarp | None,
     ) -> None:
         disagreement = None
         if self.before is not None and warp is not None:
@@ -214,10 +214,10 @@ class _ClassScore:
         )
 
 
-def _disagreement(before: Pixels, now: Pixels, warp: Warp) -> float | None:
+def _disagreement(before: Pixels, now: Pixels, warp: FrameWarp) -> float | None:
     """Σ|W(pₜ₋₁) − pₜ| / Σpₜ over what the warp explains; None where the class hardly shows."""
     carried = cv2.remap(before, warp.points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    where = warp.explained.view(np.uint8)
+    where = warp.valid.view(np.uint8)
     share = float(cv2.norm(now, cv2.NORM_L1, where)) / 255
     if share < _LEAST_SHARE * now.size:
         return None
@@ -273,7 +273,7 @@ class _Flips:
         """Flips into or out of class k; all of them for the person."""
         return int(self._counts[k])
 
-    def add(self, labels: Pixels, warp: Warp | None) -> None:
+    def add(self, labels: Pixels, warp: FrameWarp | None) -> None:
         size = (max(labels.shape[1] // 4, 1), max(labels.shape[0] // 4, 1))
         small = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
         garments = np.where(np.isin(small, GARMENTS), small, np.uint8(0))
@@ -291,7 +291,7 @@ class _Flips:
         # seen, as where the hand was, nothing is known of it yet; nor where the background is seen.
         kept = np.where((worn == 0)[..., None], self._shares, was)
         settled = _likeliest(kept)
-        explained = cv2.resize(warp.explained.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        explained = cv2.resize(warp.valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
         seen_first = (settled == 0) | (~explained & (garments != 0)) | (small == BACKGROUND)
         other = (garments != 0) & (garments != settled) & ~seen_first
         contrary = np.where(other, np.minimum(contrary, 250) + 1, 0).astype(np.uint8)

@@ -11,7 +11,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from clothseg.labels import BACKGROUND, CLASSES, PALETTE
-from clothseg.training.video.evaluation import ClipScores, Shown
+from clothseg.training.video.evaluation import ClipScores, KeptFrame
 from clothseg.training.video.metrics import Scores
 
 Pixels = NDArray[np.uint8]
@@ -38,7 +38,7 @@ def page(title: str, clips: Mapping[str, ClipScores]) -> str:
     )
 
 
-def strip(shown: Sequence[Shown], maker: str | None) -> Pixels:
+def strip(shown: Sequence[KeptFrame], maker: str | None) -> Pixels:
     """Frames side by side, BGR: the pictures, or where a maker is named its parts, drawn over the cut-out on green."""
     if maker is None:
         return np.hstack([frame.picture for frame in shown])
@@ -63,10 +63,10 @@ def number(value: float | None) -> str:
 
 def _clip(name: str, scored: ClipScores) -> str:
     strips = "".join(
-        f"<figure>{_image(strip(scored.shown, maker))}<figcaption>{html.escape(maker or 'picture')}</figcaption>"
+        f"<figure>{_image(strip(scored.kept_frames, maker))}<figcaption>{html.escape(maker or 'picture')}</figcaption>"
         "</figure>"
         for maker in (None, *scored.scores)
-        if scored.shown
+        if scored.kept_frames
     )
     plots = "".join(
         f"<h3>{label}: warp disagreement over time</h3>{_plot({m: c[label] for m, c in scored.curves.items()})}"

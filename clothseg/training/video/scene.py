@@ -46,7 +46,7 @@ SCENES: Final[dict[str, Scene]] = {
 """Scenes by name, each made to ask one question of a mask in motion."""
 
 
-class Still(NamedTuple):
+class LabelledPhoto(NamedTuple):
     """A labelled photo: picture (H, W, 3) uint8 BGR and labels (H, W) uint8, class index."""
 
     picture: NDArray[np.uint8]

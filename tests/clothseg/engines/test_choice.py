@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from clothseg.engines.choice import EngineName, Host, Precision, choose
+from clothseg.engines.choice import EngineName, Host, Precision, choose_engine
 
 PLAIN = Host(frozenset({"avx2"}), cuda=False)
 VNNI = Host(frozenset({"avx512f", "avx512_vnni"}), cuda=False)
@@ -32,7 +32,7 @@ GPU = Host(frozenset({"avx512_vnni"}), cuda=True)
 def test_what_was_asked_and_the_fastest_where_nothing_was(
     host: Host, engine: EngineName, precision: Precision, expected: tuple[str, str]
 ) -> None:
-    assert choose(engine, precision, host)[:2] == expected
+    assert choose_engine(engine, precision, host)[:2] == expected
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ def test_what_was_asked_and_the_fastest_where_nothing_was(
 )
 def test_what_the_host_cannot_do_is_refused_and_says_what_it_can(engine: EngineName, precision: Precision) -> None:
     with pytest.raises(ValueError, match="expected one of: openvino int8, openvino fp32, onnxruntime fp32"):
-        choose(engine, precision, VNNI)
+        choose_engine(engine, precision, VNNI)
 
 
-def test_the_reason_is_told() -> None:
-    assert choose("auto", "auto", AMX).reason == "the CPU has AMX"
-    assert choose("openvino", "fp32", AMX).reason == "as asked"
+def test_the_reason_is_reported() -> None:
+    assert choose_engine("auto", "auto", AMX).reason == "the CPU has AMX"
+    assert choose_engine("openvino", "fp32", AMX).reason == "as asked"
 
 
 def test_a_cpu_stream_imports_neither_torch_nor_kornia() -> None:

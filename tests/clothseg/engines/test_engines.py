@@ -208,7 +208,7 @@ def test_without_a_cache_it_runs_and_says_so(
     assert engine(make_pictures(1, 16, 16)).shape == (1, 5, 16, 16)
 
 
-def test_sizes_held_compiled_are_bounded(weights: Path, make_pictures: Pictures) -> None:
+def test_the_number_of_compiled_sizes_is_bounded(weights: Path, make_pictures: Pictures) -> None:
     from clothseg.engines.openvino import OpenvinoRuntime, exported_model
 
     engine = OpenvinoRuntime(exported_model(weights)[0], "fp32", 1, "a test's")
@@ -234,7 +234,7 @@ def test_it_is_made_ready_for_one_size_while_it_runs_at_another(weights: Path, m
 
 
 @pytest.mark.parametrize("first", ["clothseg.engines.openvino", "clothseg.training.train.export"])
-def test_nobody_is_told_that_openvino_is_used(first: str) -> None:
+def test_no_telemetry_is_sent(first: str) -> None:
     """As installed it reports its import to Google Analytics from a thread that forks."""
     told = (
         f"import sys, threading, {first}, openvino.tools.ovc as ovc;"

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from clothseg.classes import USUAL, ClassEntry, class_map
 from clothseg.labels import BACKGROUND, BOTTOM, CLASSES, PERSON, TOP
 from clothseg.matting import matting
-from clothseg.matting.matting import Held, Matte, Matting, hold, shares
-from clothseg.temporal.motion import Motion
+from clothseg.matting.matting import Matte, Matting, PreviousMatte, class_shares, previous_matte
+from clothseg.temporal.motion import BackwardFlow
 from clothseg.temporal.smoothing import Smoothing, smooth
 
 Pixels = NDArray[np.uint8]
 CLOTH, WALL = (40, 60, 200), (70, 160, 60)  # BGR
 
 
-def matte(probabilities: Pixels, picture: Pixels, settings: Matting, held: Held | None = None) -> Matte:
+def matte(probabilities: Pixels, picture: Pixels, settings: Matting, held: PreviousMatte | None = None) -> Matte:
     """With the usual classes, as many of them as there are planes, and garments after them."""
     more = [ClassEntry(f"outerwear{number}", "garment", "whole") for number in range(5, len(probabilities))]
     classes = class_map([*USUAL.names[: len(probabilities)], *more])
@@ -95,7 +95,7 @@ def test_shares_of_all_classes_make_up_every_pixel() -> None:
     picture, _, probabilities = scene()
     probabilities[PERSON, :20], probabilities[TOP, :20] = probabilities[TOP, :20], 0
     found = matte(probabilities, picture, Matting())
-    planes = shares(found, len(CLASSES))
+    planes = class_shares(found, len(CLASSES))
     assert (planes.sum(0, dtype=int) == 255).all()
     assert (planes[BACKGROUND] == 255 - found.alpha).all()
     assert (planes[TOP:].sum(0, dtype=int) <= found.alpha).all()
@@ -150,11 +150,11 @@ def test_a_mistyped_setting_is_refused() -> None:
 MS = 1_000_000
 
 
-def on_the_way(step_px: int = 0, trusted: float = 1) -> Motion:
+def on_the_way(step_px: int = 0, trusted: float = 1) -> BackwardFlow:
     """Everything of a scene has moved to the right by so much, and that is known for sure or not at all."""
     way = np.zeros((30, 40, 2), np.float32)
     way[..., 0] = -step_px / 8
-    return Motion(way, np.full((30, 40), trusted, np.float32))
+    return BackwardFlow(way, np.full((30, 40), trusted, np.float32))
 
 
 def masks_of(
@@ -163,7 +163,7 @@ def masks_of(
     """Mattes of frames one after the other, each leaning on the one before."""
     made = [matte(planes[0], pictures[0], settings)]
     for plane, picture in zip(planes[1:], pictures[1:], strict=True):
-        made.append(matte(plane, picture, settings, Held(made[-1], on_the_way(step_px), gap_ms)))
+        made.append(matte(plane, picture, settings, PreviousMatte(made[-1], on_the_way(step_px), gap_ms)))
     return made
 
 
@@ -213,32 +213,32 @@ class TestWhatIsHeldFromTheFrameBefore:
         assert off(led, truth) < 1.05 * off(alone, truth)
         assert off(led, truth) < 0.9 * off(left_behind, truth)
 
-    def test_what_has_jumped_is_not_held(self) -> None:
+    def test_a_jump_is_not_blended(self) -> None:
         """Where a pixel was all person and is all wall nothing of the person is left."""
         picture, _, probabilities = scene()
         everywhere = Matte(np.full((240, 320), 255, np.uint8), np.full((240, 320), TOP, np.uint8), picture, USUAL)
         alone = matte(probabilities, picture, Matting())
-        held = matte(probabilities, picture, Matting(), Held(everywhere, on_the_way(), 33))
+        held = matte(probabilities, picture, Matting(), PreviousMatte(everywhere, on_the_way(), 33))
         wall = alone.alpha == 0
         assert (held.alpha[wall] == 0).all()
         assert (held.alpha >= alone.alpha).all()
 
-    def test_where_the_way_is_not_trusted_nothing_is_held(self) -> None:
+    def test_without_confidence_nothing_is_blended(self) -> None:
         planes, pictures = noisy_scenes(2)
         first = matte(planes[0], pictures[0], Matting())
-        lost = Held(first, on_the_way(trusted=0), 33)
+        lost = PreviousMatte(first, on_the_way(trusted=0), 33)
         held, alone = (matte(planes[1], pictures[1], Matting(), h) for h in (lost, None))
         assert (held.alpha == alone.alpha).all()
         assert (held.parts == alone.parts).all()
 
-    def test_masks_of_another_size_are_not_held(self) -> None:
+    def test_masks_of_another_size_are_no_previous_matte(self) -> None:
         planes, pictures = noisy_scenes(2)
         small = matte(planes[0], pictures[0][:120, :160], Matting())
-        other = Held(small, on_the_way(), 33)
+        other = PreviousMatte(small, on_the_way(), 33)
         held, alone = (matte(planes[1], pictures[1], Matting(), h) for h in (other, None))
         assert (held.alpha == alone.alpha).all()
 
-    def test_after_a_cut_nothing_is_held(self) -> None:
+    def test_after_a_cut_no_previous_matte_is_used(self) -> None:
         rng = np.random.default_rng(5)
         _, _, planes = scene()
         blocks = rng.integers(0, 256, (2, 30, 40, 3), dtype=np.uint8)
@@ -247,19 +247,19 @@ class TestWhatIsHeldFromTheFrameBefore:
         same, _ = smooth(state, planes, before, 33 * MS, Smoothing(), garments=3)
         cut, _ = smooth(state, planes, now, 33 * MS, Smoothing(), garments=3)
         first = matte(planes, before, Matting())
-        assert hold(first, 0, same, 33 * MS) is not None
-        assert hold(first, 0, cut, 33 * MS) is None
-        assert hold(first, 0, None, 33 * MS) is None
+        assert previous_matte(first, 0, same, 33 * MS) is not None
+        assert previous_matte(first, 0, cut, 33 * MS) is None
+        assert previous_matte(first, 0, None, 33 * MS) is None
 
-    def test_timestamps_that_stand_still_count_as_33_ms_and_those_that_jump_back_hold_nothing(self) -> None:
+    def test_equal_timestamps_count_as_33_ms_and_backward_jumps_use_no_previous_matte(self) -> None:
         picture, _, planes = scene()
         first = matte(planes, picture, Matting())
         state, _ = smooth(None, planes, picture, 0, Smoothing(), garments=3)
         state, _ = smooth(state, planes, picture, 0, Smoothing(), garments=3)
-        held = hold(first, 0, state, 0)
+        held = previous_matte(first, 0, state, 0)
         assert held is not None
         assert held.gap_ms == 33
-        assert hold(first, 10 * MS, state, 0) is None
+        assert previous_matte(first, 10 * MS, state, 0) is None
 
     def test_a_border_between_parts_stays_until_the_other_is_likelier_by_far(self) -> None:
         picture, _, probabilities = scene()
@@ -271,7 +271,9 @@ class TestWhatIsHeldFromTheFrameBefore:
         sure = probabilities.copy()
         sure[TOP][lower[1]], sure[BOTTOM][lower[1]] = share[30:] // 5, share[30:] * 4 // 5
         before = matte(top, picture, Matting())
-        doubtful, clear = (matte(p, picture, Matting(), Held(before, on_the_way(), 33)) for p in (trousers, sure))
+        doubtful, clear = (
+            matte(p, picture, Matting(), PreviousMatte(before, on_the_way(), 33)) for p in (trousers, sure)
+        )
         border = np.s_[122:124, 150:170]
         assert (before.parts[border] == TOP).all()
         assert (matte(trousers, picture, Matting()).parts[border] == BOTTOM).all()

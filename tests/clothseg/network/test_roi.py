@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clothseg.labels import BACKGROUND, CLASSES, PERSON, TOP
-from clothseg.network.roi import FULL_VIEW_EVERY, Box, View, crop, focus, paste, person_box, sizes, view
+from clothseg.network.roi import (
+    FULL_FRAME_EVERY,
+    Box,
+    InputRegion,
+    box_for_frame,
+    choose_region,
+    crop,
+    paste,
+    person_box,
+    region_sizes,
+)
 
 Pixels = NDArray[np.uint8]
 FULL, MULTIPLE_PX = (240, 320), 16
@@ -24,8 +34,8 @@ def people(*boxes: tuple[int, int, int, int], size: tuple[int, int] = FULL) -> P
     return planes
 
 
-def seen(box: Box) -> View:
-    found = view(box, FULL, MULTIPLE_PX)
+def seen(box: Box) -> InputRegion:
+    found = choose_region(box, FULL, MULTIPLE_PX)
     assert found is not None
     return found
 
@@ -42,10 +52,10 @@ def test_nobody_and_a_speck_are_nobody() -> None:
 
 def test_everything_is_seen_regularly_and_where_nobody_was() -> None:
     box = Box(0.4, 0.1, 0.6, 1)
-    focused = [focus(box, seq) for seq in range(3 * FULL_VIEW_EVERY)]
-    assert [seq for seq, chosen in enumerate(focused) if chosen is None] == [0, FULL_VIEW_EVERY, 2 * FULL_VIEW_EVERY]
-    assert focus(None, 1) is None
-    assert view(None, FULL, MULTIPLE_PX) is None
+    focused = [box_for_frame(box, seq) for seq in range(3 * FULL_FRAME_EVERY)]
+    assert [seq for seq, chosen in enumerate(focused) if chosen is None] == [0, FULL_FRAME_EVERY, 2 * FULL_FRAME_EVERY]
+    assert box_for_frame(None, 1) is None
+    assert choose_region(None, FULL, MULTIPLE_PX) is None
 
 
 def test_a_narrow_box_is_seen_at_half_the_price() -> None:
@@ -60,16 +70,18 @@ def test_far_people_come_closer_up() -> None:
     assert found.columns.stop - found.columns.start < 80
 
 
-def test_people_far_apart_are_seen_in_full_view() -> None:
-    assert view(Box(0.05, 0.3, 0.95, 0.9), FULL, MULTIPLE_PX) is None
+def test_people_far_apart_use_the_full_frame() -> None:
+    assert choose_region(Box(0.05, 0.3, 0.95, 0.9), FULL, MULTIPLE_PX) is None
 
 
 @given(box=BOXES, full=st.sampled_from([(240, 320), (208, 368), (320, 240), (16, 16), (16, 4800)]))
-def test_a_view_shows_the_box_and_a_margin_at_least_as_large_as_the_full_view(box: Box, full: tuple[int, int]) -> None:
-    found = view(box, full, MULTIPLE_PX)
+def test_a_region_shows_the_box_and_a_margin_at_least_as_large_as_the_full_frame(
+    box: Box, full: tuple[int, int]
+) -> None:
+    found = choose_region(box, full, MULTIPLE_PX)
     if found is None:
         return
-    assert found.size in sizes(full, MULTIPLE_PX)
+    assert found.size in region_sizes(full, MULTIPLE_PX)
     assert all(side % MULTIPLE_PX == 0 for side in found.size)
     for span, (low, high), side, given_px in zip(
         (found.rows, found.columns),
@@ -85,8 +97,8 @@ def test_a_view_shows_the_box_and_a_margin_at_least_as_large_as_the_full_view(bo
 
 
 def test_few_sizes_for_any_picture() -> None:
-    assert sizes(FULL, MULTIPLE_PX) == [(240, 160), (240, 208), (240, 256)]
-    assert sizes((16, 16), MULTIPLE_PX) == []
+    assert region_sizes(FULL, MULTIPLE_PX) == [(240, 160), (240, 208), (240, 256)]
+    assert region_sizes((16, 16), MULTIPLE_PX) == []
 
 
 @pytest.mark.parametrize("size", [(480, 640), (720, 960), (241, 317), (3, 5)])
@@ -100,7 +112,7 @@ def test_the_crop_is_the_pictures_part(size: tuple[int, int]) -> None:
     assert part.mean() == pytest.approx(middle, abs=255 / size[1] + 1)
 
 
-def test_what_the_view_said_is_put_where_it_was_seen() -> None:
+def test_region_probabilities_are_pasted_in_place() -> None:
     truth = people((140, 60, 180, 200))
     box = person_box(truth)
     assert box is not None
@@ -113,8 +125,8 @@ def test_what_the_view_said_is_put_where_it_was_seen() -> None:
     assert np.array_equal(whole, truth)
 
 
-def test_somebody_who_reaches_out_of_the_view_is_not_cut_off() -> None:
-    found = View(slice(0, 240), slice(80, 240), (240, 160))
+def test_a_person_who_reaches_out_of_the_region_is_not_cut_off() -> None:
+    found = InputRegion(slice(0, 240), slice(80, 240), (240, 160))
     assert paste(people((60, 100, 100, 200), size=(240, 160)), found, FULL) is not None
     assert paste(people((60, 100, 160, 200), size=(240, 160)), found, FULL) is None
     assert paste(people((0, 100, 100, 200), size=(240, 160)), found, FULL) is None
@@ -122,13 +134,13 @@ def test_somebody_who_reaches_out_of_the_view_is_not_cut_off() -> None:
     assert paste(people((60, 100, 100, 240), size=(240, 160)), found, FULL) is not None
 
 
-def test_a_view_without_anybody_is_not_believed() -> None:
-    found = View(slice(0, 240), slice(80, 240), (240, 160))
+def test_a_region_without_people_is_not_trusted() -> None:
+    found = InputRegion(slice(0, 240), slice(80, 240), (240, 160))
     assert paste(people(size=(240, 160)), found, FULL) is None
 
 
-def test_outside_the_view_is_certain_background() -> None:
-    found = View(slice(0, 240), slice(80, 240), (240, 160))
+def test_outside_the_region_is_certain_background() -> None:
+    found = InputRegion(slice(0, 240), slice(80, 240), (240, 160))
     planes = people((60, 100, 100, 200), size=(240, 160))
     planes[PERSON] = planes[TOP]
     whole = paste(planes, found, FULL)

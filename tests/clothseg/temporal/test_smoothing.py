@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from clothseg.labels import BOTTOM, CLASSES, DRESS, PERSON, TOP
 from clothseg.temporal import smoothing
-from clothseg.temporal.smoothing import Smoothing, carry, correct
-from clothseg.temporal.state import SmoothingState, way_back
+from clothseg.temporal.smoothing import Smoothing, correct_history, propagate
+from clothseg.temporal.state import SmoothingState, backward_flow
 
 Pixels = NDArray[np.uint8]
 MS = 1_000_000
@@ -74,7 +74,7 @@ def test_flicker_in_a_still_picture_is_at_least_halved() -> None:
 
 
 @pytest.mark.parametrize("speed_px", [1, 3, 6])
-def test_the_past_moves_with_the_picture(speed_px: int) -> None:
+def test_the_previous_state_is_warped_with_the_picture(speed_px: int) -> None:
     """What moves is neither late nor smeared: the middle of its edge is where the present has it."""
     rng = np.random.default_rng(2)
     cloth, wall = textured(rng), textured(rng)
@@ -93,7 +93,7 @@ def test_the_past_moves_with_the_picture(speed_px: int) -> None:
     assert both.sum() / either.sum() > 0.93
 
 
-def test_what_has_gone_leaves_no_ghost() -> None:
+def test_a_person_who_left_leaves_no_ghost() -> None:
     rng = np.random.default_rng(3)
     wall, shown = textured(rng), textured(rng)
     with_block = wall.copy()
@@ -127,7 +127,7 @@ def test_what_has_surely_left_leaves_no_ghost_whatever_its_colour() -> None:
     assert shares[1] > 180
 
 
-def test_unsure_pixels_lean_on_the_past_more_than_sure_ones() -> None:
+def test_uncertain_pixels_weigh_history_more_than_certain_ones() -> None:
     picture = textured(np.random.default_rng(5))
     before = certain(block(20))
     sure, unsure = certain(block(20, PERSON)), certain(block(20, PERSON), 120)
@@ -258,7 +258,7 @@ def test_only_where_somebody_is_or_was_anything_is_kept() -> None:
     assert np.abs(steadied[-1].astype(int) - mask).max() <= 1
 
 
-def test_a_body_that_turns_about_in_a_room_that_stays_is_no_cut() -> None:
+def test_a_turning_person_before_a_static_background_is_no_cut() -> None:
     """What is remembered of the kinds of cloth outlasts a moment in which nothing of the body can be followed."""
     rng = np.random.default_rng(16)
     room = textured(rng, 480, 640)
@@ -278,46 +278,46 @@ def test_a_mistyped_setting_is_refused() -> None:
         msgspec.convert({"time_constant": 3}, Smoothing)
 
 
-def test_what_the_network_has_not_seen_is_carried_along_the_motion() -> None:
+def test_a_frame_without_network_masks_is_propagated_along_the_flow() -> None:
     wide = textured(np.random.default_rng(12), 192, 320)
     state, _ = smooth(None, certain(block(20)), wide[:, 40:296], 0, PLAIN)
     for step in range(1, 4):  # the scene moves 4 px a frame to the right, 2 px of the mask's
-        state, carried = carry(state, np.ascontiguousarray(wide[:, 40 - 4 * step : 296 - 4 * step]), PLAIN)
+        state, carried = propagate(state, np.ascontiguousarray(wide[:, 40 - 4 * step : 296 - 4 * step]), PLAIN)
     moved = block(26) == TOP
     overlap = (carried.argmax(0) == TOP) & moved
     assert overlap.sum() > 0.95 * (moved | (carried.argmax(0) == TOP)).sum()
 
 
 @pytest.mark.parametrize("seen", [True, False])
-def test_the_way_back_leads_to_where_everything_was_in_the_frame_before(seen: bool) -> None:
+def test_the_backward_flow_points_to_the_frame_before(seen: bool) -> None:
     picture, mask = textured(np.random.default_rng(4)), certain(block(40))
     moved = np.roll(picture, 8, axis=1)
     state, _ = smooth(None, mask, picture, 0, PLAIN)
-    assert way_back(state) is None
+    assert backward_flow(state) is None
     if seen:
         state, _ = smooth(state, np.roll(mask, 4, axis=2), moved, 33 * MS, PLAIN)
     else:
-        state, _ = carry(state, moved, PLAIN)
-    way = way_back(state)
+        state, _ = propagate(state, moved, PLAIN)
+    way = backward_flow(state)
     assert way is not None
-    assert way.way.shape[:2] == way.trust.shape == state.grey.shape
+    assert way.flow.shape[:2] == way.confidence.shape == state.grey.shape
     body = np.s_[18:32, 26:38]  # of the grey picture, which has half the mask's size: 2 of its pixels to the right
-    assert np.abs(way.way[body] - [-2, 0]).max() < 0.3
-    assert way.trust[body].min() > 0.7
-    assert (way.trust[:, -8:] == 0).all()  # nobody is there
+    assert np.abs(way.flow[body] - [-2, 0]).max() < 0.3
+    assert way.confidence[body].min() > 0.7
+    assert (way.confidence[:, -8:] == 0).all()  # nobody is there
 
 
-def test_masks_stay_where_they_were_when_a_cut_is_carried_over() -> None:
+def test_masks_stay_in_place_when_a_cut_is_propagated() -> None:
     rng = np.random.default_rng(13)
     state, steady = smooth(None, certain(block(20)), textured(rng), 0, PLAIN)
-    _, carried = carry(state, 255 - textured(rng), PLAIN)
+    _, carried = propagate(state, 255 - textured(rng), PLAIN)
     assert np.array_equal(carried, steady)
 
 
-def test_the_time_since_the_network_saw_anything_goes_on_while_masks_are_carried() -> None:
+def test_mask_age_grows_while_masks_are_propagated() -> None:
     picture = textured(np.random.default_rng(14))
     state, _ = smooth(None, certain(block(20)), picture, 5 * MS, PLAIN)
-    state, _ = carry(state, picture, PLAIN)
+    state, _ = propagate(state, picture, PLAIN)
     assert state.pts_ns == 5 * MS
 
 
@@ -340,21 +340,21 @@ class TestAnAnswerThatComesLate:
 
     @staticmethod
     def shown(state: SmoothingState, picture: Pixels) -> NDArray[np.bool_]:
-        return np.asarray(carry(state, picture, PLAIN)[1][TOP] > 127)
+        return np.asarray(propagate(state, picture, PLAIN)[1][TOP] > 127)
 
-    def test_is_carried_to_the_present_as_if_it_had_come_in_time(self) -> None:
+    def test_late_masks_correct_the_state_as_if_in_time(self) -> None:
         masks, pictures = self.walk(np.random.default_rng(20), 6)
         state, _ = smooth(None, certain(block(10, DRESS)), pictures[0], 0, PLAIN)  # the network was wrong at first
-        state, _ = carry(state, pictures[1], PLAIN)
+        state, _ = propagate(state, pictures[1], PLAIN)
         states = []
         for index in range(2, 5):
-            state, _ = carry(state, pictures[index], PLAIN)
+            state, _ = propagate(state, pictures[index], PLAIN)
             states.append(state)
         uncorrected = self.shown(states[-1], pictures[5])
-        corrected = self.shown(correct(states, masks[2], 1000 * MS, PLAIN)[-1], pictures[5])
+        corrected = self.shown(correct_history(states, masks[2], 1000 * MS, PLAIN)[-1], pictures[5])
         in_time, _ = smooth(None, masks[2], pictures[2], 0, PLAIN)
         for index in (3, 4):
-            in_time, _ = carry(in_time, pictures[index], PLAIN)
+            in_time, _ = propagate(in_time, pictures[index], PLAIN)
         truth = masks[5][TOP] > 127
         assert not uncorrected.any()
         assert (corrected & truth).sum() / (corrected | truth).sum() > 0.7
@@ -364,9 +364,9 @@ class TestAnAnswerThatComesLate:
         rng = np.random.default_rng(21)
         before, after = textured(rng), textured(rng)
         state, _ = smooth(None, certain(block(10)), before, 0, PLAIN)
-        state, _ = carry(state, after, PLAIN)
-        [corrected] = correct([state], certain(block(70, BOTTOM)), 33 * MS, PLAIN)
-        _, steady = carry(corrected, after, PLAIN)
+        state, _ = propagate(state, after, PLAIN)
+        [corrected] = correct_history([state], certain(block(70, BOTTOM)), 33 * MS, PLAIN)
+        _, steady = propagate(corrected, after, PLAIN)
         assert steady[TOP].max() == 0
         assert (steady[BOTTOM, 32:68, 72:108] > 250).all()
 
@@ -375,11 +375,11 @@ class TestAnAnswerThatComesLate:
         state, _ = smooth(None, masks[0], pictures[0], 0, PLAIN)
         states = []
         for picture in pictures[1:]:
-            state, _ = carry(state, picture, PLAIN)
+            state, _ = propagate(state, picture, PLAIN)
             states.append(state)
-        first = correct(states, masks[1], 33 * MS, PLAIN)
+        first = correct_history(states, masks[1], 33 * MS, PLAIN)
         assert len(first) == len(states)
-        second = correct(first[1:], masks[2], 66 * MS, PLAIN)
+        second = correct_history(first[1:], masks[2], 66 * MS, PLAIN)
         assert [state.pts_ns for state in second] == [66 * MS] * 2
 
     def test_of_another_shape_starts_anew(self) -> None:
@@ -387,6 +387,6 @@ class TestAnAnswerThatComesLate:
         state, _ = smooth(None, certain(block(10)), textured(rng), 0, PLAIN)
         other = np.zeros((5, 64, 80), np.uint8)
         other[DRESS] = 255
-        [corrected] = correct([state], other, 33 * MS, PLAIN)
-        _, steady = carry(corrected, textured(rng, 160, 200), PLAIN)
+        [corrected] = correct_history([state], other, 33 * MS, PLAIN)
+        _, steady = propagate(corrected, textured(rng, 160, 200), PLAIN)
         assert (steady[DRESS] > 250).all()

@@ -9,8 +9,8 @@ import pytest
 import scipy.io
 
 from clothseg.labels import BACKGROUND, BOTTOM, DRESS, IGNORE, PERSON, TOP
-from clothseg.training.samples import DataSet, Sample, decode_run_lengths, read, read_data_set, shrink
-from clothseg.training.train.pool import Pool
+from clothseg.training.samples import DataSet, Sample, decode_run_lengths, downscale, read, read_data_set
+from clothseg.training.train.pool import SamplePool
 
 CONFIGS = Path(__file__).parents[3] / "configs/datasets"
 CCP = Path(__file__).parents[4] / "shared/data/ccp"
@@ -159,17 +159,17 @@ def test_shrinking_keeps_the_classes_and_never_enlarges() -> None:
     mask = np.zeros((200, 100), np.uint8)
     mask[:, 50:] = 4
     sample = Sample("a", np.zeros((200, 100, 3), np.uint8), mask)
-    small = shrink(sample, 5000)
+    small = downscale(sample, 5000)
     assert small.mask.shape == small.picture.shape[:2] == (100, 50)
     assert set(np.unique(small.mask)) == {0, 4}
-    assert shrink(sample, 10**6) is sample
+    assert downscale(sample, 10**6) is sample
 
 
 def test_pictures_with_a_dress_are_drawn_more_often(tmp_path: Path) -> None:
     for name, index in (("plain", 2), ("dress", 4)):
         write(tmp_path / f"images/{name}.png", np.zeros((8, 8, 3), np.uint8))
         write(tmp_path / f"masks/{name}.png", np.full((8, 8), index, np.uint8))
-    pool = Pool([DataSet("folder", tmp_path, dress_weight=3)], 1000)
+    pool = SamplePool([DataSet("folder", tmp_path, dress_weight=3)], 1000)
     drawn = [sample.name for sample in pool.draw(4000, np.random.default_rng(0))]
     assert drawn.count("dress") / drawn.count("plain") == pytest.approx(3, rel=0.15)
 

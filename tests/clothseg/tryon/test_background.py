@@ -6,10 +6,10 @@ from clothseg.matting.matting import Matte
 from clothseg.tryon.background import (
     BackgroundBlur,
     BackgroundColour,
-    before_blur,
-    before_colour,
-    before_image,
-    before_video,
+    composite_over_blur,
+    composite_over_colour,
+    composite_over_image,
+    composite_over_video,
     cover,
 )
 from clothseg.tryon.blend import over
@@ -18,7 +18,7 @@ from tests.clothseg.tryon.wearer import HEIGHT, WIDTH, wearer
 
 def test_the_person_stays_bit_for_bit_and_the_background_is_the_colour() -> None:
     picture, matte = wearer()
-    _, shown = before_colour(None, picture, matte, BackgroundColour("#102030"))
+    _, shown = composite_over_colour(None, picture, matte, BackgroundColour("#102030"))
     assert (shown[matte.alpha == 0] == (0x30, 0x20, 0x10)).all()
     assert (shown[matte.alpha == 255] == matte.foreground[matte.alpha == 255]).all()
 
@@ -44,26 +44,26 @@ def test_an_image_covers_the_picture_without_being_stretched() -> None:
 def test_an_image_is_fitted_once_and_again_when_the_picture_changes_size() -> None:
     picture, matte = wearer()
     image = np.full((50, 60, 3), 77, np.uint8)
-    backdrop, shown = before_image(None, picture, matte, image)
-    again, _ = before_image(backdrop, picture, matte, image)
+    backdrop, shown = composite_over_image(None, picture, matte, image)
+    again, _ = composite_over_image(backdrop, picture, matte, image)
     assert again.fitted is backdrop.fitted
     assert (shown[matte.alpha == 0] == 77).all()
     alpha, parts, foreground = (p[::2, ::2].copy() for p in (matte.alpha, matte.parts, matte.foreground))
     half = Matte(alpha, parts, foreground, matte.classes)
-    smaller, shown = before_image(backdrop, picture[::2, ::2].copy(), half, image)
+    smaller, shown = composite_over_image(backdrop, picture[::2, ::2].copy(), half, image)
     assert smaller.fitted.shape == shown.shape == (HEIGHT // 2, WIDTH // 2, 3)
 
 
 def test_a_video_shows_the_picture_of_the_moment() -> None:
     picture, matte = wearer()
-    shown = before_video(picture, matte, lambda pts_ns: np.full((90, 160, 3), pts_ns // 10, np.uint8), 1230)
+    shown = composite_over_video(picture, matte, lambda pts_ns: np.full((90, 160, 3), pts_ns // 10, np.uint8), 1230)
     assert (shown[matte.alpha == 0] == 123).all()
 
 
 @pytest.mark.parametrize("shirt", [(0, 0, 0), (255, 255, 255), (0, 0, 255)])
 def test_the_person_does_not_bleed_into_a_blurred_background(shirt: tuple[int, int, int]) -> None:
     picture, matte = wearer(shirt=shirt, wall=128, fold_depth=0)
-    shown = before_blur(picture, matte, BackgroundBlur(0.05))
+    shown = composite_over_blur(picture, matte, BackgroundBlur(0.05))
     assert np.abs(shown[matte.alpha == 0].astype(int) - 128).max() <= 3
 
 
@@ -72,6 +72,6 @@ def test_the_background_is_blurred_and_the_person_is_not() -> None:
     stripes = np.where(matte.alpha[..., None] > 0, picture, np.arange(WIDTH)[None, :, None] // 4 % 2 * 255).astype(
         np.uint8
     )
-    shown = before_blur(stripes, matte._replace(foreground=stripes), BackgroundBlur(0.03))
+    shown = composite_over_blur(stripes, matte._replace(foreground=stripes), BackgroundBlur(0.03))
     assert shown[:, :80].std() < 12 < stripes[:, :80].std()
     assert (shown[matte.alpha == 255] == stripes[matte.alpha == 255]).all()

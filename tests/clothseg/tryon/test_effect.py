@@ -12,22 +12,22 @@ from clothseg.tryon import (
     BackgroundColour,
     BackgroundImage,
     BackgroundVideo,
-    Clip,
     Effect,
     EffectError,
     GarmentPhoto,
     Recolour,
     Texture,
+    VideoLookup,
     apply_effects,
     open_effects,
 )
-from clothseg.tryon.part import Part
+from clothseg.tryon.part import Garment
 from tests.clothseg.tryon.wearer import MS, wearer
 
 GARMENTS = Path(__file__).parents[3] / "configs" / "garments"
 
 
-def no_clip(settings: BackgroundVideo) -> Clip:
+def no_clip(settings: BackgroundVideo) -> VideoLookup:
     raise EffectError(f"cannot open {settings.video}")
 
 
@@ -122,7 +122,7 @@ def test_a_photo_without_alpha_is_cut_out(tmp_path: Path) -> None:
 def test_every_garment_of_the_library_can_be_worn(name: str) -> None:
     card = msgspec.yaml.decode((GARMENTS / f"{name}.yaml").read_bytes(), type=dict[str, str])
     assert card.keys() == {"title", "part", "image", "licence"}
-    effect = GarmentPhoto(msgspec.convert(card["part"], Part), GARMENTS / card["image"])
+    effect = GarmentPhoto(msgspec.convert(card["part"], Garment), GARMENTS / card["image"])
     picture, matte = wearer(shirt=(60, 160, 220))
     _, shown = apply_effects(open_effects([effect], no_clip), None, picture, matte, 0)
     assert (shown != picture).any()

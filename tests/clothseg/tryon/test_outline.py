@@ -20,11 +20,11 @@ from clothseg.tryon import EffectError, GarmentPhoto, open_effects
 from clothseg.tryon.fitting import fit
 from clothseg.tryon.garment import open_garment
 from clothseg.tryon.outline import Mask, landmarks
-from clothseg.tryon.part import Part
+from clothseg.tryon.part import Garment
 from clothseg.tryon.texture import Texture, lay_out
 
-PARTS: tuple[Part, ...] = ("top", "bottom", "dress")
-REGIONS: dict[Part, Region] = {"top": "upper", "bottom": "lower", "dress": "whole"}
+PARTS: tuple[Garment, ...] = ("top", "bottom", "dress")
+REGIONS: dict[Garment, Region] = {"top": "upper", "bottom": "lower", "dress": "whole"}
 
 
 def mask_of(seed: int) -> Mask:
@@ -54,7 +54,7 @@ MASKS = st.integers(0, 2**32 - 1).map(mask_of)
 
 @settings(max_examples=150, deadline=None)
 @given(MASKS, st.sampled_from(PARTS), st.booleans(), st.none() | st.floats(0.1, 5))
-def test_any_mask_has_landmarks_or_none(mask: Mask, part: Part, alone: bool, length: float | None) -> None:
+def test_any_mask_has_landmarks_or_none(mask: Mask, part: Garment, alone: bool, length: float | None) -> None:
     person = mask if alone else np.ones_like(mask)
     found = landmarks(mask, person, REGIONS[part], length)
     assert found is None or found.shape == ((15 if part == "bottom" else 23), 2)
@@ -62,7 +62,7 @@ def test_any_mask_has_landmarks_or_none(mask: Mask, part: Part, alone: bool, len
 
 @settings(max_examples=60, deadline=None)
 @given(MASKS, st.sampled_from(PARTS))
-def test_whatever_is_worn_is_dressed_or_left_as_it_is(mask: Mask, part: Part) -> None:
+def test_whatever_is_worn_is_dressed_or_left_as_it_is(mask: Mask, part: Garment) -> None:
     flat = lay_out(np.full((8, 8, 4), 255, np.uint8), Texture(part, Path("cloth.png")), REGIONS[part])
     parts = np.where(mask, {"top": TOP, "bottom": 3, "dress": DRESS}[part], 0).astype(np.uint8)
     picture = np.full((*mask.shape, 3), 120, np.uint8)
@@ -81,7 +81,7 @@ def photos() -> st.SearchStrategy[NDArray[np.uint8]]:
 @settings(max_examples=60, deadline=None)
 @given(photos(), st.sampled_from(PARTS))
 def test_an_odd_photo_is_a_garment_or_refused_in_a_sentence(
-    tmp_path_factory: pytest.TempPathFactory, photo: NDArray[np.uint8], part: Part
+    tmp_path_factory: pytest.TempPathFactory, photo: NDArray[np.uint8], part: Garment
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "odd.png"
     cv2.imwrite(str(path), photo)

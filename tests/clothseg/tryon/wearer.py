@@ -6,7 +6,7 @@ import numpy as np
 from clothseg.classes import USUAL
 from clothseg.labels import BOTTOM, PERSON, TOP
 from clothseg.matting.matting import Matte
-from clothseg.tryon.blend import Picture
+from clothseg.tryon.blend import Image
 
 HEIGHT, WIDTH = 360, 480
 MS = 1_000_000
@@ -22,7 +22,7 @@ def wearer(
     wall: int = 200,
     fold_depth: float = 0.3,
     garment: int = TOP,
-) -> tuple[Picture, Matte]:
+) -> tuple[Image, Matte]:
     """Picture (HEIGHT, WIDTH, 3) and matte of one person; the shirt has upright folds and fine specks to hold on to."""
     parts = np.zeros((HEIGHT, WIDTH), np.uint8)
     at = np.array([middle_px, 60 + down_px])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 from stream.capture.mailbox import Mailbox
-from stream.message import Ended, Lost, Offer, Opened
+from stream.message import NewPicture, SourceEnded, SourceLost, SourceOpened
 from tests.stream.pictures import picture
 
-OPENED = Opened("front", "live", "a source")
+OPENED = SourceOpened("front", "live", "a source")
 
 
 def mailbox() -> Mailbox:
@@ -19,29 +19,35 @@ def test_live_the_newest_picture_replaces_the_older_and_counts_it() -> None:
     box = mailbox()
     for number in range(4):
         box.put("front", picture(number), "live")
-    offer = box.take(pictures=1)
-    assert isinstance(offer, Offer)
+    offer = box.take(credit=1)
+    assert isinstance(offer, NewPicture)
     assert (offer.picture.pts_ns, offer.superseded) == (picture(3).pts_ns, 3)
-    assert box.take(pictures=1) is None
+    assert box.take(credit=1) is None
 
 
-def test_news_keeps_its_place_among_the_pictures() -> None:
+def test_events_keep_their_order_among_the_pictures() -> None:
     box = mailbox()
-    box.tell(OPENED)
+    box.put_event(OPENED)
     box.put("front", picture(0), "live")
-    box.tell(Lost("front", "gone"))
-    box.tell(OPENED)
+    box.put_event(SourceLost("front", "gone"))
+    box.put_event(OPENED)
     box.put("front", picture(1), "live")
-    assert [type(box.take(pictures=1)) for _ in range(5)] == [Opened, Offer, Lost, Opened, Offer]
+    assert [type(box.take(credit=1)) for _ in range(5)] == [
+        SourceOpened,
+        NewPicture,
+        SourceLost,
+        SourceOpened,
+        NewPicture,
+    ]
 
 
-def test_a_picture_waits_for_room_and_news_before_it_does_not() -> None:
+def test_a_picture_waits_for_credit_and_events_do_not() -> None:
     box = mailbox()
-    box.tell(OPENED)
+    box.put_event(OPENED)
     box.put("front", picture(0), "live")
-    assert isinstance(box.take(pictures=0), Opened)
-    assert box.take(pictures=0) is None
-    assert isinstance(box.take(pictures=1), Offer)
+    assert isinstance(box.take(credit=0), SourceOpened)
+    assert box.take(credit=0) is None
+    assert isinstance(box.take(credit=1), NewPicture)
 
 
 def test_a_file_waits_until_its_picture_was_taken() -> None:
@@ -50,14 +56,14 @@ def test_a_file_waits_until_its_picture_was_taken() -> None:
     def read() -> None:
         for number in range(3):
             put.append(box.put("front", picture(number), "file"))
-        box.tell(Ended("front"))
+        box.put_event(SourceEnded("front"))
 
     reader = threading.Thread(target=read)
     reader.start()
-    taken = [box.take(pictures=1, timeout_s=10) for _ in range(4)]
+    taken = [box.take(credit=1, timeout_s=10) for _ in range(4)]
     reader.join(10)
-    assert [type(item) for item in taken] == [Offer, Offer, Offer, Ended]
-    assert all(isinstance(item, Ended) or item.superseded == 0 for item in taken if isinstance(item, Offer))
+    assert [type(item) for item in taken] == [NewPicture, NewPicture, NewPicture, SourceEnded]
+    assert all(isinstance(item, SourceEnded) or item.superseded == 0 for item in taken if isinstance(item, NewPicture))
     assert put == [True, True, True]
 
 

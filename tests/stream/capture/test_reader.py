@@ -10,7 +10,7 @@ import pytest
 from stream.capture import reader
 from stream.capture.mailbox import Mailbox
 from stream.capture.reader import read
-from stream.message import Ended, FromReader, Lost, Mode, Offer, Opened, Picture
+from stream.message import Mode, NewPicture, Picture, ReaderMessage, SourceEnded, SourceLost, SourceOpened
 from stream.settings.config import Camera
 from stream.sources import SourceError
 from tests.stream.pictures import picture
@@ -34,7 +34,7 @@ class Script:
         self.closed = True
 
 
-Reading = Callable[[Camera, int], list[FromReader]]
+Reading = Callable[[Camera, int], list[ReaderMessage]]
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Script | SourceEr
 
         monkeypatch.setattr(reader, "open_source", open_source)
 
-        def take(camera: Camera, items: int) -> list[FromReader]:
+        def take(camera: Camera, items: int) -> list[ReaderMessage]:
             box, stopped = Mailbox(threading.Condition()), threading.Event()
             reader = threading.Thread(target=read, args=("front", camera, box, stopped))
             reader.start()
-            taken = [box.take(pictures=1, timeout_s=20) for _ in range(items)]
+            taken = [box.take(credit=1, timeout_s=20) for _ in range(items)]
             stopped.set()
             box.close()
             reader.join(20)
@@ -75,17 +75,17 @@ LIVE = Camera(source="rtsp://host/a", retry_ms=1)
 
 def test_a_file_is_opened_read_and_ends(reading: Callable[[list[Script | SourceError]], Reading]) -> None:
     taken = reading([Script(2)])(FILE, 4)
-    assert [type(item) for item in taken] == [Opened, Offer, Offer, Ended]
-    assert taken[-1] == Ended("front")
+    assert [type(item) for item in taken] == [SourceOpened, NewPicture, NewPicture, SourceEnded]
+    assert taken[-1] == SourceEnded("front")
 
 
 def test_a_file_that_breaks_ends_with_its_cause(reading: Callable[[list[Script | SourceError]], Reading]) -> None:
-    assert reading([Script(1, "broken")])(FILE, 3)[-1] == Ended("front", "front: broken")
+    assert reading([Script(1, "broken")])(FILE, 3)[-1] == SourceEnded("front", "front: broken")
 
 
 def test_a_live_source_is_awaited_from_the_start(reading: Callable[[list[Script | SourceError]], Reading]) -> None:
     taken = reading([SourceError("refused"), SourceError("refused"), Script(1)])(LIVE, 4)
-    assert [type(item) for item in taken] == [Lost, Lost, Opened, Offer]
+    assert [type(item) for item in taken] == [SourceLost, SourceLost, SourceOpened, NewPicture]
 
 
 @pytest.mark.parametrize("failure", ["gone", None])
@@ -94,13 +94,13 @@ def test_a_live_source_that_is_lost_is_opened_anew(
 ) -> None:
     first = Script(1, failure)
     taken = reading([first, Script(1)])(LIVE, 5)
-    assert [type(item) for item in taken] == [Opened, Offer, Lost, Opened, Offer]
+    assert [type(item) for item in taken] == [SourceOpened, NewPicture, SourceLost, SourceOpened, NewPicture]
     assert first.closed
 
 
 def test_a_file_played_live_still_ends(reading: Callable[[list[Script | SourceError]], Reading]) -> None:
     taken = reading([Script(0)])(Camera(source="clip.mp4", mode="live"), 2)
-    assert [type(item) for item in taken] == [Opened, Ended]
+    assert [type(item) for item in taken] == [SourceOpened, SourceEnded]
 
 
 def test_a_mistake_in_a_source_ends_the_camera_with_its_name(
@@ -112,4 +112,4 @@ def test_a_mistake_in_a_source_ends_the_camera_with_its_name(
         raise ZeroDivisionError("a mistake")
 
     monkeypatch.setattr(reader, "open_source", broken)
-    assert take(LIVE, 1) == [Ended("front", "front: ZeroDivisionError: a mistake")]
+    assert take(LIVE, 1) == [SourceEnded("front", "front: ZeroDivisionError: a mistake")]

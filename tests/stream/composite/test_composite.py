@@ -11,16 +11,16 @@ import pytest
 from clothseg.classes import USUAL, ClassEntry, class_map
 from clothseg.labels import DRESS, PALETTE, TOP
 from clothseg.network.roi import Box
-from stream.composite.composite import Acknowledged, Arrival, paint_parts, step
-from stream.composite.demand import Attention
+from stream.composite.composite import AcknowledgingSink, CompositeInput, colourise_parts, step
+from stream.composite.demand import DemandTracker
 from stream.message import (
-    CarriedFrame,
+    Ack,
     CompositedFrame,
-    Done,
     Dropped,
-    Finished,
+    EndOfRun,
     LateMasks,
     Outage,
+    PropagatedFrame,
     SegmentedFrame,
     StreamStart,
 )
@@ -62,7 +62,7 @@ def test_masks_come_out_at_full_size_and_true() -> None:
     assert ((made.alpha > 127) == (parts > 0)).mean() > 0.98
 
 
-def test_news_passes_through_in_its_place() -> None:
+def test_events_pass_through_in_order() -> None:
     composite = step(settings(), print)
     assert list(composite(START)) == [START]
     outage = Outage("front", 3, "gone")
@@ -84,11 +84,11 @@ def test_cameras_do_not_share_a_past() -> None:
     assert np.array_equal(alone.alpha, mixed.alpha)
 
 
-def test_a_still_frame_keeps_the_masks_before_it_and_shows_its_own_picture() -> None:
+def test_a_still_frame_reuses_the_masks_on_its_own_picture() -> None:
     first = segmented(0)
     later = dataclasses.replace(segmented(1).frame, picture=segmented(0).frame.picture)
     brighter = dataclasses.replace(later.picture, pixels=later.picture.pixels + 1, pts_ns=50_000_000)
-    still = CarriedFrame(dataclasses.replace(later, picture=brighter), "still")
+    still = PropagatedFrame(dataclasses.replace(later, picture=brighter), "still")
     seen, kept = frames([START, first, still], settings())
     assert (seen.mask_age_ns, kept.mask_age_ns) == (0, 50_000_000)
     assert np.array_equal(kept.alpha, seen.alpha)
@@ -98,9 +98,9 @@ def test_a_still_frame_keeps_the_masks_before_it_and_shows_its_own_picture() -> 
     assert np.array_equal(kept.foreground[edge], seen.foreground[edge])
 
 
-def test_a_moved_frame_carries_the_masks_before_it_along() -> None:
+def test_a_warped_frame_propagates_the_masks_before_it() -> None:
     items = [segmented(seq) for seq in range(0, 12, 2)]
-    moved = CarriedFrame(segmented(11).frame, "moved")
+    moved = PropagatedFrame(segmented(11).frame, "moved")
     made = frames([START, *items, moved], settings())
     _, truth = figure(moved.frame.picture.pts_ns, SIZE_PX)
     late, carried = ((out.alpha > 127) == (truth > 0) for out in made[-2:])
@@ -116,7 +116,7 @@ class TestFramesThatCannotBeDrawn:
     """One frame, however odd, ends no other: it is dropped, and the cause is told once."""
 
     @staticmethod
-    def nonsense(seq: int, kind: str) -> Arrival:
+    def nonsense(seq: int, kind: str) -> CompositeInput:
         """What somebody may send who knows how messages are written."""
         made = segmented(seq)
         planes, shown = made.probabilities, made.frame.picture
@@ -128,13 +128,13 @@ class TestFramesThatCannotBeDrawn:
         def with_masks(*shape: int) -> SegmentedFrame:
             return SegmentedFrame(made.frame, USUAL, np.zeros((len(USUAL.names), *shape), np.uint8))
 
-        sent: dict[str, Arrival] = {
+        sent: dict[str, CompositeInput] = {
             "fewer classes": SegmentedFrame(made.frame, TWO, planes[:2]),
             "many classes": SegmentedFrame(made.frame, MANY, np.repeat(planes, 9, axis=0)[: len(MANY.names)]),
             "masks of another size": with_masks(3, 500),
             "masks of one pixel": with_masks(1, 1),
             "a picture of one pixel": with_picture(pixels=shown.pixels[:1, :1]),
-            "masks before it": CarriedFrame(made.frame, "moved"),
+            "masks before it": PropagatedFrame(made.frame, "moved"),
             "a time of long ago": with_picture(pts_ns=-(2**62)),
             "late masks of another size": LateMasks("front", seq, USUAL, np.zeros((len(USUAL.names), 9, 7), np.uint8)),
             "late masks of fewer classes": LateMasks("front", seq, TWO, np.zeros((2, 9, 7), np.uint8)),
@@ -157,7 +157,7 @@ class TestFramesThatCannotBeDrawn:
     @pytest.mark.parametrize("effect", [None, "background_blur"])
     def test_every_frame_is_drawn_or_dropped_and_the_camera_goes_on(self, kind: str, effect: str | None) -> None:
         run = settings(**({"effects": [{"effect": effect}]} if effect else {}))
-        ahead = CarriedFrame(segmented(1).frame, "ahead")
+        ahead = PropagatedFrame(segmented(1).frame, "ahead")
         items: list[Any] = [START, segmented(0), ahead]
         items += [self.nonsense(1, kind), self.nonsense(2, kind), segmented(3), segmented(4)]
         composite = step(run, print)
@@ -187,7 +187,7 @@ class TestFramesThatCannotBeDrawn:
     def test_are_told_to_the_dispatcher_and_not_to_the_outputs(self) -> None:
         said: list[object] = []
         outputs = ListSink[Any]()
-        sink = Acknowledged(outputs, Listener(said), Attention(Tee({}, print), said.append))  # type: ignore[arg-type]
+        sink = AcknowledgingSink(outputs, Listener(said), DemandTracker(Tee({}, print), said.append))  # type: ignore[arg-type]
         sink.write(Dropped("front", 0, 4, "poison"))
         assert said == [Dropped("front", 0, 4, "poison")]
         assert outputs.items == []
@@ -217,7 +217,7 @@ class TestMasksThatComeLate:
 
     def test_correct_the_frames_after(self) -> None:
         plain = settings(smoothing={"garment_memory_ms": 0})
-        ahead, moved = CarriedFrame(segmented(30).frame, "ahead"), CarriedFrame(segmented(31).frame, "moved")
+        ahead, moved = PropagatedFrame(segmented(30).frame, "ahead"), PropagatedFrame(segmented(31).frame, "moved")
         uncorrected = frames([START, self.wrong(0), ahead, moved], plain)
         corrected = frames([START, self.wrong(0), ahead, self.late(30), moved], plain)
         assert self.top(uncorrected[2]) < 0.1
@@ -226,35 +226,35 @@ class TestMasksThatComeLate:
         assert corrected[2].mask_age_ns == moved.frame.picture.pts_ns - ahead.frame.picture.pts_ns
 
     def test_that_come_before_their_frame_are_its_own(self) -> None:
-        ahead = CarriedFrame(segmented(1).frame, "ahead")
+        ahead = PropagatedFrame(segmented(1).frame, "ahead")
         [_, own] = frames([START, segmented(0), self.late(1), ahead], settings())
         [_, waited] = frames([START, segmented(0), segmented(1)], settings())
         assert own.mask_age_ns == 0
         assert np.array_equal(own.probabilities, waited.probabilities)
 
     def test_are_kept_for_a_frame_that_is_not_the_next(self) -> None:
-        moved = CarriedFrame(segmented(1).frame, "moved")
-        ahead = CarriedFrame(segmented(2).frame, "ahead")
+        moved = PropagatedFrame(segmented(1).frame, "moved")
+        ahead = PropagatedFrame(segmented(2).frame, "ahead")
         assert frames([START, segmented(0), self.late(2), moved, ahead], settings())[-1].mask_age_ns == 0
 
     def test_make_a_still_scene_show_them(self) -> None:
         plain = settings(smoothing={"garment_memory_ms": 0})
         frame = segmented(30).frame
-        ahead, still = CarriedFrame(frame, "ahead"), CarriedFrame(dataclasses.replace(frame, seq=31), "still")
+        ahead, still = PropagatedFrame(frame, "ahead"), PropagatedFrame(dataclasses.replace(frame, seq=31), "still")
         assert self.top(frames([START, self.wrong(0), ahead, still], plain)[-1]) < 0.1
         assert self.top(frames([START, self.wrong(0), ahead, self.late(30), still], plain)[-1]) > 0.9
 
     def test_of_two_frames_in_any_order_leave_the_newer(self) -> None:
-        items = [CarriedFrame(segmented(seq).frame, "ahead") for seq in (1, 2)]
-        after = CarriedFrame(segmented(3).frame, "moved")
+        items = [PropagatedFrame(segmented(seq).frame, "ahead") for seq in (1, 2)]
+        after = PropagatedFrame(segmented(3).frame, "moved")
         for order in ((1, 2), (2, 1)):
             late = [self.late(seq) for seq in order]
             made = frames([START, segmented(0), *items, *late, after], settings())[-1]
             assert made.mask_age_ns == after.frame.picture.pts_ns - items[1].frame.picture.pts_ns
 
-    def test_of_a_camera_that_is_gone_or_of_an_epoch_before_are_no_news(self) -> None:
+    def test_late_masks_of_an_ended_camera_or_epoch_are_ignored(self) -> None:
         fresh = frames([START, segmented(9)], settings())[-1]
-        ahead = CarriedFrame(segmented(1).frame, "ahead")
+        ahead = PropagatedFrame(segmented(1).frame, "ahead")
         after = frames([self.late(3), START, segmented(0), ahead, START, self.late(1), segmented(9)], settings())[-1]
         assert np.array_equal(after.probabilities, fresh.probabilities)
 
@@ -283,7 +283,7 @@ def test_effects_change_the_composite_and_nothing_else() -> None:
 
 def test_every_class_is_painted_in_its_colour() -> None:
     parts = np.arange(len(CLASSES), dtype=np.uint8)[None, :]
-    painted = paint_parts(np.zeros((1, len(CLASSES), 3), np.uint8), parts, USUAL)
+    painted = colourise_parts(np.zeros((1, len(CLASSES), 3), np.uint8), parts, USUAL)
     assert np.abs(painted[0].astype(float) - 0.55 * np.array(PALETTE)).max() <= 1
 
 
@@ -308,18 +308,18 @@ def test_a_frame_is_acknowledged_when_the_outputs_have_taken_it() -> None:
             super().send((item, len(outputs.items)))
 
     outputs = ListSink[Any]()
-    sink = Acknowledged(outputs, Counting(said), Attention(Tee({}, print), said.append))  # type: ignore[arg-type]
+    sink = AcknowledgingSink(outputs, Counting(said), DemandTracker(Tee({}, print), said.append))  # type: ignore[arg-type]
     sink.write(START)
     sink.write(composited(4))
     sink.close()
-    assert said == [(Done("front", 0, 4, Box(0, 0, 1, 1)), 2), (Finished(), 2), "closed"]
+    assert said == [(Ack("front", 0, 4, Box(0, 0, 1, 1)), 2), (EndOfRun(), 2), "closed"]
     assert outputs.closed
 
 
 def test_of_a_frame_that_comes_again_the_same_is_said_again() -> None:
     said: list[object] = []
-    sink = Acknowledged(ListSink(), Listener(said), Attention(Tee({}, print), said.append))  # type: ignore[arg-type]
+    sink = AcknowledgingSink(ListSink(), Listener(said), DemandTracker(Tee({}, print), said.append))  # type: ignore[arg-type]
     sink.write(composited(4))
     sink.again(composited(4).frame)
     sink.again(composited(5).frame)
-    assert said == [Done("front", 0, 4, Box(0, 0, 1, 1))] * 2
+    assert said == [Ack("front", 0, 4, Box(0, 0, 1, 1))] * 2

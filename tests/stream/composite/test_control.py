@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from clothseg.tryon import BackgroundColour, BackgroundImage
 from stream.composite import control
 from stream.composite.control import (
-    Cameras,
+    Accepted,
+    CameraList,
     ControlError,
-    Done,
+    GetStatus,
     ListCameras,
-    Refused,
+    Rejected,
     Reply,
     Request,
     SetCutout,
     SetEffects,
     SetPanels,
-    StatusRequest,
-    Stop,
+    StopRun,
 )
 
 REQUESTS: list[tuple[Request, dict[str, object]]] = [
@@ -41,8 +41,8 @@ REQUESTS: list[tuple[Request, dict[str, object]]] = [
     (SetCutout(cutout="dress"), {"request": "set_cutout", "cutout": "dress", "camera": None}),
     (SetPanels(panels=("raw", "parts")), {"request": "set_panels", "panels": ["raw", "parts"], "camera": None}),
     (ListCameras(), {"request": "list_cameras"}),
-    (StatusRequest(), {"request": "status"}),
-    (Stop(), {"request": "stop"}),
+    (GetStatus(), {"request": "status"}),
+    (StopRun(), {"request": "stop"}),
 ]
 
 
@@ -55,9 +55,9 @@ def test_a_request_and_its_json(request_: Request, plain: dict[str, object]) -> 
 @pytest.mark.parametrize(
     ("reply", "plain"),
     [
-        (Done(), {"reply": "done"}),
-        (Refused("no"), {"reply": "refused", "error": "no"}),
-        (Cameras(("front", "side")), {"reply": "cameras", "cameras": ["front", "side"]}),
+        (Accepted(), {"reply": "done"}),
+        (Rejected("no"), {"reply": "refused", "error": "no"}),
+        (CameraList(("front", "side")), {"reply": "cameras", "cameras": ["front", "side"]}),
     ],
 )
 def test_a_reply_and_its_json(reply: Reply, plain: dict[str, object]) -> None:

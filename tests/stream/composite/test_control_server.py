@@ -17,26 +17,26 @@ import pytest
 from clothseg.tryon import BackgroundColour, BackgroundImage, BackgroundVideo, GarmentPhoto, Recolour, Texture
 from stream.composite import composite, control
 from stream.composite.control import (
-    Cameras,
+    Accepted,
+    CameraList,
     CameraState,
     ControlError,
     Controller,
-    Done,
+    GetStatus,
     ListCameras,
     SetCutout,
     SetEffects,
     SetPanels,
-    Status,
-    StatusRequest,
-    Stop,
+    StatusReply,
+    StopRun,
 )
-from stream.composite.control_server import Switchboard
-from stream.composite.looks import Change, Changes, waiting
+from stream.composite.control_server import ControlServer
+from stream.composite.looks import LookChange, LookChanges, drain
 from stream.message import CompositedFrame, EndOfStream, Outage, SegmentedFrame, StreamStart
-from stream.process.pipe import Report, StopWanted
+from stream.process.pipe import StageReport, StopRequested
 from stream.settings import parse
 from stream.settings.config import Control
-from stream.transport.sockets import Caller
+from stream.transport.sockets import ReqSocket
 from tests.stream.composited import composited_frame
 from tests.stream.pictures import segmented
 
@@ -55,9 +55,9 @@ class Reports:
     """Keeps what is reported."""
 
     def __init__(self) -> None:
-        self.items: list[Report] = []
+        self.items: list[StageReport] = []
 
-    def report(self, item: Report) -> None:
+    def report(self, item: StageReport) -> None:
         self.items.append(item)
 
 
@@ -67,96 +67,96 @@ def reports() -> Reports:
 
 
 @pytest.fixture
-def changes() -> Changes:
+def changes() -> LookChanges:
     return SimpleQueue()
 
 
 @pytest.fixture
-def switchboard(changes: Changes, reports: Reports) -> Iterator[Switchboard]:
-    switchboard = Switchboard(SETTINGS, LOOPBACK, changes, reports)
+def switchboard(changes: LookChanges, reports: Reports) -> Iterator[ControlServer]:
+    switchboard = ControlServer(SETTINGS, LOOPBACK, changes, reports)
     yield switchboard
     switchboard.close()
 
 
 @pytest.fixture
-def controller(switchboard: Switchboard) -> Iterator[Controller]:
+def controller(switchboard: ControlServer) -> Iterator[Controller]:
     with Controller(switchboard.endpoint) as controller:
         yield controller
 
 
 def state(controller: Controller, camera: str) -> CameraState:
-    reply = controller.ask(StatusRequest())
-    assert isinstance(reply, Status)
+    reply = controller.request(GetStatus())
+    assert isinstance(reply, StatusReply)
     return {camera.camera: camera for camera in reply.cameras}[camera]
 
 
-def drawn(changes: Changes, frame: SegmentedFrame) -> CompositedFrame:
+def drawn(changes: LookChanges, frame: SegmentedFrame) -> CompositedFrame:
     """What composite makes of a frame after the changes that wait."""
     step = composite.step(SETTINGS, print)
-    for change in waiting(changes):
+    for change in drain(changes):
         assert not list(step(change))
     (made,) = step(frame)
     assert isinstance(made, CompositedFrame)
     return made
 
 
-def test_effects_are_changed_for_all(controller: Controller, changes: Changes) -> None:
+def test_effects_are_changed_for_all(controller: Controller, changes: LookChanges) -> None:
     raw = drawn(changes, segmented())
-    assert controller.ask(SetEffects(effects=(BackgroundColour("#0000ff"),))) == Done()
-    assert state(controller, "side").shown.effects == (BackgroundColour("#0000ff"),)
+    assert controller.request(SetEffects(effects=(BackgroundColour("#0000ff"),))) == Accepted()
+    assert state(controller, "side").look.effects == (BackgroundColour("#0000ff"),)
     assert np.array_equal(raw.composite, raw.frame.picture.pixels)
     nobody = segmented()
     nobody.probabilities[0], nobody.probabilities[1] = 255, 0
     assert (drawn(changes, nobody).composite == (255, 0, 0)).all()
 
 
-def test_a_change_is_for_the_camera_that_was_named(controller: Controller, changes: Changes) -> None:
-    controller.ask(SetCutout(cutout="top", camera="side"))
-    (change,) = waiting(changes)
-    assert change == Change("side", cutout="top")
-    assert state(controller, "side").shown.cutout == "top"
-    assert state(controller, "front").shown.cutout == "person"
+def test_a_change_is_for_the_camera_that_was_named(controller: Controller, changes: LookChanges) -> None:
+    controller.request(SetCutout(cutout="top", camera="side"))
+    (change,) = drain(changes)
+    assert change == LookChange("side", cutout="top")
+    assert state(controller, "side").look.cutout == "top"
+    assert state(controller, "front").look.cutout == "person"
 
 
-def test_the_cutout_is_changed_in_what_every_output_gets(controller: Controller, changes: Changes) -> None:
+def test_the_cutout_is_changed_in_what_every_output_gets(controller: Controller, changes: LookChanges) -> None:
     assert drawn(changes, segmented()).alpha.any()
-    controller.ask(SetCutout(cutout="dress"))
+    controller.request(SetCutout(cutout="dress"))
     dressless = drawn(changes, segmented())
     assert not dressless.alpha.any()
     assert dressless.parts.any()
 
 
 def test_what_the_model_does_not_tell_is_refused_once_its_classes_are_known(
-    switchboard: Switchboard, controller: Controller
+    switchboard: ControlServer, controller: Controller
 ) -> None:
     switchboard.write(composited_frame())
     with pytest.raises(ControlError, match="cutout: expected one of person, clothing, top, bottom, dress, got hat"):
-        controller.ask(SetCutout(cutout="hat"))
+        controller.request(SetCutout(cutout="hat"))
     with pytest.raises(ControlError, match=r"effects\[0\]\.part: expected one of top, bottom, dress, got person"):
-        controller.ask(SetEffects(effects=(Recolour("person", "#ff0000"),)))
-    assert state(controller, "front").shown.cutout == "person"
+        controller.request(SetEffects(effects=(Recolour("person", "#ff0000"),)))
+    assert state(controller, "front").look.cutout == "person"
 
 
-def test_panels_are_changed(controller: Controller, changes: Changes) -> None:
-    controller.ask(SetPanels(panels=("raw", "parts", "composite")))
+def test_panels_are_changed(controller: Controller, changes: LookChanges) -> None:
+    controller.request(SetPanels(panels=("raw", "parts", "composite")))
     made = drawn(changes, segmented())
     height, width = made.frame.picture.pixels.shape[:2]
     assert made.composite.shape == (height, 3 * width, 3)
 
 
-def test_a_visitor_has_what_is_for_all_until_asked_otherwise(switchboard: Switchboard, controller: Controller) -> None:
+def test_a_visitor_has_the_default_look_until_changed(switchboard: ControlServer, controller: Controller) -> None:
     with pytest.raises(ControlError, match="camera: expected one of front, side, got visitor"):
-        controller.ask(SetCutout(cutout="top", camera="visitor"))
-    controller.ask(SetCutout(cutout="dress"))
+        controller.request(SetCutout(cutout="top", camera="visitor"))
+    controller.request(SetCutout(cutout="dress"))
     switchboard.write(StreamStart("visitor", 0, 0, "live", "browser"))
-    assert controller.ask(ListCameras()) == Cameras(("front", "side", "visitor"))
-    assert state(controller, "visitor").shown.cutout == "dress"
-    assert controller.ask(SetCutout(cutout="top", camera="visitor")) == Done()
+    assert controller.request(ListCameras()) == CameraList(("front", "side", "visitor"))
+    assert state(controller, "visitor").look.cutout == "dress"
+    assert controller.request(SetCutout(cutout="top", camera="visitor")) == Accepted()
     switchboard.write(EndOfStream("visitor", 10))
-    assert controller.ask(ListCameras()) == Cameras(("front", "side"))
+    assert controller.request(ListCameras()) == CameraList(("front", "side"))
 
 
-def test_the_status_follows_what_is_given_out(switchboard: Switchboard, controller: Controller) -> None:
+def test_the_status_follows_what_is_given_out(switchboard: ControlServer, controller: Controller) -> None:
     assert state(controller, "front").state == "awaited"
     switchboard.write(StreamStart("front", 1, 4, "live", "rtsp://host"))
     switchboard.write(composited_frame("front", 4))
@@ -170,12 +170,12 @@ def test_the_status_follows_what_is_given_out(switchboard: Switchboard, controll
 
 
 def test_stop_is_passed_on(controller: Controller, reports: Reports) -> None:
-    assert controller.ask(Stop()) == Done()
-    assert reports.items == [StopWanted()]
+    assert controller.request(StopRun()) == Accepted()
+    assert reports.items == [StopRequested()]
 
 
 def test_stop_is_answered_while_a_picture_is_being_opened(
-    switchboard: Switchboard, controller: Controller, monkeypatch: pytest.MonkeyPatch, reports: Reports
+    switchboard: ControlServer, controller: Controller, monkeypatch: pytest.MonkeyPatch, reports: Reports
 ) -> None:
     opening, enough = threading.Event(), threading.Event()
 
@@ -186,29 +186,29 @@ def test_stop_is_answered_while_a_picture_is_being_opened(
 
     monkeypatch.setattr("stream.composite.control_server.open_dressing", slowly)
     with ThreadPoolExecutor(1) as another, Controller(switchboard.endpoint) as patient:
-        dressed = another.submit(patient.ask, SetEffects(effects=()))
+        dressed = another.submit(patient.request, SetEffects(effects=()))
         assert opening.wait(5)
-        assert controller.ask(ListCameras()) == Cameras(("front", "side"))
-        assert controller.ask(Stop()) == Done()
-        assert reports.items == [StopWanted()]
+        assert controller.request(ListCameras()) == CameraList(("front", "side"))
+        assert controller.request(StopRun()) == Accepted()
+        assert reports.items == [StopRequested()]
         assert not dressed.done()
         enough.set()
-        assert dressed.result(5) == Done()
+        assert dressed.result(5) == Accepted()
 
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("name", ["pipe", "/dev/zero", "http://127.0.0.1:{port}/a.mp4", "synthetic:", "camera:0"])
-def test_only_regular_files_are_opened(controller: Controller, changes: Changes, tmp_path: Path, name: str) -> None:
+def test_only_regular_files_are_opened(controller: Controller, changes: LookChanges, tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
         path = tmp_path / name.format(port=elsewhere.getsockname()[1]) if name == "pipe" else Path(name)
         for effect in (BackgroundImage(path), BackgroundVideo(path), Texture("top", path), GarmentPhoto("top", path)):
             with pytest.raises(ControlError, match=r"cannot (open|read)"):
-                controller.ask(SetEffects(effects=(effect,)))
+                controller.request(SetEffects(effects=(effect,)))
         elsewhere.settimeout(0)
         with pytest.raises(BlockingIOError):
             elsewhere.accept()
-    assert not list(waiting(changes))
+    assert not list(drain(changes))
 
 
 def test_by_default_no_other_user_reaches_the_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,15 +222,15 @@ def test_by_default_no_other_user_reaches_the_socket(tmp_path: Path, monkeypatch
     assert control.endpoint_of(Control(bind=LOOPBACK)) == LOOPBACK
 
 
-def test_a_socket_is_not_taken_from_another_run(tmp_path: Path, changes: Changes, reports: Reports) -> None:
+def test_a_socket_is_not_taken_from_another_run(tmp_path: Path, changes: LookChanges, reports: Reports) -> None:
     endpoint = f"ipc://{tmp_path / 'control'}"
-    first = Switchboard(SETTINGS, endpoint, changes, reports)
+    first = ControlServer(SETTINGS, endpoint, changes, reports)
     try:
         with pytest.raises(ControlError, match="another run is asked at"):
-            Switchboard(SETTINGS, endpoint, changes, reports)
+            ControlServer(SETTINGS, endpoint, changes, reports)
     finally:
         first.close()
-    Switchboard(SETTINGS, endpoint, changes, reports).close()
+    ControlServer(SETTINGS, endpoint, changes, reports).close()
 
 
 @pytest.fixture
@@ -240,36 +240,38 @@ def not_a_picture(tmp_path: Path) -> Path:
     return path
 
 
-def test_an_image_that_is_none_changes_nothing(controller: Controller, changes: Changes, not_a_picture: Path) -> None:
+def test_an_image_that_is_none_changes_nothing(
+    controller: Controller, changes: LookChanges, not_a_picture: Path
+) -> None:
     for image in (not_a_picture, not_a_picture.with_name("missing.png"), not_a_picture.parent):
         with pytest.raises(ControlError, match=str(image)):
-            controller.ask(SetEffects(effects=(BackgroundImage(image),)))
-    assert not list(waiting(changes))
-    assert state(controller, "front").shown.effects == ()
+            controller.request(SetEffects(effects=(BackgroundImage(image),)))
+    assert not list(drain(changes))
+    assert state(controller, "front").look.effects == ()
 
 
 def test_two_backgrounds_are_one_too_many(controller: Controller) -> None:
     with pytest.raises(ControlError, match="2 backgrounds are asked for"):
-        controller.ask(SetEffects(effects=(BackgroundColour(), BackgroundColour())))
+        controller.request(SetEffects(effects=(BackgroundColour(), BackgroundColour())))
 
 
-def test_garbage_is_answered_with_a_sentence_and_the_next_request_is_heard(switchboard: Switchboard) -> None:
-    caller = Caller(switchboard.endpoint)
+def test_a_malformed_request_is_rejected_and_the_next_one_answered(switchboard: ControlServer) -> None:
+    caller = ReqSocket(switchboard.endpoint)
     try:
         for garbage in (b"", b"{", b"\xff\x00", b'{"request": "fly"}', b"[" * 50_000):
-            answer = caller.ask(garbage, 5000)
+            answer = caller.request(garbage, 5000)
             assert answer is not None
             assert answer.startswith(b'{"reply":"refused","error":"')
-        assert caller.ask(control.encode(ListCameras()), 5000) == b'{"reply":"cameras","cameras":["front","side"]}'
+        assert caller.request(control.encode(ListCameras()), 5000) == b'{"reply":"cameras","cameras":["front","side"]}'
     finally:
         caller.close()
 
 
-def test_whoever_asks_and_goes_is_no_trouble(switchboard: Switchboard, controller: Controller) -> None:
-    hasty = Caller(switchboard.endpoint)
-    assert hasty.ask(control.encode(StatusRequest()), 0) is None
+def test_a_client_that_disconnects_after_asking_is_harmless(switchboard: ControlServer, controller: Controller) -> None:
+    hasty = ReqSocket(switchboard.endpoint)
+    assert hasty.request(control.encode(GetStatus()), 0) is None
     hasty.close()
-    assert controller.ask(ListCameras()) == Cameras(("front", "side"))
+    assert controller.request(ListCameras()) == CameraList(("front", "side"))
 
 
 def test_nobody_there_is_a_sentence() -> None:
@@ -277,4 +279,4 @@ def test_nobody_there_is_a_sentence() -> None:
         Controller("tcp://127.0.0.1:1", timeout_ms=100) as controller,
         pytest.raises(ControlError, match=r"nobody answered on tcp://127.0.0.1:1 within 100 ms"),
     ):
-        controller.ask(StatusRequest())
+        controller.request(GetStatus())

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from clothseg.tryon import OpenEffect
-from stream.composite.looks import Change, Choice, Choices
+from stream.composite.looks import Look, LookChange, Looks
 
-EVERYWHERE = Choice((), "person", ("composite",))
+EVERYWHERE = Look((), "person", ("composite",))
 
 
 def effect(state: object, picture: object, matte: object, pts_ns: int) -> tuple[object, object]:
@@ -14,36 +14,36 @@ EFFECTS: tuple[OpenEffect, ...] = (effect,)  # type: ignore[assignment]
 
 
 def test_a_change_for_one_camera_leaves_the_others() -> None:
-    choices = Choices(EVERYWHERE)
-    choices.change(Change("front", cutout="top"))
-    assert choices.of("front") == Choice((), "top", ("composite",))
-    assert choices.of("side") == EVERYWHERE
+    choices = Looks(EVERYWHERE)
+    choices.apply(LookChange("front", cutout="top"))
+    assert choices.look_of("front") == Look((), "top", ("composite",))
+    assert choices.look_of("side") == EVERYWHERE
 
 
 def test_what_a_change_does_not_name_stays() -> None:
-    choices = Choices(EVERYWHERE)
-    choices.change(Change("front", cutout="top"))
-    choices.change(Change("front", effects=EFFECTS))
-    choices.change(Change("front", panels=("raw", "parts")))
-    assert choices.of("front") == Choice(EFFECTS, "top", ("raw", "parts"))
+    choices = Looks(EVERYWHERE)
+    choices.apply(LookChange("front", cutout="top"))
+    choices.apply(LookChange("front", effects=EFFECTS))
+    choices.apply(LookChange("front", panels=("raw", "parts")))
+    assert choices.look_of("front") == Look(EFFECTS, "top", ("raw", "parts"))
 
 
 def test_no_effects_is_a_change_too() -> None:
-    choices = Choices(Choice(EFFECTS, "person", ("composite",)))
-    choices.change(Change(None, effects=()))
-    assert choices.of("front").effects == ()
+    choices = Looks(Look(EFFECTS, "person", ("composite",)))
+    choices.apply(LookChange(None, effects=()))
+    assert choices.look_of("front").effects == ()
 
 
 def test_a_change_for_all_is_also_for_those_to_come_and_those_with_their_own() -> None:
-    choices = Choices(EVERYWHERE)
-    choices.change(Change("front", cutout="top", panels=("raw",)))
-    choices.change(Change(None, cutout="dress"))
-    assert choices.of("front") == Choice((), "dress", ("raw",))
-    assert choices.of("visitor") == Choice((), "dress", ("composite",))
+    choices = Looks(EVERYWHERE)
+    choices.apply(LookChange("front", cutout="top", panels=("raw",)))
+    choices.apply(LookChange(None, cutout="dress"))
+    assert choices.look_of("front") == Look((), "dress", ("raw",))
+    assert choices.look_of("visitor") == Look((), "dress", ("composite",))
 
 
-def test_whoever_comes_under_a_name_that_was_used_begins_anew() -> None:
-    choices = Choices(EVERYWHERE)
-    choices.change(Change("visitor", cutout="top"))
+def test_a_reused_camera_name_starts_anew() -> None:
+    choices = Looks(EVERYWHERE)
+    choices.apply(LookChange("visitor", cutout="top"))
     choices.forget("visitor")
-    assert choices.of("visitor") == EVERYWHERE
+    assert choices.look_of("visitor") == EVERYWHERE

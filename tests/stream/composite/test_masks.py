@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from clothseg.classes import USUAL
-from stream.composite.masks import MaskPast, make_masks
-from stream.message import CarriedFrame, Picture, Pixels, SegmentedFrame
+from stream.composite.masks import MaskState, make_masks
+from stream.message import Picture, Pixels, PropagatedFrame, SegmentedFrame
 from stream.settings.config import Run
 from stream.settings.parse import parse
 from stream.sources.synthetic import figure
@@ -35,7 +35,7 @@ def grainy(seq: int) -> SegmentedFrame:
 
 
 def alphas(items: list[Any], run: Run) -> list[Pixels]:
-    past, made = MaskPast(), []
+    past, made = MaskState(), []
     for item in items:
         past, masks = make_masks(item, past, run)
         made.append(masks.matte.alpha)
@@ -53,7 +53,7 @@ def test_edges_flicker_less_than_each_frames_own(carried: bool) -> None:
     """Whether the network answers each frame, or only the first and the others go ahead of their masks."""
     items: list[Any] = [grainy(seq) for seq in range(6)]
     if carried:
-        items[1:] = [CarriedFrame(item.frame, "ahead") for item in items[1:]]
+        items[1:] = [PropagatedFrame(item.frame, "ahead") for item in items[1:]]
     led, alone = (alphas(items, settings(matting={"edge_memory_ms": ms})) for ms in (150, 0))
     assert flicker(led) < 0.75 * flicker(alone)
 

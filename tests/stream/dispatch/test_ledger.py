@@ -9,7 +9,7 @@ from stream.dispatch.ledger import Ledger
 MS = 1_000_000
 
 
-def test_rates_are_told_over_the_last_two_seconds() -> None:
+def test_rates_cover_the_last_two_seconds() -> None:
     ledger = Ledger()
     for number in range(100):
         ledger.capture(1, number * 100 * MS)

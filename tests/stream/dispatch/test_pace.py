@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stream.dispatch.pace import LEVELS, Pacer, difference, glance
+from stream.dispatch.pace import LEVELS, Pacer, max_difference, thumbnail
 from stream.message import Picture
 from stream.settings.pace import Pace
 
@@ -46,41 +46,44 @@ class Outputs:
         """So many seconds in which every frame is so old."""
         for _ in range(30 * seconds):
             self.frames += 1
-            self.pacer.deliver(age_ms, self.frames * SECOND_NS // 30)
+            self.pacer.record_latency(age_ms, self.frames * SECOND_NS // 30)
 
 
 class TestStill:
     def test_a_scene_that_does_not_move_keeps_its_masks_under_noise(self) -> None:
-        pacer, rng = Pacer(Pace(), carries=True), np.random.default_rng(1)
-        assert [pacer.choose(at(scene(rng, 3), n), idle=True) for n in range(4)] == ["network", *["still"] * 3]
+        pacer, rng = Pacer(Pace(), can_propagate=True), np.random.default_rng(1)
+        assert [pacer.choose_mask_source(at(scene(rng, 3), n), worker_idle=True) for n in range(4)] == [
+            "network",
+            *["still"] * 3,
+        ]
 
     def test_a_finger_that_moves_is_seen(self) -> None:
-        pacer, rng = Pacer(Pace(), carries=False), np.random.default_rng(2)
-        pacer.choose(scene(rng), idle=True)
+        pacer, rng = Pacer(Pace(), can_propagate=False), np.random.default_rng(2)
+        pacer.choose_mask_source(scene(rng), worker_idle=True)
         changed = at(scene(rng), 1)
         changed.pixels[100:112, 200:212] = 255 - changed.pixels[100:112, 200:212]
-        assert pacer.choose(changed, idle=True) == "network"
+        assert pacer.choose_mask_source(changed, worker_idle=True) == "network"
 
     def test_what_drifts_slowly_is_compared_with_what_was_segmented_not_with_the_frame_before(self) -> None:
-        pacer, still = Pacer(Pace(still_ms=60_000), carries=False), scene(np.random.default_rng(3))
+        pacer, still = Pacer(Pace(still_ms=60_000), can_propagate=False), scene(np.random.default_rng(3))
         pixels = still.pixels // 2
         darker = [Picture(pixels + step, step * FRAME_NS, 0) for step in range(6)]
-        assert [pacer.choose(picture, idle=True) for picture in darker].count("network") == 2
+        assert [pacer.choose_mask_source(picture, worker_idle=True) for picture in darker].count("network") == 2
 
     def test_its_masks_are_made_anew_now_and_then(self) -> None:
-        pacer, still = Pacer(Pace(still_ms=99), carries=False), scene(np.random.default_rng(4))
-        made = [pacer.choose(at(still, n), idle=True) for n in range(8)]
+        pacer, still = Pacer(Pace(still_ms=99), can_propagate=False), scene(np.random.default_rng(4))
+        made = [pacer.choose_mask_source(at(still, n), worker_idle=True) for n in range(8)]
         assert made == ["network", "still", "still", "network", "still", "still", "network", "still"]
 
     def test_zero_levels_never_keep_a_mask(self) -> None:
-        pacer, still = Pacer(Pace(still_levels=0), carries=False), scene(np.random.default_rng(5))
-        assert [pacer.choose(at(still, n), idle=True) for n in range(3)] == ["network"] * 3
+        pacer, still = Pacer(Pace(still_levels=0), can_propagate=False), scene(np.random.default_rng(5))
+        assert [pacer.choose_mask_source(at(still, n), worker_idle=True) for n in range(3)] == ["network"] * 3
 
 
 class TestCarrying:
-    def test_while_the_network_is_busy_masks_are_carried_on(self) -> None:
-        pacer = Pacer(Pace(), carries=True)
-        assert [pacer.choose(moving(n), idle=n in (0, 3)) for n in range(5)] == [
+    def test_while_the_network_is_busy_masks_are_propagated(self) -> None:
+        pacer = Pacer(Pace(), can_propagate=True)
+        assert [pacer.choose_mask_source(moving(n), worker_idle=n in (0, 3)) for n in range(5)] == [
             "network",
             "moved",
             "moved",
@@ -89,30 +92,30 @@ class TestCarrying:
         ]
 
     def test_but_not_for_long(self) -> None:
-        pacer = Pacer(Pace(), carries=True)
-        made = [pacer.choose(moving(n), idle=n == 0) for n in range(12)]
+        pacer = Pacer(Pace(), can_propagate=True)
+        made = [pacer.choose_mask_source(moving(n), worker_idle=n == 0) for n in range(12)]
         assert made == ["network", *["moved"] * 7, *[None] * 4]
 
     def test_without_smoothing_a_picture_waits_for_the_network(self) -> None:
-        pacer = Pacer(Pace(), carries=False)
-        assert [pacer.choose(moving(n), idle=n == 0) for n in range(3)] == ["network", None, None]
+        pacer = Pacer(Pace(), can_propagate=False)
+        assert [pacer.choose_mask_source(moving(n), worker_idle=n == 0) for n in range(3)] == ["network", None, None]
 
-    def test_there_is_nothing_to_carry_on_from_after_a_loss(self) -> None:
-        pacer = Pacer(Pace(), carries=True)
-        pacer.choose(moving(0), idle=True)
-        pacer.forget()
-        assert pacer.choose(moving(1), idle=False) is None
+    def test_nothing_is_propagated_after_an_outage(self) -> None:
+        pacer = Pacer(Pace(), can_propagate=True)
+        pacer.choose_mask_source(moving(0), worker_idle=True)
+        pacer.reset()
+        assert pacer.choose_mask_source(moving(1), worker_idle=False) is None
 
 
 @pytest.fixture
 def pacer() -> Pacer:
-    return Pacer(Pace(latency_ms=80), carries=True)
+    return Pacer(Pace(latency_ms=80), can_propagate=True)
 
 
 @pytest.fixture
 def outputs(pacer: Pacer) -> Outputs:
     made = Outputs(pacer)
-    pacer.deliver(20, 0)
+    pacer.record_latency(20, 0)
     return made
 
 
@@ -131,7 +134,7 @@ class TestLatency:
         assert seen[: len(LEVELS)] == list(range(len(LEVELS)))
         assert seen[-1] == len(LEVELS) - 1
 
-    def test_where_fewer_masks_buy_nothing_they_are_made_as_before(self, pacer: Pacer, outputs: Outputs) -> None:
+    def test_where_fewer_masks_do_not_help_the_level_is_restored(self, pacer: Pacer, outputs: Outputs) -> None:
         outputs.take(len(LEVELS) - 1, 200)
         assert pacer.level == LEVELS[-1]
         outputs.take(1, 195)
@@ -139,24 +142,24 @@ class TestLatency:
         outputs.take(15, 200)
         assert pacer.level == LEVELS[0]
 
-    def test_a_step_that_bought_something_is_kept_where_those_after_it_bought_nothing(self, outputs: Outputs) -> None:
+    def test_a_step_down_that_helped_is_kept_where_later_ones_did_not(self, outputs: Outputs) -> None:
         seen = levels(outputs, len(LEVELS) + 10, lambda level: 200 if level == 0 else 100)
         assert seen[: len(LEVELS)] == list(range(len(LEVELS)))
         assert set(seen[len(LEVELS) :]) == {1}
 
-    def test_what_was_in_vain_is_tried_again_ever_more_rarely(self, outputs: Outputs) -> None:
+    def test_a_step_down_that_did_not_help_is_retried_ever_more_rarely(self, outputs: Outputs) -> None:
         seen = levels(outputs, 250, lambda _: 200)
         tries = [second for second, (was, now) in enumerate(pairwise(seen)) if was == 0 != now]
         assert list(np.diff(tries)) == [21, 36, 66, 66]
 
     def test_fewer_masks_are_worth_it_where_fewer_pictures_are_missed(self, pacer: Pacer, outputs: Outputs) -> None:
         for missed in (60, 50, 40, 30, 20, 10, 10):
-            pacer.miss(missed)
+            pacer.count_skipped(missed)
             outputs.take(1, 200)
         assert pacer.level == LEVELS[-1]
 
-    def test_pictures_that_were_missed_lower_it_too(self, pacer: Pacer, outputs: Outputs) -> None:
-        pacer.miss(10)
+    def test_skipped_pictures_step_down_too(self, pacer: Pacer, outputs: Outputs) -> None:
+        pacer.count_skipped(10)
         outputs.take(1, 20)
         assert pacer.level == LEVELS[1]
 
@@ -165,46 +168,46 @@ class TestLatency:
         outputs.take(30, 70)
         assert pacer.level == LEVELS[1]
 
-    def test_with_time_to_spare_for_seconds_more_is_asked_for(self, pacer: Pacer, outputs: Outputs) -> None:
+    def test_spare_time_for_seconds_steps_up(self, pacer: Pacer, outputs: Outputs) -> None:
         outputs.take(1, 120)
         outputs.take(3, 20)
         assert pacer.level == LEVELS[1]
         outputs.take(1, 20)
         assert pacer.level == LEVELS[0]
 
-    def test_what_did_not_hold_is_tried_again_ever_more_rarely(self, outputs: Outputs) -> None:
+    def test_a_step_up_that_failed_is_retried_ever_more_rarely(self, outputs: Outputs) -> None:
         seen = levels(
             outputs, 200, lambda level: 20 if level else 120
         )  # easy at the second level, too late at the first
         tries = [second for second, (was, now) in enumerate(pairwise(seen)) if was != 0 == now]
         assert list(np.diff(tries)) == [9, 17, 33, 61, 61]
 
-    def test_the_network_sees_every_so_manieth_frame(self, pacer: Pacer, outputs: Outputs) -> None:
+    def test_the_network_gets_every_nth_frame(self, pacer: Pacer, outputs: Outputs) -> None:
         outputs.take(2, 120)
-        made = [pacer.choose(moving(n), idle=True) for n in range(6)]
+        made = [pacer.choose_mask_source(moving(n), worker_idle=True) for n in range(6)]
         assert made == ["network", "moved", "ahead", "moved", "ahead", "moved"]
 
     def test_frames_that_would_come_too_late_go_ahead_of_their_masks(self, pacer: Pacer, outputs: Outputs) -> None:
         outputs.take(1, 120)
-        made = [pacer.choose(moving(n), idle=n % 2 == 0) for n in range(6)]
+        made = [pacer.choose_mask_source(moving(n), worker_idle=n % 2 == 0) for n in range(6)]
         assert made == ["network", "moved", "ahead", "moved", "ahead", "moved"]
 
     def test_a_frame_goes_ahead_only_where_there_are_masks_to_go_on_from(self, pacer: Pacer, outputs: Outputs) -> None:
         outputs.take(1, 120)
-        pacer.choose(moving(0), idle=True)
-        pacer.forget()
-        assert pacer.choose(moving(1), idle=True) == "network"
+        pacer.choose_mask_source(moving(0), worker_idle=True)
+        pacer.reset()
+        assert pacer.choose_mask_source(moving(1), worker_idle=True) == "network"
 
     def test_without_smoothing_none_goes_ahead(self) -> None:
-        pacer = Pacer(Pace(latency_ms=80), carries=False)
-        pacer.deliver(20, 0)
+        pacer = Pacer(Pace(latency_ms=80), can_propagate=False)
+        pacer.record_latency(20, 0)
         Outputs(pacer).take(2, 120)
-        assert pacer.level.way == "ahead"
-        assert [pacer.choose(moving(n), idle=True) for n in range(3)] == ["network"] * 3
+        assert pacer.level.timing == "ahead"
+        assert [pacer.choose_mask_source(moving(n), worker_idle=True) for n in range(3)] == ["network"] * 3
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (1080, 1920)])
 def test_any_picture_can_be_glanced_at(shape: tuple[int, int]) -> None:
-    seen = glance(np.full((*shape, 3), 9, np.uint8))
+    seen = thumbnail(np.full((*shape, 3), 9, np.uint8))
     assert seen.shape == (18, 32)
-    assert difference(seen, seen) == 0
+    assert max_difference(seen, seen) == 0

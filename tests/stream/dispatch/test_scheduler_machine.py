@@ -16,23 +16,23 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from clothseg.classes import USUAL
 from stream.composite.resequence import Resequencer
-from stream.dispatch.scheduler import GUEST_SILENCE_NS, Dispatcher, Order
+from stream.dispatch.scheduler import VISITOR_TIMEOUT_NS, Outgoing, Scheduler
 from stream.message import (
-    CarriedFrame,
-    Done,
+    Ack,
+    DemandChanged,
     Dropped,
-    Ended,
+    EndOfRun,
     EndOfStream,
-    Finished,
     Frame,
-    Lost,
     Mode,
-    Offer,
-    Opened,
+    NewPicture,
     Outage,
+    PropagatedFrame,
     SegmentedFrame,
+    SourceEnded,
+    SourceLost,
+    SourceOpened,
     StreamStart,
-    Watched,
 )
 from stream.process.status import CameraStatus
 from stream.settings.pace import Pace
@@ -56,10 +56,12 @@ class Run(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now_ns = 0
-        self.dispatcher = Dispatcher([*RESIDENTS], DEADLINE_NS, guests=2, pace=Pace(still_levels=0), carries=True)
+        self.dispatcher = Scheduler(
+            [*RESIDENTS], DEADLINE_NS, max_visitors=2, pace=Pace(still_levels=0), can_propagate=True
+        )
         self.resequencer = Resequencer()
         self.ways: dict[str, _Way] = {"dispatch": _Way(deque())}
-        self.words: deque[Done | Dropped] = deque()
+        self.words: deque[Ack | Dropped] = deque()
         self.work: dict[str, Frame] = {}
         self.incarnation: Counter[str] = Counter()
         self.shown: dict[str, int] = {}
@@ -70,7 +72,7 @@ class Run(RuleBasedStateMachine):
 
     # What happens.
 
-    def tell(self, orders: list[Order]) -> None:
+    def tell(self, orders: list[Outgoing]) -> None:
         for order in orders:
             if order.to == "composite":
                 self.ways["dispatch"].items.append(order.message)
@@ -78,42 +80,48 @@ class Run(RuleBasedStateMachine):
                 assert isinstance(order.message, Frame)
                 assert order.name not in self.work, "a worker has one frame at a time"
                 self.work[order.name] = order.message
-        while self.dispatcher.departed:
-            self.left.append(self.dispatcher.departed.pop())
+        while self.dispatcher.departed_visitors:
+            self.left.append(self.dispatcher.departed_visitors.pop())
 
     def worker(self, slot: str) -> str:
         return f"{slot}.{self.incarnation[slot]}"
 
     @rule(camera=CAMERAS, mode=st.sampled_from(["live", "file"]))
     def a_reader_opens_its_source_or_one_takes_its_place(self, camera: str, mode: Mode) -> None:
-        self.tell(self.dispatcher.hear(Opened(camera, RESIDENTS.get(camera, mode), "a source"), self.now_ns))
+        self.tell(
+            self.dispatcher.on_reader_message(
+                SourceOpened(camera, RESIDENTS.get(camera, mode), "a source"), self.now_ns
+            )
+        )
 
     @rule(camera=CAMERAS, superseded=st.integers(0, 3))
     def a_reader_offers_a_picture(self, camera: str, superseded: int) -> None:
         self.pictures += 1
-        self.tell(self.dispatcher.hear(Offer(camera, picture(self.pictures), superseded), self.now_ns))
+        self.tell(
+            self.dispatcher.on_reader_message(NewPicture(camera, picture(self.pictures), superseded), self.now_ns)
+        )
 
     @rule(camera=CAMERAS)
     def a_reader_loses_its_source(self, camera: str) -> None:
         if RESIDENTS.get(camera) != "file":
-            self.tell(self.dispatcher.hear(Lost(camera, "gone"), self.now_ns))
+            self.tell(self.dispatcher.on_reader_message(SourceLost(camera, "gone"), self.now_ns))
 
     @rule(camera=CAMERAS, error=st.sampled_from([None, "broken"]))
     def a_reader_ends(self, camera: str, error: str | None) -> None:
-        self.tell(self.dispatcher.hear(Ended(camera, error), self.now_ns))
+        self.tell(self.dispatcher.on_reader_message(SourceEnded(camera, error), self.now_ns))
 
     @rule(camera=CAMERAS, by_anyone=st.booleans())
     def somebody_looks_or_nobody(self, camera: str, by_anyone: bool) -> None:
-        self.tell(self.dispatcher.watch(Watched(camera, by_anyone)))
+        self.tell(self.dispatcher.on_demand_changed(DemandChanged(camera, by_anyone)))
 
     @rule(slot=SLOTS)
     def a_worker_is_ready(self, slot: str) -> None:
         worker = self.worker(slot)
         frame = self.work.pop(worker, None)
-        if frame is not None and frame.answer == "frame":
+        if frame is not None and frame.reply == "frame":
             way = self.ways.setdefault(worker, _Way(deque()))
             way.items.append(SegmentedFrame(frame, USUAL, segmented().probabilities))
-        self.tell(self.dispatcher.ready(worker, self.now_ns))
+        self.tell(self.dispatcher.on_worker_ready(worker, self.now_ns))
 
     @rule(slot=SLOTS, with_what_it_sent=st.booleans())
     def a_worker_dies(self, slot: str, with_what_it_sent: bool) -> None:
@@ -122,28 +130,28 @@ class Run(RuleBasedStateMachine):
         self.work.pop(worker, None)
         if with_what_it_sent:
             self.ways.pop(worker, None)
-        self.tell(self.dispatcher.died(worker, self.now_ns))
+        self.tell(self.dispatcher.on_worker_exited(worker, self.now_ns))
 
     @rule(slot=SLOTS)
     def a_worker_is_replaced_without_a_word(self, slot: str) -> None:
         self.work.pop(self.worker(slot), None)
         self.incarnation[slot] += 1
-        self.tell(self.dispatcher.ready(self.worker(slot), self.now_ns))
+        self.tell(self.dispatcher.on_worker_ready(self.worker(slot), self.now_ns))
 
     @rule(slot=SLOTS)
     def a_word_of_a_dead_worker_comes_late(self, slot: str) -> None:
         if self.incarnation[slot]:
-            self.tell(self.dispatcher.ready(f"{slot}.{self.incarnation[slot] - 1}", self.now_ns))
+            self.tell(self.dispatcher.on_worker_ready(f"{slot}.{self.incarnation[slot] - 1}", self.now_ns))
 
-    @rule(gap_ns=st.sampled_from([1, DEADLINE_NS + 1, GUEST_SILENCE_NS + 1]))
+    @rule(gap_ns=st.sampled_from([1, DEADLINE_NS + 1, VISITOR_TIMEOUT_NS + 1]))
     def time_passes(self, gap_ns: int) -> None:
         self.now_ns += gap_ns
-        for worker in self.dispatcher.overdue(self.now_ns):
+        for worker in self.dispatcher.hung_workers(self.now_ns):
             self.work.pop(worker, None)
-            self.tell(self.dispatcher.lost(worker, self.now_ns))
-        for guest in self.dispatcher.silent(self.now_ns):
-            self.tell(self.dispatcher.hear(Ended(guest), self.now_ns))
-        self.tell(self.dispatcher.again(self.now_ns))
+            self.tell(self.dispatcher.on_worker_lost(worker, self.now_ns))
+        for guest in self.dispatcher.silent_visitors(self.now_ns):
+            self.tell(self.dispatcher.on_reader_message(SourceEnded(guest), self.now_ns))
+        self.tell(self.dispatcher.redispatch_unacknowledged(self.now_ns))
 
     @rule(data=st.data(), draws=st.booleans())
     def composite_takes_a_message(self, data: st.DataObject, draws: bool) -> None:
@@ -152,15 +160,15 @@ class Run(RuleBasedStateMachine):
             self.take(self.ways[data.draw(st.sampled_from(sorted(ways)))].items.popleft(), draws=draws)
 
     def take(self, item: object, *, draws: bool = True) -> None:
-        assert not isinstance(item, Finished)
+        assert not isinstance(item, EndOfRun)
         for due in self.resequencer.push(item):  # type: ignore[arg-type]
-            if isinstance(due, SegmentedFrame | CarriedFrame):
+            if isinstance(due, SegmentedFrame | PropagatedFrame):
                 frame = due.frame
                 assert frame.seq > self.shown.get(frame.camera, -1), "in order, and once"
                 self.shown[frame.camera] = frame.seq
                 if draws:
                     self.drawn[frame.camera] += 1
-                    self.words.append(Done(frame.camera, frame.epoch, frame.seq))
+                    self.words.append(Ack(frame.camera, frame.epoch, frame.seq))
                 else:
                     self.lossless = False
                     self.words.append(Dropped(frame.camera, frame.epoch, frame.seq, "poison"))
@@ -175,17 +183,17 @@ class Run(RuleBasedStateMachine):
             word = self.words.popleft()
             if lost:
                 self.lossless = False
-            elif isinstance(word, Done):
-                self.tell(self.dispatcher.done(word, self.now_ns))
+            elif isinstance(word, Ack):
+                self.tell(self.dispatcher.on_ack(word, self.now_ns))
             else:
-                self.tell(self.dispatcher.undrawn(word, self.now_ns))
+                self.tell(self.dispatcher.on_frame_failed(word, self.now_ns))
 
     # What holds.
 
     @invariant()
     def the_ledgers_balance(self) -> None:
         assert all(status.balances for status in [*self.dispatcher.status(self.now_ns), *self.left])
-        assert all(status.under_way == 0 for status in self.left)
+        assert all(status.in_flight == 0 for status in self.left)
 
     @invariant()
     def a_file_loses_nothing(self) -> None:
@@ -197,13 +205,13 @@ class Run(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.tell(self.dispatcher.stop())
         if not self.dispatcher.finished:
-            self.tell(self.dispatcher.abandon())
+            self.tell(self.dispatcher.drop_in_flight())
         assert self.dispatcher.finished
         self.the_ledgers_balance()
-        assert all(status.under_way == 0 for status in self.dispatcher.status(self.now_ns))
+        assert all(status.in_flight == 0 for status in self.dispatcher.status(self.now_ns))
         # And composite hears the end of all, wherever it stands.
         way = self.ways.pop("dispatch").items
-        assert isinstance(way.pop(), Finished)
+        assert isinstance(way.pop(), EndOfRun)
         for item in way:
             self.take(item)
 

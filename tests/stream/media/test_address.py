@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stream.media.address import advice, local_path, redact, scheme, tells
+from stream.media.address import escaping_advice, local_path, redact, reveals, scheme_of
 
 SECRET = "Zq"
 """Stands in every piece of every secret, however an address is taken apart, and in nothing else."""
@@ -17,12 +17,12 @@ SECRETS = st.lists(st.text("/#?@:&=%;,!+. \\|'\"\t\né[]", max_size=3), min_size
 
 
 def test_a_path_has_no_scheme_even_on_windows() -> None:
-    assert [scheme(a) for a in ("clip.mp4", "C:\\clip.mp4", "a:b", "")] == [""] * 4
+    assert [scheme_of(a) for a in ("clip.mp4", "C:\\clip.mp4", "a:b", "")] == [""] * 4
 
 
 def test_the_scheme_is_in_small_letters() -> None:
-    assert scheme("RTSP://host/live") == "rtsp"
-    assert scheme("camera:0") == "camera"
+    assert scheme_of("RTSP://host/live") == "rtsp"
+    assert scheme_of("camera:0") == "camera"
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,16 @@ def test_nor_is_one_of_a_mistyped_address(secret: str, begins: str) -> None:
 @given(SECRETS)
 def test_a_sentence_that_repeats_a_secret_is_known(secret: str) -> None:
     address = f"rtsp://anna:{secret}@host/live?token=geheim"
-    assert tells(f"cannot open {secret}", address)
-    assert tells("no geheim is known", address)
-    assert not tells("the token is wrong", address)
+    assert reveals(f"cannot open {secret}", address)
+    assert reveals("no geheim is known", address)
+    assert not reveals("the token is wrong", address)
 
 
 def test_what_cannot_stand_in_a_password_is_told_with_how_to_write_it() -> None:
     for sign in "/#? ":
-        assert "write / as %2F, # as %23, ? as %3F" in advice(f"rtsp://anna:a{sign}b@cam/live")
-    assert advice("rtsp://anna:a%23b@cam:554/live?x=1#y") == ""
-    assert advice("clip @ home#1.mp4") == ""
+        assert "write / as %2F, # as %23, ? as %3F" in escaping_advice(f"rtsp://anna:a{sign}b@cam/live")
+    assert escaping_advice("rtsp://anna:a%23b@cam:554/live?x=1#y") == ""
+    assert escaping_advice("clip @ home#1.mp4") == ""
 
 
 @pytest.mark.parametrize("name", ["rec-10:30.mp4", "2024-01-02T10:11:12.mp4", "camera:0", "rtsp:", "file:a", "http:b"])

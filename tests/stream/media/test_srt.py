@@ -26,7 +26,7 @@ Carry = Callable[[str, str], subprocess.Popen[bytes]]
 @pytest.fixture
 def port() -> int:
     """A port that is free; the test is skipped where there is no srt-live-transmit."""
-    if lack := srt.missing():
+    if lack := srt.missing_programs():
         pytest.skip(lack)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -163,10 +163,10 @@ def test_what_is_missing_is_named_with_where_to_get_it(tmp_path: Path, monkeypat
     for program in ("setpriv", "stdbuf"):
         (tmp_path / program).touch(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert srt.missing().endswith("there is no srt-live-transmit: apt install srt-tools")
+    assert srt.missing_programs().endswith("there is no srt-live-transmit: apt install srt-tools")
     (tmp_path / "srt-live-transmit").touch(0o755)
-    assert srt.missing() == ""
+    assert srt.missing_programs() == ""
 
 
 def test_only_addresses_of_srt_are_relayed() -> None:
-    assert not any(map(srt.relayed, ("rtmp://host/live", "udp://host:1", "srt.mp4", "-version", "")))
+    assert not any(map(srt.needs_relay, ("rtmp://host/live", "udp://host:1", "srt.mp4", "-version", "")))

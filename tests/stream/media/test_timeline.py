@@ -11,7 +11,7 @@ MS = 1_000_000
 
 def placed(times_ms: list[int | None], jump_ahead_ms: int | None = None) -> list[float]:
     timeline = Timeline(STEP, None if jump_ahead_ms is None else jump_ahead_ms * MS)
-    return [timeline.place(None if t is None else t * MS) / MS for t in times_ms]
+    return [timeline.next_pts(None if t is None else t * MS) / MS for t in times_ms]
 
 
 def test_rising_times_are_kept_whatever_their_gaps() -> None:
@@ -46,7 +46,7 @@ def test_a_live_clock_that_leaps_ahead_goes_on_after_the_last_picture() -> None:
 def test_times_always_rise(times_ns: list[int | None]) -> None:
     for jump in (None, 10**10):
         timeline = Timeline(STEP, jump)
-        result = [timeline.place(t) for t in times_ns]
+        result = [timeline.next_pts(t) for t in times_ns]
         assert all(later - earlier >= 1 for earlier, later in pairwise(result))
         assert result[0] >= 0
         assert LEAST_STEP_NS < STEP

@@ -12,56 +12,58 @@ import msgspec
 import pytest
 
 from stream.process.pipe import (
-    Beat,
     Command,
-    Failed,
-    Lifeline,
+    Heartbeat,
+    LazyTimeout,
     Notice,
-    Patience,
     ReaderLost,
-    Report,
     SinkFailed,
-    Stop,
+    StageFailed,
+    StageReport,
+    StopStage,
+    SupervisorPipe,
     WorkerLost,
-    sentence,
+    describe_error,
 )
 from stream.stage import StreamError
 
 
 @pytest.fixture
-def pipe() -> tuple[Connection, Lifeline]:
+def pipe() -> tuple[Connection, SupervisorPipe]:
     ours, theirs = multiprocessing.Pipe()
-    return ours, Lifeline(theirs)
+    return ours, SupervisorPipe(theirs)
 
 
-@pytest.mark.parametrize("command", [Stop(), WorkerLost("host-worker-0.12"), ReaderLost("front", "gone", retried=True)])
-def test_commands_go_down(pipe: tuple[Connection, Lifeline], command: Command) -> None:
+@pytest.mark.parametrize(
+    "command", [StopStage(), WorkerLost("host-worker-0.12"), ReaderLost("front", "gone", retried=True)]
+)
+def test_commands_go_down(pipe: tuple[Connection, SupervisorPipe], command: Command) -> None:
     launcher, line = pipe
     launcher.send_bytes(msgspec.json.encode(command))
-    assert list(line.heard()) == [command]
-    assert line.stopping == isinstance(command, Stop)
+    assert list(line.commands()) == [command]
+    assert line.stopping == isinstance(command, StopStage)
 
 
-def test_reports_go_up_and_beats_are_not_repeated(pipe: tuple[Connection, Lifeline]) -> None:
+def test_reports_are_sent_and_heartbeats_are_rate_limited(pipe: tuple[Connection, SupervisorPipe]) -> None:
     launcher, line = pipe
     line.report(Notice("all is well"))
-    line.beat()
-    line.beat()
+    line.heartbeat()
+    line.heartbeat()
     line.close()
-    said: list[Report] = []
+    said: list[StageReport] = []
     while launcher.poll():
-        said.append(msgspec.json.decode(launcher.recv_bytes(), type=Report))
-    assert said == [Notice("all is well"), Beat()]
+        said.append(msgspec.json.decode(launcher.recv_bytes(), type=StageReport))
+    assert said == [Notice("all is well"), Heartbeat()]
 
 
-def heard(launcher: Connection, line: Lifeline) -> list[Report]:
+def heard(launcher: Connection, line: SupervisorPipe) -> list[StageReport]:
     """Everything that was reported, once the launcher listens again."""
-    said: list[Report] = []
+    said: list[StageReport] = []
 
     def listen() -> None:
         with contextlib.suppress(EOFError):
             while True:
-                said.append(msgspec.json.decode(launcher.recv_bytes(), type=Report))
+                said.append(msgspec.json.decode(launcher.recv_bytes(), type=StageReport))
 
     listener = threading.Thread(target=listen)
     listener.start()
@@ -71,46 +73,48 @@ def heard(launcher: Connection, line: Lifeline) -> list[Report]:
     return said
 
 
-def test_a_launcher_that_stands_still_holds_up_nobody_and_misses_no_failure(pipe: tuple[Connection, Lifeline]) -> None:
+def test_a_launcher_that_stands_still_holds_up_nobody_and_misses_no_failure(
+    pipe: tuple[Connection, SupervisorPipe],
+) -> None:
     launcher, line = pipe
     for number in range(20_000):  # far more than any pipe holds
         line.report(Notice(f"event {number} " + "x" * 200))
     line.report(SinkFailed("the disk is full"))
-    line.report(Failed("and now this"))
+    line.report(StageFailed("and now this"))
     said = heard(launcher, line)
-    assert said[-2:] == [SinkFailed("the disk is full"), Failed("and now this")]
+    assert said[-2:] == [SinkFailed("the disk is full"), StageFailed("and now this")]
     assert len(said) < 20_000
 
 
-def test_signs_of_life_are_given_while_files_are_finished(pipe: tuple[Connection, Lifeline]) -> None:
+def test_signs_of_life_are_given_while_files_are_finished(pipe: tuple[Connection, SupervisorPipe]) -> None:
     launcher, line = pipe
-    line.closing()
+    line.heartbeat_while_closing()
     for _ in range(3):
         assert launcher.poll(20)
-        assert msgspec.json.decode(launcher.recv_bytes(), type=Report) == Beat()
+        assert msgspec.json.decode(launcher.recv_bytes(), type=StageReport) == Heartbeat()
 
 
-def test_a_name_that_is_no_utf_8_is_told_all_the_same(pipe: tuple[Connection, Lifeline]) -> None:
+def test_a_name_that_is_no_utf_8_is_told_all_the_same(pipe: tuple[Connection, SupervisorPipe]) -> None:
     launcher, line = pipe
     line.report(Notice(os.fsdecode(b"recording caf\xe9.mp4")))
     assert heard(launcher, line) == [Notice("recording caf\\xe9.mp4")]
 
 
-def test_a_broken_pipe_is_a_stop(pipe: tuple[Connection, Lifeline]) -> None:
+def test_a_broken_pipe_is_a_stop(pipe: tuple[Connection, SupervisorPipe]) -> None:
     launcher, line = pipe
     launcher.close()
-    assert list(line.heard()) == [Stop()]
+    assert list(line.commands()) == [StopStage()]
     assert line.orphaned
     line.report(Notice("nobody hears this"))
     line.close()
     assert line.stopping
 
 
-def test_patience_runs_from_the_first_question() -> None:
-    assert not Patience(60).over()
-    assert Patience(0).over()
+def test_a_lazy_timeout_starts_at_the_first_call() -> None:
+    assert not LazyTimeout(60).expired()
+    assert LazyTimeout(0).expired()
 
 
-def test_an_error_of_ours_is_its_own_sentence_and_another_is_told_with_its_kind() -> None:
-    assert sentence(StreamError("the disk\n is full")) == "the disk is full"
-    assert sentence(KeyError("front")) == "KeyError: 'front'"
+def test_a_stream_error_is_its_own_sentence_and_others_carry_their_type() -> None:
+    assert describe_error(StreamError("the disk\n is full")) == "the disk is full"
+    assert describe_error(KeyError("front")) == "KeyError: 'front'"

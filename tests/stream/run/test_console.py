@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream.process.pipe import Status
+from stream.process.pipe import StatusReport
 from stream.process.status import CameraStatus
 from stream.run.console import Console, summary
 
@@ -18,7 +18,7 @@ STATUS = CameraStatus(
     captured=120,
     delivered=100,
     dropped={"superseded": 18, "worker_lost": 1},
-    under_way=1,
+    in_flight=1,
     reconnects=2,
     in_hz=30.0,
     out_hz=25.0,
@@ -26,8 +26,8 @@ STATUS = CameraStatus(
     age_p95_ms=77.9,
     frames=None,
     interrupted=False,
-    masks={"network": 60, "moved": 40},
-    mask_way="network",
+    mask_sources={"network": 60, "moved": 40},
+    mask_timing="network",
     mask_every=1,
     mask_detail=1.0,
 )
@@ -56,17 +56,17 @@ def test_one_line_tells_how_masks_are_spared(changes: dict[str, Any], told: str)
     assert summary(status(**changes)).endswith(told)
 
 
-def test_a_log_that_is_no_terminal_is_told_of_changes_only(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_only_changes_are_logged(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
     with console:
         for state in ("opening", "live", "live", "live", "no signal"):
-            console.show(Status([status(state=state)], 0))
+            console.show(StatusReport([status(state=state)], 0))
     said = capsys.readouterr().err
     assert [line.split(", ")[0] for line in said.splitlines()] == ["front: live", "front: no signal"]
 
 
 def test_the_ledger_ends_with_what_was_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    Console().ledger(Status([STATUS], 7))
+    Console().ledger(StatusReport([STATUS], 7))
     said = capsys.readouterr().err
     assert "delivered 100 of 120" in said
     assert "7 messages that were not ours were refused" in said

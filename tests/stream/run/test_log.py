@@ -21,7 +21,7 @@ def test_what_is_written_is_there_after_a_flush() -> None:
 
 
 def test_a_pipe_that_nobody_reads_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream.run.log._LAST_S", 0.1)
+    monkeypatch.setattr("stream.run.log._CLOSE_TIMEOUT_S", 0.1)
     ours, theirs = os.pipe()
     with open(ours, "rb") as reader, open(theirs, "w", encoding="utf-8") as stream:
         log = Log(stream)

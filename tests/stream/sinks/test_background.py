@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from stream.message import Output
-from stream.sinks.background import Beside
+from stream.sinks.background import BackgroundSink
 from stream.sinks.error import SinkError
 from stream.stage import ListSink
 from tests.stream.pictures import composited
@@ -36,7 +36,7 @@ class Full(ListSink[Output]):
 
 def test_everything_arrives_in_order_before_it_is_closed() -> None:
     sink = ListSink[Output]()
-    beside = Beside(sink)
+    beside = BackgroundSink(sink)
     given = [composited(seq) for seq in range(20)]
     for item in given:
         beside.write(item)
@@ -47,7 +47,7 @@ def test_everything_arrives_in_order_before_it_is_closed() -> None:
 
 def test_a_slow_output_is_waited_for_only_when_its_queue_is_full() -> None:
     sink = Slow()
-    beside = Beside(sink)
+    beside = BackgroundSink(sink)
     for seq in range(3):  # one in hand, two that wait; a fourth would wait for ever here
         beside.write(composited(seq))
     fourth = threading.Thread(target=beside.write, args=(composited(3),), daemon=True)
@@ -60,8 +60,8 @@ def test_a_slow_output_is_waited_for_only_when_its_queue_is_full() -> None:
     assert len(sink.items) == 4
 
 
-def test_what_fails_is_told_once_and_nobody_waits_for_ever() -> None:
-    beside = Beside(Full())
+def test_a_failure_is_raised_once_and_nothing_blocks() -> None:
+    beside = BackgroundSink(Full())
 
     def write(frames: int) -> None:
         for seq in range(frames):
@@ -73,8 +73,8 @@ def test_what_fails_is_told_once_and_nobody_waits_for_ever() -> None:
     beside.close()
 
 
-def test_what_fails_last_is_told_at_the_close() -> None:
-    beside = Beside(Full())
+def test_the_last_failure_is_raised_at_close() -> None:
+    beside = BackgroundSink(Full())
     beside.write(composited(0))
     beside.write(composited(1))
     with pytest.raises(SinkError, match="disk is full"):
@@ -82,12 +82,12 @@ def test_what_fails_last_is_told_at_the_close() -> None:
     beside.close()
 
 
-def test_what_failed_first_is_told_though_the_close_fails_too() -> None:
+def test_the_first_failure_is_raised_though_the_close_fails_too() -> None:
     class Broken(Full):
         def close(self) -> None:
             raise SinkError("cannot be finished")
 
-    beside = Beside(Broken())
+    beside = BackgroundSink(Broken())
     beside.write(composited(0))
     beside.write(composited(1))
     with pytest.raises(SinkError, match="disk is full"):

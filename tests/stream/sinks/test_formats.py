@@ -17,8 +17,8 @@ from stream.message import EndOfStream, Pixels, StreamStart
 from stream.settings.config import Recording
 from stream.sinks import SinkError, check, open_sink
 from stream.sinks.formats import CODECS, CONTAINERS, format_of
-from stream.sinks.movie import Movie
-from stream.sinks.proof import prove
+from stream.sinks.movie import VideoWriter
+from stream.sinks.proof import verify
 
 MS = 1_000_000
 SIZE = (160, 120)
@@ -175,12 +175,12 @@ def test_segments_begin_anew_by_time_and_lose_nothing(tmp_path: Path, make_frame
 class TestProof:
     """A finished recording is held to what was written."""
 
-    def movie(self, path: Path, make_frame: Any) -> Movie:
-        movie = Movie(path, format_of(Recording(path=path)), (120, 160), start_ns=0, rate_hz=25, sound=None)
+    def movie(self, path: Path, make_frame: Any) -> VideoWriter:
+        movie = VideoWriter(path, format_of(Recording(path=path)), (120, 160), start_ns=0, rate_hz=25, sound=None)
         for index in range(60):
             movie.write(make_frame(index, 0, size=SIZE).cutout, index * 40 * MS)
         movie.close()
-        prove(movie)
+        verify(movie)
         return movie
 
     @pytest.mark.parametrize("ending", [".webm", ".mkv", ".png", ".mov"])
@@ -189,32 +189,32 @@ class TestProof:
         assert 4 <= len(movie.samples) <= 8
         movie.samples[-1].mask[:] ^= 255
         with pytest.raises(SinkError, match=r"is not what was written: its masks at \d\.\d+ s are .* of 255 off"):
-            prove(movie)
+            verify(movie)
 
     def test_a_missing_picture_is_found(self, tmp_path: Path, make_frame: Any) -> None:
         movie = self.movie(tmp_path / "clip.mkv", make_frame)
         movie.count += 1
         with pytest.raises(SinkError, match="it holds 60 of 61 pictures"):
-            prove(movie)
+            verify(movie)
 
     def test_another_length_is_found(self, tmp_path: Path, make_frame: Any) -> None:
         movie = self.movie(tmp_path / "clip.mkv", make_frame)
         movie.last_tick += 40
         with pytest.raises(SinkError, match=r"it is 2\.360 s long in place of 2\.400 s"):
-            prove(movie)
+            verify(movie)
 
     def test_another_length_told_to_players_is_found(self, tmp_path: Path, make_frame: Any) -> None:
         movie = self.movie(tmp_path / "clip.mkv", make_frame)
         movie.end_tick += 140
         movie.latest_end_tick += 140
         with pytest.raises(SinkError, match=r"players are told 2\.400 s in place of 2\.540 s"):
-            prove(movie)
+            verify(movie)
 
     def test_a_file_cut_short_is_found(self, tmp_path: Path, make_frame: Any) -> None:
         movie = self.movie(tmp_path / "clip.mkv", make_frame)
         movie.path.write_bytes(movie.path.read_bytes()[: movie.path.stat().st_size // 2])
         with pytest.raises(SinkError, match=r"it holds \d+ of 60 pictures"):
-            prove(movie)
+            verify(movie)
 
     def test_the_end_of_a_stream_asks_for_it_an_interruption_does_not(
         self, tmp_path: Path, make_frame: Any, monkeypatch: pytest.MonkeyPatch
@@ -267,7 +267,7 @@ def beep_times_s(path: Path) -> list[float]:
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".webm", ".mkv"])
-def test_the_sound_of_a_file_is_carried_over_in_step(tmp_path: Path, make_frame: Any, ending: str) -> None:
+def test_the_audio_of_a_file_is_carried_over_in_sync(tmp_path: Path, make_frame: Any, ending: str) -> None:
     source = beeps(tmp_path / "source.mp4")
     settings = Recording(path=tmp_path / f"out{ending}")
     frames = [make_frame(i, i * 40 * MS) for i in range(75)]

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 from stream.message import CompositedFrame, EndOfStream, Output, StreamStart
-from stream.sinks.latest import Newest
+from stream.sinks.latest import LatestBuffer
 from tests.stream.composited import composited_frame
 
 
-def told(newest: Newest) -> list[str]:
+def told(newest: LatestBuffer) -> list[str]:
     """What waits, in words."""
     words = []
     while (item := newest.take(0)) is not None:
@@ -20,14 +20,14 @@ def word(item: Output) -> str:
 
 
 def test_the_newest_frame_of_each_camera_wins() -> None:
-    newest = Newest()
+    newest = LatestBuffer()
     for camera, seq in [("a", 0), ("b", 0), ("a", 1), ("a", 2), ("b", 1)]:
         newest.put(composited_frame(camera, seq))
     assert told(newest) == ["a 2", "b 1"]
 
 
-def test_news_keeps_its_place_among_the_frames_of_its_camera() -> None:
-    newest = Newest()
+def test_events_keep_their_order_among_the_frames_of_their_camera() -> None:
+    newest = LatestBuffer()
     newest.put(StreamStart("a", 0, 0, "live", ""))
     newest.put(composited_frame("a", 0))
     newest.put(composited_frame("a", 1))
@@ -40,9 +40,9 @@ def test_news_keeps_its_place_among_the_frames_of_its_camera() -> None:
 
 
 def test_after_closing_what_waits_is_still_there() -> None:
-    newest = Newest()
+    newest = LatestBuffer()
     newest.put(composited_frame())
     newest.close()
-    assert not newest.over
+    assert not newest.drained
     assert told(newest) == ["front 0"]
-    assert newest.over
+    assert newest.drained

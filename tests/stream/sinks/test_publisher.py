@@ -23,7 +23,7 @@ from stream.sinks.publisher import PublisherSink
 from stream.transport import codec, protocol
 from stream.transport.codec import Buffer, Encoding
 from stream.transport.protocol import Roster, VersionError
-from stream.transport.sockets import Publication, Subscription
+from stream.transport.sockets import SubSocket, XPubSocket
 from tests import zmtp
 from tests.stream.composited import composited_frame
 
@@ -142,7 +142,7 @@ def test_encoding_ends_with_the_last_subscriber(sink: PublisherSink, monkeypatch
 
 def test_short_topics_get_the_publishers_default_encoding() -> None:
     sink = PublisherSink(Publisher(bind=LOOPBACK, encoding="png"))
-    link = Subscription(sink.endpoint)
+    link = SubSocket(sink.endpoint)
     try:
         link.subscribe(b"front/alpha")
         parts, seq = None, 0
@@ -156,7 +156,7 @@ def test_short_topics_get_the_publishers_default_encoding() -> None:
         sink.close()
 
 
-def test_a_newcomer_hears_how_things_stand(sink: PublisherSink) -> None:
+def test_a_new_subscriber_gets_the_roster(sink: PublisherSink) -> None:
     start(sink, "front")
     sink.write(Outage("front", 7, "the server is gone"))
     with Subscriber(sink.endpoint) as subscriber:
@@ -195,7 +195,7 @@ def test_iteration_ends_when_the_publisher_closes() -> None:
         sink.close()
         assert [frame.seq for frame in subscriber][-1] == last
         assert subscriber.streams["front"].state == "ended"
-        assert subscriber.lost == 0
+        assert subscriber.dropped == 0
 
 
 def test_iteration_ends_when_the_named_cameras_have_ended(sink: PublisherSink) -> None:
@@ -221,7 +221,7 @@ def test_a_crash_is_no_short_video(sink: PublisherSink) -> None:
 
 def test_a_silent_endpoint_is_an_error_after_a_while() -> None:
     with (
-        Subscriber("tcp://127.0.0.1:1", patience_s=0.2) as subscriber,
+        Subscriber("tcp://127.0.0.1:1", timeout_s=0.2) as subscriber,
         pytest.raises(SubscriberError, match=r"nothing was heard from tcp://127.0.0.1:1 for 0.2 s"),
     ):
         next(iter(subscriber))
@@ -285,14 +285,14 @@ def test_a_slow_subscriber_loses_frames_and_holds_nobody_back(sink: PublisherSin
         assert late == sorted(late)
         assert len(late) < 40
         written_until_received(sink, slow, first=first + 100)
-        assert slow.lost > 0
+        assert slow.dropped > 0
 
 
 def test_another_release_is_named() -> None:
-    publication = Publication(LOOPBACK)
+    publication = XPubSocket(LOOPBACK)
     try:
         with Subscriber(publication.endpoint) as subscriber:
-            while not [topic for topic, wanted in publication.heard() if wanted]:
+            while not [topic for topic, wanted in publication.subscription_changes() if wanted]:
                 assert subscriber.receive(WAIT_MS) is None
             publication.publish([b"/streams", b'{"v": 3, "over": false}'])
             with pytest.raises(VersionError, match="expected protocol version 2, got 3"):
@@ -302,23 +302,23 @@ def test_another_release_is_named() -> None:
 
 
 def test_garbage_is_counted_and_passed_over() -> None:
-    publication = Publication(LOOPBACK)
+    publication = XPubSocket(LOOPBACK)
     try:
         with Subscriber(publication.endpoint) as subscriber:
-            while not [topic for topic, wanted in publication.heard() if wanted]:
+            while not [topic for topic, wanted in publication.subscription_changes() if wanted]:
                 assert subscriber.receive(WAIT_MS) is None
             publication.publish([b"/streams", b"{"])
             publication.publish([b"/streams"])
             publication.publish(protocol.encode_roster(Roster(protocol.VERSION, True, ())))
             assert list(subscriber) == []
-            assert subscriber.refused == 2
+            assert subscriber.rejected == 2
     finally:
         publication.close()
 
 
 def test_strange_subscriptions_harm_nobody(sink: PublisherSink) -> None:
     start(sink, "front")
-    stranger = Subscription(sink.endpoint)
+    stranger = SubSocket(sink.endpoint)
     try:
         for topic in (b"front/everything", b"\xff" * 500, b"x/" * 100, b"front/cutout/webp"):
             stranger.subscribe(topic)

@@ -19,11 +19,11 @@ import psutil
 import pytest
 
 from stream.media.address import redact
-from stream.media.srt import missing, relayed
+from stream.media.srt import missing_programs, needs_relay
 from stream.message import Output
 from stream.settings.config import Push
 from stream.sinks.error import SinkError
-from stream.sinks.push import Broadcast, PushSink, shown
+from stream.sinks.push import PushSink, PushStream, select_picture
 from stream.sinks.tee import Tee
 from stream.stage import Sink
 from tests.rtsp import SYSTEM_PYTHON
@@ -105,7 +105,7 @@ def srt_server(url: str) -> Server:
 @pytest.fixture
 def srt_port() -> int:
     """A port for SRT; the test is skipped where there is no srt-live-transmit."""
-    if lack := missing():
+    if lack := missing_programs():
         pytest.skip(lack)
     return free_port(socket.SOCK_DGRAM)
 
@@ -115,7 +115,7 @@ def scheme(request: pytest.FixtureRequest, rtsp_missing: str) -> str:
     """The scheme that the test is for; skipped where its server cannot be had."""
     if request.param == "rtsp" and rtsp_missing:
         pytest.skip(rtsp_missing)
-    if request.param == "srt" and (lack := missing()):
+    if request.param == "srt" and (lack := missing_programs()):
         pytest.skip(lack)
     return str(request.param)
 
@@ -203,7 +203,7 @@ class Counter:
 
 
 @pytest.mark.parametrize("scheme", ["rtmp", "rtsp", "srt"], indirect=True)
-def test_a_server_that_hangs_stalls_no_other_output_and_is_told(scheme: str, stopped: threading.Event) -> None:
+def test_a_hung_server_is_reported_and_stalls_no_other_output(scheme: str, stopped: threading.Event) -> None:
     told: SimpleQueue[str] = SimpleQueue()
     url, server = serve(scheme, free_port())
     other, push = Counter(), PushSink(Push(url=url, bitrate_kbit=100_000), ["front"], told.put)
@@ -241,7 +241,7 @@ def test_nobody_there_stalls_nobody() -> None:
 
 def test_stacked_is_the_cutout_over_its_mask() -> None:
     frame = composited_frame("front", 0, SIZE, PERSON)
-    stacked = shown(frame, Push(url="udp://127.0.0.1:1", shows="stacked"))
+    stacked = select_picture(frame, Push(url="udp://127.0.0.1:1", shows="stacked"))
     assert stacked.shape == (240, 160, 3)
     assert np.array_equal(stacked[120:, :, 0], frame.alpha)
     assert not stacked[:30].any()
@@ -261,7 +261,7 @@ def test_an_address_that_cannot_work_is_refused(url: str, cameras: list[str], co
 
 
 def test_srt_is_refused_where_nothing_can_carry_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not relayed("srt://host:9000"):
+    if not needs_relay("srt://host:9000"):
         pytest.skip("this build of FFmpeg knows srt")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SinkError, match=r"there is no srt-live-transmit, .*: apt install srt-tools") as raised:
@@ -271,7 +271,7 @@ def test_srt_is_refused_where_nothing_can_carry_it(tmp_path: Path, monkeypatch: 
 
 def test_by_srt_every_picture_arrives_at_once_from_the_first_on_and_in_order(srt_port: int) -> None:
     url, server = serve("srt", srt_port)
-    broadcast = Broadcast(url, Push(url=url))
+    broadcast = PushStream(url, Push(url=url))
     still = composited_frame("front", 0, SIZE, PERSON).composite  # several of them find room in a packet
     try:
         for seq in range(60):  # the last two are held back by the receiver until more begin
@@ -285,7 +285,7 @@ def test_by_srt_every_picture_arrives_at_once_from_the_first_on_and_in_order(srt
 
 def test_by_srt_a_lost_server_leaves_no_process_behind(srt_port: int) -> None:
     url, server = serve("srt", srt_port)
-    broadcast = Broadcast(f"{url}?peeridletimeo=500", Push(url=url))
+    broadcast = PushStream(f"{url}?peeridletimeo=500", Push(url=url))
     picture = composited_frame("front", 0, SIZE, PERSON).composite
     broadcast.write(picture, 0)
     server.kill()
@@ -319,7 +319,7 @@ def test_by_srt_a_viewer_may_come_to_us(srt_port: int, stopped: threading.Event)
         viewer.kill()
 
 
-def test_a_wrong_passphrase_of_srt_is_told_without_it(srt_port: int) -> None:
+def test_a_wrong_srt_passphrase_is_reported_without_it(srt_port: int) -> None:
     told: SimpleQueue[str] = SimpleQueue()
     server = srt_server(f"srt://127.0.0.1:{srt_port}?mode=listener&passphrase=the-right-one")
     sink = PushSink(Push(url=f"srt://127.0.0.1:{srt_port}?passphrase=the-wrong-one"), ["front"], told.put)
@@ -336,7 +336,7 @@ def test_a_wrong_passphrase_of_srt_is_told_without_it(srt_port: int) -> None:
 def test_who_carries_srt_ends_with_who_started_it_and_both_are_replaced(
     srt_port: int, stopped: threading.Event
 ) -> None:
-    if not relayed("srt://host:9000"):
+    if not needs_relay("srt://host:9000"):
         pytest.skip("this build of FFmpeg knows srt")
     url, server = serve("srt", srt_port)
     sink = PushSink(Push(url=url), ["front"], print)

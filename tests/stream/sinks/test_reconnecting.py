@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 from stream.message import CompositedFrame
 from stream.sinks.error import SinkError
-from stream.sinks.reconnecting import Reconnecting
+from stream.sinks.reconnecting import ReconnectingSink
 from tests.stream.composited import composited_frame
 
 WAIT_S = 10.0
@@ -30,7 +30,7 @@ class Fragile:
         self.closed = True
 
 
-def test_after_a_failure_it_is_opened_anew_and_both_are_told() -> None:
+def test_after_a_failure_it_reconnects_and_both_are_reported() -> None:
     written: SimpleQueue[int] = SimpleQueue()
     opened: list[Fragile] = []
     told: SimpleQueue[str] = SimpleQueue()
@@ -42,7 +42,7 @@ def test_after_a_failure_it_is_opened_anew_and_both_are_told() -> None:
         opened.append(Fragile(written, lambda seq: len(opened) == 1 and seq >= 1))
         return opened[-1]
 
-    output = Reconnecting("the output", open_fragile, told.put)
+    output = ReconnectingSink("the output", open_fragile, told.put)
     output.write(composited_frame(seq=0))
     assert written.get(timeout=WAIT_S) == 0
     output.write(composited_frame(seq=1))
@@ -69,7 +69,7 @@ def test_one_that_hangs_stalls_nobody_and_gets_the_newest() -> None:
             entered.set()
             assert go_on.wait(WAIT_S)
 
-    output = Reconnecting("the output", lambda: Hanging(written, lambda _: False), print)
+    output = ReconnectingSink("the output", lambda: Hanging(written, lambda _: False), print)
     output.write(composited_frame(seq=0))
     assert entered.wait(WAIT_S)
     for seq in range(1, 100):
@@ -87,7 +87,7 @@ def test_closing_does_not_wait_for_one_that_hangs_for_ever() -> None:
             entered.set()
             go_on.wait()
 
-    output = Reconnecting("the output", lambda: Hanging(SimpleQueue(), lambda _: False), print)
+    output = ReconnectingSink("the output", lambda: Hanging(SimpleQueue(), lambda _: False), print)
     output.write(composited_frame())
     assert entered.wait(WAIT_S)
     output.close()
@@ -101,6 +101,6 @@ def test_nothing_is_opened_before_there_is_a_frame() -> None:
         opened.append(1)
         raise SinkError("too early")
 
-    output = Reconnecting("the output", never, print)
+    output = ReconnectingSink("the output", never, print)
     output.close()
     assert not opened

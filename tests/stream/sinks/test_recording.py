@@ -70,7 +70,7 @@ def test_times_are_exact_to_a_ninety_thousandth_of_a_second(tmp_path: Path, make
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".webm"])
-def test_players_are_told_the_rate_of_the_source(tmp_path: Path, make_frame: Any, ending: str) -> None:
+def test_the_file_states_the_rate_of_the_source(tmp_path: Path, make_frame: Any, ending: str) -> None:
     start = StreamStart("cam", 0, 0, "file", "synthetic:", rate_hz=30_000 / 1001)
     path = tmp_path / f"ntsc{ending}"
     record(path, [start, *(make_frame(i, round(i * 1_001_000_000 / 30)) for i in range(60)), EndOfStream("cam", 59)])
@@ -134,7 +134,7 @@ def test_odd_sizes_lose_nothing(
         assert near(seen[0][: size[1], : size[0]], frames[0].composite, 8)
 
 
-def test_another_size_is_fitted_into_the_recording_under_way(tmp_path: Path, make_frame: Any) -> None:
+def test_another_size_is_fitted_into_the_open_recording(tmp_path: Path, make_frame: Any) -> None:
     wide = [make_frame(i, i * 40 * MS, size=(320, 180)) for i in range(3)]
     tall = [make_frame(3 + i, (120 + i * 40) * MS, size=(180, 360), epoch=1) for i in range(3)]
     seen = pictures(record(tmp_path / "clip.mp4", wide + tall))

@@ -43,7 +43,7 @@ def test_every_sink_gets_every_item_and_is_closed(make_frame: Any) -> None:
     assert second.closed
 
 
-def test_a_sink_that_fails_is_closed_and_told_once_and_the_others_go_on(make_frame: Any) -> None:
+def test_a_failing_sink_is_closed_and_reported_once_and_the_others_go_on(make_frame: Any) -> None:
     failing, other = FailingSink(SinkError("the disk is full"), at=1), ListSink[Output]()
     told: list[tuple[str, str]] = []
     tee = Tee({"failing": failing, "other": other}, lambda *what: told.append(what))
@@ -52,12 +52,12 @@ def test_a_sink_that_fails_is_closed_and_told_once_and_the_others_go_on(make_fra
     assert told == [("failing", "the disk is full")]
     assert (len(failing.items), failing.closed) == (1, True)
     assert len(other.items) == 4
-    assert tee.working == ("other",)
+    assert tee.open_sinks == ("other",)
     tee.close()
     assert other.closed
 
 
-def test_a_sink_that_cannot_be_finished_is_told_and_the_others_are_finished(make_frame: Any) -> None:
+def test_a_sink_that_fails_to_close_is_reported_and_the_others_are_closed(make_frame: Any) -> None:
     told: list[tuple[str, str]] = []
     other = ListSink[Output]()
     tee = Tee({"other": other, "failing": FailingSink(SinkError("no end"), at=None)}, lambda *what: told.append(what))

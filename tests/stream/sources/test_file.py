@@ -60,7 +60,7 @@ def test_every_picture_comes_in_order_with_its_time(make_clip: Any) -> None:
     assert all(begun_ns <= p.captured_ns <= time.monotonic_ns() for p in pictures)
 
 
-def test_the_number_and_rate_of_pictures_are_told_where_the_file_knows_them(make_clip: Any) -> None:
+def test_number_and_rate_of_pictures_come_from_the_file_where_known(make_clip: Any) -> None:
     source = open_source(Camera(source=str(make_clip("clip.mp4"))))
     assert source.frames == 10
     assert source.rate_hz == pytest.approx(25)

@@ -24,7 +24,7 @@ import numpy as np
 import psutil
 import pytest
 
-from stream.media.srt import missing, relayed
+from stream.media.srt import missing_programs, needs_relay
 from stream.message import Picture
 from stream.settings.config import Camera
 from stream.sources import PictureSource, SourceError, open_source
@@ -114,7 +114,7 @@ def test_a_killed_server_is_noticed_and_its_return_is_seen_within_two_seconds(st
     source.close()
 
 
-def test_a_password_opens_and_is_never_told(start_rtsp: Any) -> None:
+def test_a_password_works_and_is_never_logged(start_rtsp: Any) -> None:
     server = start_rtsp("--user", "anna:geheim")
     with_password = server.url.replace("rtsp://", "rtsp://anna:geheim@")
     source = open_source(Camera(source=with_password))
@@ -270,8 +270,8 @@ class Endless(QuietHandler):
 def test_a_stream_whose_key_frame_is_late_is_waited_for_and_told(
     serve_http: Callable[[Any], str], make_clip: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("stream.sources.container.KEY_PATIENCE_NS", 0)
-    monkeypatch.setattr("stream.sources.container.PATIENCE_NS", 0)
+    monkeypatch.setattr("stream.sources.container.KEY_FRAME_TIMEOUT_NS", 0)
+    monkeypatch.setattr("stream.sources.container.DECODE_TIMEOUT_NS", 0)
     options = {"g": "100", "keyint_min": "100", "bf": "0", "sc_threshold": "0"}
     path = make_clip("long.ts", options=options, times_ms=range(0, 8000, 40))
     with av.open(str(path)) as container:
@@ -380,7 +380,7 @@ def test_a_stream_sent_by_udp_is_read() -> None:
 @pytest.fixture
 def send_srt() -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
     """Have Debian's FFmpeg send 25 pictures a second by SRT, a key frame in each second."""
-    if lack := missing():
+    if lack := missing_programs():
         pytest.skip(lack)
     if not shutil.which("ffmpeg"):
         pytest.skip("ffmpeg is not installed (see .ci/apt-packages.txt)")
@@ -441,7 +441,7 @@ def test_a_sender_by_srt_that_freezes_is_noticed(send_srt: Any) -> None:
     assert seconds(source.close) < 0.5
 
 
-def test_a_passphrase_of_srt_opens_and_is_never_told(send_srt: Any) -> None:
+def test_an_srt_passphrase_works_and_is_never_logged(send_srt: Any) -> None:
     address = f"srt://127.0.0.1:{free_port()}"
     send_srt(f"{address}?mode=listener&passphrase=geheimgeheim")
     with pytest.raises(SourceError, match="Incorrect passphrase") as raised:
@@ -454,7 +454,7 @@ def test_a_passphrase_of_srt_opens_and_is_never_told(send_srt: Any) -> None:
 
 
 def test_srt_that_nothing_can_carry_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not relayed("srt://host:9000"):
+    if not needs_relay("srt://host:9000"):
         pytest.skip("this build of FFmpeg knows srt")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SourceError, match=r"there is no srt-live-transmit, .*: apt install srt-tools"):

@@ -21,7 +21,7 @@ from stream.transport.protocol import (
     ProtocolError,
     PublishedFrame,
     Roster,
-    Stream,
+    StreamInfo,
     Topic,
     VersionError,
 )
@@ -31,8 +31,8 @@ ROSTER = Roster(
     2,
     False,
     (
-        Stream("front", "running", "live", 2, 30.0),
-        Stream("side", "ended", "file", 0, 25.0, 10, 9, "the disk is full"),
+        StreamInfo("front", "running", "live", 2, 30.0),
+        StreamInfo("side", "ended", "file", 0, 25.0, 10, 9, "the disk is full"),
     ),
 )
 
@@ -188,7 +188,7 @@ def test_a_frame_has_these_bytes() -> None:
 
 
 @pytest.mark.parametrize("topic", [b"/streams", b"front/cutout/raw"])
-def test_another_version_is_told_apart_from_garbage(topic: bytes) -> None:
+def test_another_version_is_distinguished_from_malformed_bytes(topic: bytes) -> None:
     with pytest.raises(VersionError, match="expected protocol version 2, got 3"):
         protocol.decode([topic, b'{"v": 3, "anything": "else"}'])
 
@@ -315,7 +315,7 @@ def test_whatever_stands_in_a_header_it_is_refused_or_fits(field: str, value: ob
     assert said.parts.shape == (said.height, said.width)
 
 
-@given(st.dictionaries(st.sampled_from([*protocol.Plane.__struct_fields__]), json_values), st.binary(max_size=20))
+@given(st.dictionaries(st.sampled_from([*protocol.PlaneHeader.__struct_fields__]), json_values), st.binary(max_size=20))
 def test_whatever_stands_in_a_plane_it_is_refused_or_fits(plane: dict[str, object], data: bytes) -> None:
     try:
         said = protocol.decode([b"front/parts/raw", msgspec.json.encode(json.loads(header(plane=plane))), data])

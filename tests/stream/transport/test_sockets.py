@@ -17,17 +17,17 @@ import psutil
 import pytest
 import zmq
 
-from stream.message import Done, Frame, Lost, Next, Ready, SegmentedFrame
+from stream.message import Ack, Frame, PictureRequest, SegmentedFrame, SourceLost, WorkerReady
 from stream.transport import connections, sockets
 from stream.transport.connections import Limit
 from stream.transport.sockets import (
-    Desk,
-    Hub,
-    Inbox,
-    LinkError,
-    Outbox,
-    Peer,
-    Publication,
+    DealerSocket,
+    PullSocket,
+    PushSocket,
+    RepSocket,
+    RouterSocket,
+    TransportError,
+    XPubSocket,
     private_endpoints,
     remove_folder,
 )
@@ -47,20 +47,20 @@ def endpoint(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def closing() -> Iterator[Callable[..., None]]:
     """Close whatever is handed in, last first, when the test is over."""
-    ends: list[Hub | Peer | Inbox | Outbox] = []
+    ends: list[RouterSocket | DealerSocket | PullSocket | PushSocket] = []
     yield lambda *made: ends.extend(made)
     for end in reversed(ends):
         end.close()
 
 
-def test_the_hub_answers_the_peer_that_spoke(endpoint: str, closing: Callable[..., None]) -> None:
-    hub = Hub(endpoint)
-    a, b = Peer(hub.endpoint, "a.1"), Peer(hub.endpoint, "b.2")
+def test_the_router_answers_the_dealer_that_sent(endpoint: str, closing: Callable[..., None]) -> None:
+    hub = RouterSocket(endpoint)
+    a, b = DealerSocket(hub.endpoint, "a.1"), DealerSocket(hub.endpoint, "b.2")
     closing(hub, a, b)
-    a.send(Ready(0))
-    assert hub.receive(TIMEOUT_MS) == (b"a.1", Ready(0))
-    b.send(Ready(7))
-    assert hub.receive(TIMEOUT_MS) == (b"b.2", Ready(7))
+    a.send(WorkerReady(0))
+    assert hub.receive(TIMEOUT_MS) == (b"a.1", WorkerReady(0))
+    b.send(WorkerReady(7))
+    assert hub.receive(TIMEOUT_MS) == (b"b.2", WorkerReady(7))
     hub.send(b"a.1", frame(3))
     got = a.receive(TIMEOUT_MS)
     assert isinstance(got, Frame)
@@ -69,14 +69,14 @@ def test_the_hub_answers_the_peer_that_spoke(endpoint: str, closing: Callable[..
 
 
 def test_sending_to_a_peer_that_is_gone_harms_nobody(endpoint: str, closing: Callable[..., None]) -> None:
-    hub = Hub(endpoint)
+    hub = RouterSocket(endpoint)
     closing(hub)
-    hub.send(b"nobody", Next("front"))
+    hub.send(b"nobody", PictureRequest("front"))
 
 
 def test_results_reach_the_inbox_from_everyone(endpoint: str, closing: Callable[..., None]) -> None:
-    inbox = Inbox(endpoint)
-    senders = [Outbox(inbox.endpoint), Outbox(inbox.endpoint)]
+    inbox = PullSocket(endpoint)
+    senders = [PushSocket(inbox.endpoint), PushSocket(inbox.endpoint)]
     closing(inbox, *senders)
     for number, sender in enumerate(senders):
         sender.write(segmented(number))
@@ -85,9 +85,9 @@ def test_results_reach_the_inbox_from_everyone(endpoint: str, closing: Callable[
 
 
 def test_what_was_sent_last_still_arrives_after_the_sender_closed(endpoint: str, closing: Callable[..., None]) -> None:
-    inbox = Inbox(endpoint)
+    inbox = PullSocket(endpoint)
     closing(inbox)
-    outbox = Outbox(inbox.endpoint)
+    outbox = PushSocket(inbox.endpoint)
     outbox.write(segmented(5))
     closer = threading.Thread(target=outbox.close)
     closer.start()
@@ -96,17 +96,17 @@ def test_what_was_sent_last_still_arrives_after_the_sender_closed(endpoint: str,
 
 
 def test_garbage_is_counted_and_refused(closing: Callable[..., None]) -> None:
-    hub = Hub("tcp://127.0.0.1:*")
-    peer = Peer(hub.endpoint, "a.1")
+    hub = RouterSocket("tcp://127.0.0.1:*")
+    peer = DealerSocket(hub.endpoint, "a.1")
     closing(hub, peer)
     with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
         stranger.connect(hub.endpoint)
         for parts in ([b"x"], [b""], [b"\x80\x04."], [b"{}"] * 9):
             stranger.send_multipart(parts)
             assert hub.receive(TIMEOUT_MS) is None
-    assert hub.refused == 4
-    peer.send(Ready(1))
-    assert hub.receive(TIMEOUT_MS) == (b"a.1", Ready(1))
+    assert hub.rejected == 4
+    peer.send(WorkerReady(1))
+    assert hub.receive(TIMEOUT_MS) == (b"a.1", WorkerReady(1))
 
 
 @pytest.mark.parametrize("direction", ["inward", "outward"])
@@ -114,22 +114,22 @@ def test_garbage_is_counted_and_refused(closing: Callable[..., None]) -> None:
 def test_a_peer_whose_connection_breaks_in_one_direction_is_heard_again(
     identity: str, direction: Direction, closing: Callable[..., None]
 ) -> None:
-    hub = Hub("tcp://127.0.0.1:*")
+    hub = RouterSocket("tcp://127.0.0.1:*")
     with HalfBroken(hub.endpoint) as cable:
-        peer = Peer(cable.endpoint, identity)
+        peer = DealerSocket(cable.endpoint, identity)
         closing(hub, peer)
         for again in range(2):
-            peer.send(Ready(again))
-            assert hub.receive(TIMEOUT_MS) == (identity.encode(), Ready(again))
-        hub.send(identity.encode(), Next("front"))
-        assert peer.receive(TIMEOUT_MS) == Next("front")
+            peer.send(WorkerReady(again))
+            assert hub.receive(TIMEOUT_MS) == (identity.encode(), WorkerReady(again))
+        hub.send(identity.encode(), PictureRequest("front"))
+        assert peer.receive(TIMEOUT_MS) == PictureRequest("front")
         cable.swallow(direction)
         broken_s = time.monotonic()
         while hub.receive(20) is None or cable.connections < 2:
-            peer.send(Ready(2))
+            peer.send(WorkerReady(2))
             assert time.monotonic() - broken_s < 3
-        while peer.receive(20) != Next("back"):  # and it hears
-            hub.send(identity.encode(), Next("back"))
+        while peer.receive(20) != PictureRequest("back"):  # and it hears
+            hub.send(identity.encode(), PictureRequest("back"))
             assert time.monotonic() - broken_s < 3
 
 
@@ -137,9 +137,9 @@ def test_a_peer_whose_connection_breaks_in_one_direction_is_heard_again(
 def test_results_come_again_after_their_connection_breaks_in_one_direction(
     direction: Direction, closing: Callable[..., None]
 ) -> None:
-    inbox = Inbox("tcp://127.0.0.1:*")
+    inbox = PullSocket("tcp://127.0.0.1:*")
     with HalfBroken(inbox.endpoint) as cable:
-        outbox = Outbox(cable.endpoint)
+        outbox = PushSocket(cable.endpoint)
         closing(inbox, outbox)
         outbox.write(segmented(0))
         assert isinstance(inbox.receive(TIMEOUT_MS), SegmentedFrame)
@@ -150,14 +150,16 @@ def test_results_come_again_after_their_connection_breaks_in_one_direction(
             assert time.monotonic() - broken_s < 3
 
 
-@pytest.mark.parametrize(("end", "speaks"), [(Hub, b"DEALER"), (Inbox, b"PUSH"), (Publication, b"SUB"), (Desk, b"REQ")])
+@pytest.mark.parametrize(
+    ("end", "speaks"), [(RouterSocket, b"DEALER"), (PullSocket, b"PUSH"), (XPubSocket, b"SUB"), (RepSocket, b"REQ")]
+)
 def test_a_message_without_an_end_takes_bounded_memory(
-    end: type[Hub | Inbox | Publication | Desk], speaks: bytes, monkeypatch: pytest.MonkeyPatch
+    end: type[RouterSocket | PullSocket | XPubSocket | RepSocket], speaks: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parts are bounded each, but who never sends the last could send any number of them."""
     monkeypatch.setattr(sockets, "_STAGES", Limit(20_000_000))
     bound = end("tcp://127.0.0.1:*")
-    hear = (lambda _: [*bound.heard()]) if isinstance(bound, Publication) else bound.receive
+    hear = (lambda _: [*bound.subscription_changes()]) if isinstance(bound, XPubSocket) else bound.receive
     process, over = psutil.Process(), threading.Event()
     try:
         with zmtp.connected(speaks, bound.endpoint) as stranger:
@@ -172,9 +174,9 @@ def test_a_message_without_an_end_takes_bounded_memory(
                 over.set()
 
             threading.Thread(target=send, daemon=True).start()
-            while not over.is_set() or not bound.refused:
+            while not over.is_set() or not bound.rejected:
                 hear(1)
-            assert bound.refused == 1
+            assert bound.rejected == 1
             assert process.memory_info().rss - before < 100_000_000
     finally:
         bound.close()
@@ -207,30 +209,30 @@ def test_a_flood_that_breaks_off_ends_nobody() -> None:
 
 def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch, closing: Callable[..., None]) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
-    hub = Hub("tcp://127.0.0.1:*")
-    peer = Peer(hub.endpoint, "a.1")
+    hub = RouterSocket("tcp://127.0.0.1:*")
+    peer = DealerSocket(hub.endpoint, "a.1")
     closing(hub, peer)
-    peer.send(Ready(0))
-    assert hub.receive(TIMEOUT_MS) == (b"a.1", Ready(0))
+    peer.send(WorkerReady(0))
+    assert hub.receive(TIMEOUT_MS) == (b"a.1", WorkerReady(0))
     with contextlib.ExitStack() as strangers:
         for _ in range(10):
             with contextlib.suppress(OSError):  # cut off before it has said what it is
                 strangers.enter_context(zmtp.connected(b"DEALER", hub.endpoint))
-        while hub.refused < 8:
+        while hub.rejected < 8:
             hub.receive(20)
-        peer.send(Ready(1))
-        assert hub.receive(TIMEOUT_MS) == (b"a.1", Ready(1))
+        peer.send(WorkerReady(1))
+        assert hub.receive(TIMEOUT_MS) == (b"a.1", WorkerReady(1))
 
 
 def test_an_endpoint_that_cannot_be_bound_is_named() -> None:
-    with pytest.raises(LinkError, match=r"cannot bind ipc:///no/such/folder: "):
-        Hub("ipc:///no/such/folder")
+    with pytest.raises(TransportError, match=r"cannot bind ipc:///no/such/folder: "):
+        RouterSocket("ipc:///no/such/folder")
 
 
 @pytest.mark.parametrize("endpoint", ["5556", "tcp://127.0.0.1", "http://127.0.0.1:80"])
-def test_what_is_no_endpoint_is_told_what_one_looks_like(endpoint: str) -> None:
-    with pytest.raises(LinkError, match=r"expected tcp://HOST:PORT or ipc://PATH"):
-        Hub(endpoint)
+def test_an_invalid_endpoint_is_rejected_with_an_example(endpoint: str) -> None:
+    with pytest.raises(TransportError, match=r"expected tcp://HOST:PORT or ipc://PATH"):
+        RouterSocket(endpoint)
 
 
 def test_private_endpoints_are_for_this_user_alone() -> None:
@@ -245,17 +247,17 @@ def test_private_endpoints_are_for_this_user_alone() -> None:
 def test_a_peer_whose_folder_was_removed_before_it_came_is_told(tmp_path: Path, closing: Callable[..., None]) -> None:
     folder = tmp_path / "sockets"
     folder.mkdir()
-    hub = Hub(f"ipc://{folder / 'dispatch'}")
-    early = Peer(hub.endpoint, "w.1")
+    hub = RouterSocket(f"ipc://{folder / 'dispatch'}")
+    early = DealerSocket(hub.endpoint, "w.1")
     closing(hub, early)
-    early.send(Ready(0))
+    early.send(WorkerReady(0))
     assert hub.receive(TIMEOUT_MS) is not None
-    hub.send(b"w.1", Next("front"))
-    assert early.receive(TIMEOUT_MS) == Next("front")
+    hub.send(b"w.1", PictureRequest("front"))
+    assert early.receive(TIMEOUT_MS) == PictureRequest("front")
     shutil.rmtree(folder)
-    late = Peer(hub.endpoint, "w.2")
+    late = DealerSocket(hub.endpoint, "w.2")
     closing(late)
-    with pytest.raises(LinkError, match="its folder was removed"):
+    with pytest.raises(TransportError, match="its folder was removed"):
         late.receive(10)
     assert early.receive(0) is None
 
@@ -267,82 +269,88 @@ class TestKeys:
         return tmp_path / "keys"
 
     def test_a_host_is_heard_in_its_role_alone(self, keys: Path, closing: Callable[..., None]) -> None:
-        hub = Hub("tcp://127.0.0.1:*", keys / "server")
-        gpu, camera = Peer(hub.endpoint, "w.1", keys / "gpu"), Peer(hub.endpoint, "r.1", keys / "camera")
+        hub = RouterSocket("tcp://127.0.0.1:*", keys / "server")
+        gpu, camera = (
+            DealerSocket(hub.endpoint, "w.1", keys / "gpu"),
+            DealerSocket(hub.endpoint, "r.1", keys / "camera"),
+        )
         closing(hub, gpu, camera)
-        gpu.send(Ready(0))
-        assert hub.receive(TIMEOUT_MS) == (b"w.1", Ready(0))
-        gpu.send(Done("front", 0, 0))
-        camera.send(Ready(0))
-        while hub.refused < 2:
+        gpu.send(WorkerReady(0))
+        assert hub.receive(TIMEOUT_MS) == (b"w.1", WorkerReady(0))
+        gpu.send(Ack("front", 0, 0))
+        camera.send(WorkerReady(0))
+        while hub.rejected < 2:
             assert hub.receive(50) is None
-        camera.send(Lost("front", "gone"))
-        assert hub.receive(TIMEOUT_MS) == (b"r.1", Lost("front", "gone"))
+        camera.send(SourceLost("front", "gone"))
+        assert hub.receive(TIMEOUT_MS) == (b"r.1", SourceLost("front", "gone"))
 
     def test_the_host_that_binds_plays_every_role_of_a_stage(self, keys: Path, closing: Callable[..., None]) -> None:
-        hub, inbox = Hub("tcp://127.0.0.1:*", keys / "server"), Inbox("tcp://127.0.0.1:*", keys / "server")
-        peer, outbox = Peer(hub.endpoint, "c", keys / "server"), Outbox(inbox.endpoint, keys / "server")
+        hub, inbox = (
+            RouterSocket("tcp://127.0.0.1:*", keys / "server"),
+            PullSocket("tcp://127.0.0.1:*", keys / "server"),
+        )
+        peer, outbox = DealerSocket(hub.endpoint, "c", keys / "server"), PushSocket(inbox.endpoint, keys / "server")
         closing(hub, inbox, peer, outbox)
-        peer.send(Done("front", 0, 0))
-        assert hub.receive(TIMEOUT_MS) == (b"c", Done("front", 0, 0))
+        peer.send(Ack("front", 0, 0))
+        assert hub.receive(TIMEOUT_MS) == (b"c", Ack("front", 0, 0))
         outbox.write(segmented(0))
         assert isinstance(inbox.receive(TIMEOUT_MS), SegmentedFrame)
 
     def test_others_are_not_heard(self, keys: Path, tmp_path: Path, closing: Callable[..., None]) -> None:
         make_keys(tmp_path / "others", {"gpu": ["worker"]})
         (tmp_path / "others" / "gpu" / "server.key").write_bytes((keys / "gpu" / "server.key").read_bytes())
-        hub = Hub("tcp://127.0.0.1:*", keys / "server")
+        hub = RouterSocket("tcp://127.0.0.1:*", keys / "server")
         strangers = [
-            Peer(hub.endpoint, "s.1", tmp_path / "others" / "gpu"),
-            Peer(hub.endpoint, "v.1", keys / "view"),  # a subscriber is none of the stages
-            Peer(hub.endpoint, "p.1"),
+            DealerSocket(hub.endpoint, "s.1", tmp_path / "others" / "gpu"),
+            DealerSocket(hub.endpoint, "v.1", keys / "view"),  # a subscriber is none of the stages
+            DealerSocket(hub.endpoint, "p.1"),
         ]
-        friend = Peer(hub.endpoint, "f.1", keys / "gpu")
+        friend = DealerSocket(hub.endpoint, "f.1", keys / "gpu")
         closing(hub, *strangers, friend)
         for refused in strangers:
-            with contextlib.suppress(LinkError):  # where it was turned away before it spoke
-                refused.send(Ready(0))
-        friend.send(Ready(0))
+            with contextlib.suppress(TransportError):  # where it was turned away before it spoke
+                refused.send(WorkerReady(0))
+        friend.send(WorkerReady(0))
         heard = [hub.receive(TIMEOUT_MS), hub.receive(1500)]
-        assert heard == [(b"f.1", Ready(0)), None]
+        assert heard == [(b"f.1", WorkerReady(0)), None]
 
     def test_a_key_that_is_taken_away_or_added_counts_at_once(self, keys: Path, closing: Callable[..., None]) -> None:
-        hub = Hub("tcp://127.0.0.1:*", keys / "server")
-        gpu = Peer(hub.endpoint, "w.1", keys / "gpu")
+        hub = RouterSocket("tcp://127.0.0.1:*", keys / "server")
+        gpu = DealerSocket(hub.endpoint, "w.1", keys / "gpu")
         closing(hub, gpu)
-        gpu.send(Ready(0))
-        assert hub.receive(TIMEOUT_MS) == (b"w.1", Ready(0))
+        gpu.send(WorkerReady(0))
+        assert hub.receive(TIMEOUT_MS) == (b"w.1", WorkerReady(0))
         allowed = keys / "server" / "allowed" / "worker" / "gpu.key"
         allowed.rename(keys / "gpu.key")
-        gpu.send(Ready(1))
-        while not hub.refused:
+        gpu.send(WorkerReady(1))
+        while not hub.rejected:
             assert hub.receive(50) is None
         make_keys(keys, {"later": ["worker"]})
-        later = Peer(hub.endpoint, "l.1", keys / "later")
+        later = DealerSocket(hub.endpoint, "l.1", keys / "later")
         closing(later)
-        later.send(Ready(2))
-        assert hub.receive(TIMEOUT_MS) == (b"l.1", Ready(2))
+        later.send(WorkerReady(2))
+        assert hub.receive(TIMEOUT_MS) == (b"l.1", WorkerReady(2))
 
     def test_a_secret_that_others_can_read_is_refused(self, keys: Path) -> None:
         (keys / "gpu" / "host.key_secret").chmod(0o640)
-        with pytest.raises(LinkError, match="can be read by others: chmod 600"):
-            Peer("tcp://127.0.0.1:1", "w.1", keys / "gpu")
+        with pytest.raises(TransportError, match="can be read by others: chmod 600"):
+            DealerSocket("tcp://127.0.0.1:1", "w.1", keys / "gpu")
 
-    def test_who_is_turned_away_is_told_and_does_not_wait_for_ever(
+    def test_a_rejected_subscriber_gets_an_error_and_does_not_hang(
         self, keys: Path, closing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sockets, "_PATIENCE_MS", 300)
-        hub = Hub("tcp://127.0.0.1:*", keys / "server")
-        plain = Peer(hub.endpoint, "p.1")
+        monkeypatch.setattr(sockets, "_SEND_TIMEOUT_MS", 300)
+        hub = RouterSocket("tcp://127.0.0.1:*", keys / "server")
+        plain = DealerSocket(hub.endpoint, "p.1")
         closing(hub, plain)
 
         def speak() -> None:
             while hub.receive(1) is None:  # what is sent before it is turned away is lost
-                plain.send(Ready(0))
+                plain.send(WorkerReady(0))
 
-        with pytest.raises(LinkError, match="keys"):
+        with pytest.raises(TransportError, match="keys"):
             speak()
 
     def test_a_folder_without_keys_is_refused_in_one_sentence(self, tmp_path: Path) -> None:
-        with pytest.raises(LinkError, match="make_keys"):
-            Hub("tcp://127.0.0.1:*", tmp_path)
+        with pytest.raises(TransportError, match="make_keys"):
+            RouterSocket("tcp://127.0.0.1:*", tmp_path)

@@ -17,22 +17,22 @@ from stream.transport import wire
 from tests.stream.pictures import frame, picture, segmented
 
 PLAIN = [
-    message.Opened("front", "live", "rtsp://***@host/a", 30.0, None),
-    message.Lost("front", "gone"),
-    message.Ended("front"),
-    message.Next("front"),
-    message.Ready(3),
-    message.Done("front", 0, 5),
+    message.SourceOpened("front", "live", "rtsp://***@host/a", 30.0, None),
+    message.SourceLost("front", "gone"),
+    message.SourceEnded("front"),
+    message.PictureRequest("front"),
+    message.WorkerReady(3),
+    message.Ack("front", 0, 5),
     message.StreamStart("front", 1, 5, "file", "a.mp4", 29.97, 300),
     message.Outage("front", 4, "gone"),
     message.EndOfStream("front", 4, "broken"),
     message.Dropped("front", 0, 4, "poison"),
-    message.Finished(),
+    message.EndOfRun(),
 ]
 
 
 @pytest.mark.parametrize("item", PLAIN, ids=lambda item: type(item).__name__)
-def test_news_comes_back_the_same(item: object) -> None:
+def test_events_survive_a_round_trip(item: object) -> None:
     assert wire.decode(wire.encode(item)) == item
 
 
@@ -55,17 +55,17 @@ def test_masks_that_come_late_come_back_to_the_bit() -> None:
 
 
 def test_raw_planes_are_not_copied() -> None:
-    made = message.Offer("front", picture(3))
+    made = message.NewPicture("front", picture(3))
     [_, plane] = wire.encode(made)
     assert np.shares_memory(np.frombuffer(plane, np.uint8), made.picture.pixels)
 
 
 def test_jpeg_is_small_and_near() -> None:
     ramp = np.broadcast_to(np.arange(64, dtype=np.uint8)[:, None, None], (64, 64, 3)).copy()
-    made = message.Offer("front", message.Picture(ramp, 0, 0))
+    made = message.NewPicture("front", message.Picture(ramp, 0, 0))
     buffers = wire.encode(made, "jpeg")
     back = wire.decode(buffers)
-    assert isinstance(back, message.Offer)
+    assert isinstance(back, message.NewPicture)
     assert len(buffers[1]) < ramp.size / 4
     assert np.abs(back.picture.pixels.astype(int) - ramp).max() <= 4
 
@@ -88,8 +88,8 @@ def test_another_version_is_refused_with_what_to_do() -> None:
         ({"encoding": "jpeg"}, "jpeg"),
     ],
 )
-def test_a_plane_that_is_not_as_told_is_refused(change: dict[str, object], complaint: str) -> None:
-    header, plane = wire.encode(message.Offer("front", picture()))
+def test_a_plane_that_contradicts_its_header_is_rejected(change: dict[str, object], complaint: str) -> None:
+    header, plane = wire.encode(message.NewPicture("front", picture()))
     told = json.loads(bytes(header))
     told["body"]["picture"]["pixels"].update(change)
     with pytest.raises(wire.WireError, match=complaint):
@@ -97,7 +97,7 @@ def test_a_plane_that_is_not_as_told_is_refused(change: dict[str, object], compl
 
 
 def test_a_jpeg_of_another_size_is_refused_before_it_is_decoded() -> None:
-    header, plane = wire.encode(message.Offer("front", picture(0, 32, 32)), "jpeg")
+    header, plane = wire.encode(message.NewPicture("front", picture(0, 32, 32)), "jpeg")
     told = json.loads(bytes(header))
     told["body"]["picture"]["pixels"]["shape"] = [32, 33, 3]
     with pytest.raises(wire.WireError, match="expected a jpeg of"):
@@ -147,18 +147,18 @@ def test_json_that_lies_deep_is_refused(kind: str, body: str) -> None:
 @pytest.mark.parametrize(
     ("item", "change"),
     [
-        (message.Offer("front", picture()), {"superseded": 10**12}),
-        (message.Offer("front", picture()), {"superseded": -1}),
-        (message.Offer("front", picture()), {"camera": "../../etc"}),
+        (message.NewPicture("front", picture()), {"superseded": 10**12}),
+        (message.NewPicture("front", picture()), {"superseded": -1}),
+        (message.NewPicture("front", picture()), {"camera": "../../etc"}),
         (segmented(), {"classes": {"classes": []}}),
         (
             segmented(),
             {"classes": {"classes": 5 * [{"name": "a", "role": "person", "region": None, "colour": [0] * 3}]}},
         ),
-        (message.Ready(0), {"received": 10**18}),
-        (message.Done("front", 0, 0), {"seq": -5}),
-        (message.Done("front", 0, 0), {"box": [0, 0, 1e300, 1]}),
-        (message.Opened("front", "live", "camera:0"), {"rate_hz": 1e308}),
+        (message.WorkerReady(0), {"received": 10**18}),
+        (message.Ack("front", 0, 0), {"seq": -5}),
+        (message.Ack("front", 0, 0), {"box": [0, 0, 1e300, 1]}),
+        (message.SourceOpened("front", "live", "camera:0"), {"rate_hz": 1e308}),
     ],
 )
 def test_what_is_well_formed_but_cannot_be_is_refused(item: object, change: dict[str, object]) -> None:
@@ -172,15 +172,15 @@ def test_what_is_well_formed_but_cannot_be_is_refused(item: object, change: dict
 @pytest.mark.parametrize("clock", ["pts_ns", "captured_ns"])
 @pytest.mark.parametrize("time_ns", [10**400, -(10**400), 2**64, 2**63, -(2**63)])
 def test_clocks_that_no_host_has_are_refused(clock: str, time_ns: int) -> None:
-    header, plane = wire.encode(message.Offer("front", picture()))
+    header, plane = wire.encode(message.NewPicture("front", picture()))
     told = json.loads(bytes(header))
     told["body"]["picture"][clock] = time_ns
     with pytest.raises(wire.WireError, match="expected"):
         wire.decode([json.dumps(told).encode(), plane])
 
 
-EVERY = [*PLAIN, message.Offer("front", picture()), frame(), segmented(), message.Watched("front", True),
-         message.CarriedFrame(frame(), "still"), message.LateMasks("front", 1, segmented().classes,
+EVERY = [*PLAIN, message.NewPicture("front", picture()), frame(), segmented(), message.DemandChanged("front", True),
+         message.PropagatedFrame(frame(), "still"), message.LateMasks("front", 1, segmented().classes,
                                                                    segmented().probabilities)]  # fmt: skip
 FALSE = st.sampled_from(
     [None, True, -1, 0, 1, 2**31, 2**53, 2**63, 10**19, 10**400, 1e-300, 1e308, "", "front", "x" * 9000, "\0", [], {},

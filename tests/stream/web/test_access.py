@@ -100,6 +100,6 @@ def test_on_loopback_a_name_that_was_made_to_point_here_is_refused(host: str, al
         ("", False),
     ],
 )
-def test_only_our_own_page_may_talk_to_the_server(origin: str, allowed: bool) -> None:
+def test_only_the_own_origin_may_connect(origin: str, allowed: bool) -> None:
     headers = {"host": "127.0.0.1:8000", **({"origin": origin} if origin else {})}
     assert open_access(Web()).origin_allowed(headers) is allowed

@@ -15,11 +15,11 @@ from clothseg.classes import USUAL
 from stream.settings.config import Web
 from stream.web.access import open_access
 from stream.web.app import FULL, POLICY, build
-from stream.web.dresser import Dresser
-from stream.web.session import House
+from stream.web.dresser import EffectsClient
+from stream.web.session import ServerContext
 from stream.web.uplink import Uplink
 from stream.web.upload import Studio
-from stream.web.wardrobe import read_wardrobe
+from stream.web.wardrobe import read_library
 
 SECRET = "correct horse+battery/=&%"
 
@@ -36,13 +36,13 @@ async def nothing(_: Starlette) -> AsyncIterator[None]:
 
 
 def client_of(web: Web, base_url: str) -> TestClient:
-    house = House(
+    house = ServerContext(
         web,
         ("front",),
         "ipc:///nowhere",
         cast(Uplink, NoUplink()),
-        read_wardrobe(web),
-        cast(Dresser, None),
+        read_library(web),
+        cast(EffectsClient, None),
         cast(Studio, None),
         None,
         USUAL,
@@ -133,7 +133,7 @@ def test_a_page_of_another_site_gets_no_socket(local: TestClient, origin: str | 
     assert refusal(local, {"origin": origin} if origin else {}) == POLICY
 
 
-def test_a_page_is_told_what_there_is_and_refused_what_makes_no_sense(local: TestClient) -> None:
+def test_a_page_gets_the_library_and_malformed_requests_are_rejected(local: TestClient) -> None:
     with local.websocket_connect(LIVE, headers=OWN) as socket:
         hello = socket.receive_json()
         assert hello["say"] == "hello"
@@ -146,7 +146,7 @@ def test_a_page_is_told_what_there_is_and_refused_what_makes_no_sense(local: Tes
         assert socket.receive_json()["clock_ms"] == 5
 
 
-def test_a_page_that_talks_too_much_is_told_so(local: TestClient) -> None:
+def test_a_page_over_its_rate_limit_is_rejected(local: TestClient) -> None:
     with local.websocket_connect(LIVE, headers=OWN) as socket:
         socket.receive_json()
         for _ in range(400):

@@ -11,9 +11,9 @@ import pytest
 
 from clothseg.tryon import BackgroundColour
 from stream.composite import control
-from stream.composite.control import Done, Refused, SetEffects
-from stream.transport.sockets import Desk
-from stream.web.dresser import Dresser, DressError
+from stream.composite.control import Accepted, Rejected, SetEffects
+from stream.transport.sockets import RepSocket
+from stream.web.dresser import EffectsClient, EffectsRejectedError
 
 
 class Composite:
@@ -23,7 +23,7 @@ class Composite:
         self.asked: list[str | None] = []
         self.go_on = threading.Semaphore(0)
         self.heard = threading.Semaphore(0)
-        self._desk = Desk(endpoint)
+        self._desk = RepSocket(endpoint)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -37,7 +37,7 @@ class Composite:
                 self.heard.release()
                 self.go_on.acquire()
                 refused = request.camera == "bad"
-                self._desk.answer(heard[0], control.encode(Refused("/secret/path") if refused else Done()))
+                self._desk.reply(heard[0], control.encode(Rejected("/secret/path") if refused else Accepted()))
         self._desk.close()
 
     def close(self) -> None:
@@ -60,17 +60,17 @@ def composite(endpoint: str) -> Iterator[Composite]:
 
 def test_who_no_longer_waits_disturbs_no_other(endpoint: str, composite: Composite) -> None:
     told: list[str] = []
-    dresser = Dresser(endpoint, told.append)
+    dresser = EffectsClient(endpoint, told.append)
 
     async def visit() -> None:
         for number in range(20):
-            leaving = asyncio.create_task(dresser.dress(f"leaves-{number}", [BackgroundColour()]))
+            leaving = asyncio.create_task(dresser.set_effects(f"leaves-{number}", [BackgroundColour()]))
             await asyncio.to_thread(composite.heard.acquire)
             leaving.cancel()
-            following = asyncio.create_task(dresser.dress("bad", [BackgroundColour()]))
+            following = asyncio.create_task(dresser.set_effects("bad", [BackgroundColour()]))
             await asyncio.gather(leaving, return_exceptions=True)
             composite.go_on.release(2)
-            with pytest.raises(DressError):  # its own reply, not that of the one before
+            with pytest.raises(EffectsRejectedError):  # its own reply, not that of the one before
                 await following
             await asyncio.to_thread(composite.heard.acquire)
 
@@ -82,9 +82,9 @@ def test_who_no_longer_waits_disturbs_no_other(endpoint: str, composite: Composi
 
 def test_a_visitor_is_told_nothing_of_the_insides(tmp_path: Path) -> None:
     told: list[str] = []
-    dresser = Dresser(f"ipc://{tmp_path / 'nobody'}", told.append, timeout_ms=50)
-    with pytest.raises(DressError) as refused:
-        asyncio.run(dresser.dress("front", []))
+    dresser = EffectsClient(f"ipc://{tmp_path / 'nobody'}", told.append, timeout_ms=50)
+    with pytest.raises(EffectsRejectedError) as refused:
+        asyncio.run(dresser.set_effects("front", []))
     dresser.close()
     assert str(tmp_path) not in str(refused.value)
     assert str(tmp_path) in told[0]

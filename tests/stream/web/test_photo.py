@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.web.photo import PhotoError, cut_out, from_jpeg, to_jpeg, to_png
+from stream.web.photo import PhotoError, from_jpeg, snapshot_cutout, to_jpeg, to_png
 
 GREY = np.full((60, 80, 3), 128, np.uint8)
 
@@ -45,11 +45,11 @@ def test_a_cut_out_takes_no_background_with_it() -> None:
     alpha = np.zeros((40, 40), np.uint8)
     alpha[:, :20] = 255
     alpha[:, 19:21] = 128
-    made = cut_out(composite, alpha)
+    made = snapshot_cutout(composite, alpha)
     np.testing.assert_array_equal(made[..., 3], alpha)
     np.testing.assert_array_equal(made[:, 19:21, :3], np.broadcast_to((0, 0, 200), (40, 2, 3)))
 
 
 def test_nobody_in_the_picture_is_cut_out_as_nothing() -> None:
-    assert not cut_out(GREY, np.zeros((60, 80), np.uint8))[..., 3].any()
-    assert cv2.imdecode(np.frombuffer(to_png(cut_out(GREY, GREY[..., 0])), np.uint8), -1).shape == (60, 80, 4)
+    assert not snapshot_cutout(GREY, np.zeros((60, 80), np.uint8))[..., 3].any()
+    assert cv2.imdecode(np.frombuffer(to_png(snapshot_cutout(GREY, GREY[..., 0])), np.uint8), -1).shape == (60, 80, 4)

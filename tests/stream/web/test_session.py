@@ -13,13 +13,13 @@ import pytest
 from clothseg.classes import USUAL
 from clothseg.tryon import Effect, GarmentPhoto
 from stream.settings.config import Web
-from stream.web.dresser import Dresser, DressError
-from stream.web.outfit import lying_in
-from stream.web.session import House, Session
-from stream.web.talk import AsPhoto, Photo, Ping, Wear
+from stream.web.dresser import EffectsClient, EffectsRejectedError
+from stream.web.outfit import temporary_photos
+from stream.web.session import ServerContext, Session
+from stream.web.talk import Outfit, PhotoChoice, Ping, UploadPhoto
 from stream.web.uplink import Uplink
 from stream.web.upload import Studio
-from stream.web.wardrobe import read_wardrobe
+from stream.web.wardrobe import read_library
 
 PNG = (Path(__file__).parents[3] / "configs/garments/jeans.png").read_bytes()
 
@@ -43,7 +43,7 @@ class Slow:
         self.worn.append(tuple(effects))
         self.seen += [effect.image.read_bytes() for effect in effects if isinstance(effect, GarmentPhoto)]
         if len(self.worn) > 1:
-            raise DressError("not this one")
+            raise EffectsRejectedError("not this one")
 
     async def develop(self, data: bytes, slot: str) -> bytes:
         return data
@@ -75,11 +75,11 @@ class Page:
                 return heard
 
 
-def house(slow: Slow, folder: Path) -> House:
+def house(slow: Slow, folder: Path) -> ServerContext:
     web = Web()
-    return House(
-        web, ("front",), "ipc:///nowhere", cast(Uplink, NoUplink()), read_wardrobe(web),
-        cast(Dresser, slow), cast(Studio, slow), folder, USUAL,
+    return ServerContext(
+        web, ("front",), "ipc:///nowhere", cast(Uplink, NoUplink()), read_library(web),
+        cast(EffectsClient, slow), cast(Studio, slow), folder, USUAL,
     )  # fmt: skip
 
 
@@ -89,19 +89,19 @@ def test_a_page_is_heard_while_it_is_dressed_and_its_photo_lies_on_the_disk_no_l
         session = Session(page, house(slow, tmp_path))
         session._outfit.camera = "front"
         running = asyncio.create_task(session.run(page.messages()))
-        page.say(Photo("bottom", PNG))
-        page.say(Wear(worn={"bottom": AsPhoto()}))
+        page.say(UploadPhoto("bottom", PNG))
+        page.say(Outfit(garments={"bottom": PhotoChoice()}))
         await asyncio.wait_for(slow.begun.wait(), 10)
         (kept,) = tmp_path.iterdir()
         assert kept.stat().st_mode & 0o077 == 0
         page.say(Ping(7))
         assert (await page.hears("pong"))["clock_ms"] == 7
-        page.say(Wear(worn={"top": AsPhoto()}))  # there is none: said after the one before
+        page.say(Outfit(garments={"top": PhotoChoice()}))  # there is none: said after the one before
         slow.enough.set()
         assert "no photo for the top" in str((await page.hears("refused"))["cause"])
         assert slow.seen == [PNG]
         assert not list(tmp_path.iterdir())
-        page.say(Wear(worn={"bottom": AsPhoto()}))
+        page.say(Outfit(garments={"bottom": PhotoChoice()}))
         assert (await page.hears("refused"))["cause"] == "not this one"
         page.says.put_nowait(None)
         await asyncio.wait_for(running, 10)
@@ -115,7 +115,7 @@ def test_what_is_no_photo_is_refused_at_once(tmp_path: Path, data: bytes) -> Non
     async def visit() -> None:
         page = Page()
         running = asyncio.create_task(Session(page, house(Slow(), tmp_path)).run(page.messages()))
-        page.say(Photo("top", data))
+        page.say(UploadPhoto("top", data))
         assert "neither PNG nor JPEG" in str((await page.hears("refused"))["cause"])
         page.says.put_nowait(None)
         await running
@@ -125,7 +125,7 @@ def test_what_is_no_photo_is_refused_at_once(tmp_path: Path, data: bytes) -> Non
 
 def test_photos_lie_on_the_disk_for_a_while_only_even_after_a_fault(tmp_path: Path) -> None:
     def read() -> None:
-        with lying_in(tmp_path, {"top": PNG}) as paths:
+        with temporary_photos(tmp_path, {"top": PNG}) as paths:
             assert paths["top"].read_bytes() == PNG
             raise ValueError("fault")
 

@@ -7,18 +7,18 @@ from hypothesis import strategies as st
 
 from stream.transport.untrusted_json import UntrustedJsonError
 from stream.web import talk
-from stream.web.allowance import Allowance
+from stream.web.allowance import RateLimiter
 
 
-def test_what_the_page_says_is_understood() -> None:
+def test_messages_from_the_page_are_decoded() -> None:
     said = talk.decode(
         '{"say":"wear","background":{"as":"blur","strength":0.02},"worn":{"top":{"as":"shelf","name":"hoodie"}}}'
     )
-    assert said == talk.Wear(talk.AsBlur(0.02), {"top": talk.AsShelved("hoodie")})
-    assert talk.decode('{"say":"show","panels":["raw","composite"],"masks":["top"]}') == talk.Show(
+    assert said == talk.Outfit(talk.BlurChoice(0.02), {"top": talk.LibraryChoice("hoodie")})
+    assert talk.decode('{"say":"show","panels":["raw","composite"],"masks":["top"]}') == talk.ViewOptions(
         ("raw", "composite"), ("top",)
     )
-    assert talk.decode('{"say":"photo","slot":"top","data":"aGk="}') == talk.Photo("top", b"hi")
+    assert talk.decode('{"say":"photo","slot":"top","data":"aGk="}') == talk.UploadPhoto("top", b"hi")
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,12 @@ def test_garbage_never_does_more_than_be_refused(text: str) -> None:
         talk.decode(text)
 
 
-def test_what_is_said_to_the_page_names_itself() -> None:
-    assert msgspec.json.decode(talk.encode(talk.Refused("no"))) == {"say": "refused", "cause": "no"}
+def test_messages_to_the_page_name_their_type() -> None:
+    assert msgspec.json.decode(talk.encode(talk.RequestRejected("no"))) == {"say": "refused", "cause": "no"}
 
 
 def test_an_allowance_is_spent_at_once_and_grows_with_time() -> None:
-    allowance = Allowance(rate_hz=10, burst=3)
-    assert [allowance.spend(0.0) for _ in range(5)] == [True, True, True, False, False]
-    assert [allowance.spend(0.2) for _ in range(3)] == [True, True, False]
-    assert [allowance.spend(99.0) for _ in range(4)] == [True, True, True, False]
+    allowance = RateLimiter(rate_hz=10, burst=3)
+    assert [allowance.allow(0.0) for _ in range(5)] == [True, True, True, False, False]
+    assert [allowance.allow(0.2) for _ in range(3)] == [True, True, False]
+    assert [allowance.allow(99.0) for _ in range(4)] == [True, True, True, False]

@@ -7,63 +7,63 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream.message import Ended, Next, Offer, Opened
-from stream.transport.sockets import Hub, Peer
+from stream.message import NewPicture, PictureRequest, SourceEnded, SourceOpened
+from stream.transport.sockets import DealerSocket, RouterSocket
 from stream.web import stamp
-from stream.web.guest import Guest
+from stream.web.guest import VisitorCamera
 from stream.web.photo import to_jpeg
 from stream.web.stamp import CLOCK_MS, Stamp
-from stream.web.talk import Standing
-from stream.web.uplink import FullError, Uplink
+from stream.web.talk import StreamState
+from stream.web.uplink import Uplink, VisitorLimitError
 
 PICTURE = np.full((96, 128, 3), 90, np.uint8)
 
 
 @pytest.fixture
-def ends(tmp_path: Path) -> Iterator[tuple[Hub, Uplink]]:
+def ends(tmp_path: Path) -> Iterator[tuple[RouterSocket, Uplink]]:
     endpoint = f"ipc://{tmp_path / 'dispatch'}"
-    hub, peer = Hub(endpoint), Peer(endpoint, "web")
+    hub, peer = RouterSocket(endpoint), DealerSocket(endpoint, "web")
     yield hub, Uplink(peer, visitors=2, rate_hz=30)
     peer.close()
     hub.close()
 
 
-def heard(hub: Hub) -> object:
+def heard(hub: RouterSocket) -> object:
     received = hub.receive(2000)
     assert received is not None
     return received[1]
 
 
 def pictured(clock_ms: int) -> bytes:
-    return to_jpeg(stamp.put(PICTURE, Stamp(clock_ms)))
+    return to_jpeg(stamp.add_stamp(PICTURE, Stamp(clock_ms)))
 
 
-async def settled(guest: Guest, *pictures: bytes) -> None:
+async def settled(guest: VisitorCamera, *pictures: bytes) -> None:
     """Have a guest take in pictures one after the other."""
     running = asyncio.create_task(guest.run())
     for picture in pictures:
-        guest.arrive(picture)
+        guest.receive(picture)
         await guest.idle()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
 
-def test_a_visitor_is_a_live_camera_that_gives_a_picture_when_dispatch_has_room(ends: tuple[Hub, Uplink]) -> None:
+def test_a_visitor_is_a_live_camera_that_sends_a_picture_on_request(ends: tuple[RouterSocket, Uplink]) -> None:
     hub, uplink = ends
     got: list[object] = []
 
     async def visit() -> None:
         hearing = asyncio.create_task(uplink.run())
-        guest = Guest(uplink, PICTURE.shape[0] * PICTURE.shape[1], lambda cause: None)
+        guest = VisitorCamera(uplink, PICTURE.shape[0] * PICTURE.shape[1], lambda cause: None)
         running = asyncio.create_task(guest.run())
         for clock_ms in (1000, 1033, 1066):
-            guest.arrive(pictured(clock_ms))
+            guest.receive(pictured(clock_ms))
             await guest.idle()
         received = await asyncio.to_thread(hub.receive, 2000)
         assert received is not None
         peer, opened = received
-        assert isinstance(opened, Opened)
-        hub.send(peer, Next(opened.camera))
+        assert isinstance(opened, SourceOpened)
+        hub.send(peer, PictureRequest(opened.camera))
         got.extend([opened, await asyncio.to_thread(heard, hub)])
         running.cancel()
         hearing.cancel()
@@ -72,39 +72,39 @@ def test_a_visitor_is_a_live_camera_that_gives_a_picture_when_dispatch_has_room(
 
     asyncio.run(visit())
     opened, offer, ended = got
-    assert isinstance(opened, Opened)
+    assert isinstance(opened, SourceOpened)
     assert opened.mode == "live"
-    assert isinstance(offer, Offer)
+    assert isinstance(offer, NewPicture)
     assert (offer.superseded, offer.picture.pts_ns) == (2, 1_066_000_000)
     assert offer.picture.pixels.shape == PICTURE.shape
-    assert ended == Ended(opened.camera)
+    assert ended == SourceEnded(opened.camera)
 
 
-def test_names_cannot_be_guessed_and_there_is_room_for_so_many(ends: tuple[Hub, Uplink]) -> None:
+def test_names_cannot_be_guessed_and_there_is_room_for_so_many(ends: tuple[RouterSocket, Uplink]) -> None:
     _, uplink = ends
     first, second = uplink.open(), uplink.open()
     assert first != second
     assert len(first) == len("visitor-") + 32
-    with pytest.raises(FullError):
+    with pytest.raises(VisitorLimitError):
         uplink.open()
     uplink.close(first)
     uplink.open()
 
 
-def test_timestamps_go_on_where_the_pages_clock_starts_over(ends: tuple[Hub, Uplink]) -> None:
+def test_timestamps_go_on_where_the_pages_clock_starts_over(ends: tuple[RouterSocket, Uplink]) -> None:
     hub, uplink = ends
-    guest = Guest(uplink, 128 * 96, lambda cause: None)
+    guest = VisitorCamera(uplink, 128 * 96, lambda cause: None)
     asyncio.run(settled(guest, pictured(CLOCK_MS - 10), pictured(20)))
-    assert guest.refused == 0
-    assert isinstance(heard(hub), Opened)
+    assert guest.rejected == 0
+    assert isinstance(heard(hub), SourceOpened)
     assert guest.pts_ns == (CLOCK_MS + 20) * 1_000_000
 
 
-def test_old_doubled_and_foreign_pictures_are_refused(ends: tuple[Hub, Uplink]) -> None:
+def test_old_doubled_and_foreign_pictures_are_refused(ends: tuple[RouterSocket, Uplink]) -> None:
     _, uplink = ends
-    changes: list[Standing | None] = []
-    guest = Guest(uplink, 128 * 96, changes.append)
+    changes: list[StreamState | None] = []
+    guest = VisitorCamera(uplink, 128 * 96, changes.append)
     foreign = (b"nonsense", to_jpeg(PICTURE), to_jpeg(np.zeros((2000, 2000, 3), np.uint8)))
     asyncio.run(settled(guest, *(pictured(clock_ms) for clock_ms in (1000, 1000, 900, 1033)), *foreign))
-    assert guest.refused == 5
+    assert guest.rejected == 5
     assert changes == [None]

@@ -5,8 +5,8 @@ import numpy as np
 from clothseg.classes import USUAL
 from stream.message import CompositedFrame, Frame, Picture
 from stream.transport.protocol import FrameEncoder, PublishedFrame, decode, topic_of
-from stream.web.talk import Show
-from stream.web.view import draw, panels
+from stream.web.talk import ViewOptions
+from stream.web.view import panel_count, render_view
 
 CLASSES = USUAL.names
 
@@ -30,19 +30,21 @@ def published(composite_width: int = 8) -> PublishedFrame:
 
 
 def test_panels_stand_side_by_side_in_the_order_asked_for() -> None:
-    frame, show = published(), Show(("raw", "composite"))
-    assert panels(frame, show) == 2
-    np.testing.assert_array_equal(draw(frame, show)[0, :, 0], [40] * 8 + [200] * 8)
+    frame, show = published(), ViewOptions(("raw", "composite"))
+    assert panel_count(frame, show) == 2
+    np.testing.assert_array_equal(render_view(frame, show)[0, :, 0], [40] * 8 + [200] * 8)
 
 
 def test_only_the_chosen_class_is_tinted() -> None:
-    tinted = draw(published(), Show(masks=("top",)))
+    tinted = render_view(published(), ViewOptions(masks=("top",)))
     changed = (tinted != 200).any(axis=2)
     np.testing.assert_array_equal(changed, published().parts == CLASSES.index("top"))
-    np.testing.assert_array_equal(draw(published(), Show(masks=("dress", "nonsense"))), published().composite)
+    np.testing.assert_array_equal(
+        render_view(published(), ViewOptions(masks=("dress", "nonsense"))), published().composite
+    )
 
 
 def test_a_composite_with_panels_of_its_own_is_shown_alone() -> None:
-    frame, show = published(composite_width=24), Show(("raw", "composite"), ("top",))
-    assert panels(frame, show) == 1
-    np.testing.assert_array_equal(draw(frame, show), frame.composite)
+    frame, show = published(composite_width=24), ViewOptions(("raw", "composite"), ("top",))
+    assert panel_count(frame, show) == 1
+    np.testing.assert_array_equal(render_view(frame, show), frame.composite)

@@ -8,11 +8,11 @@ import pytest
 
 from clothseg.tryon import BackgroundBlur, BackgroundColour, BackgroundImage, GarmentPhoto, Recolour, Texture
 from stream.settings.config import ConfigError, Web
-from stream.web.look import LookError, effects_of
-from stream.web.talk import AsBlur, AsPainted, AsPhoto, AsShelved, Wear
-from stream.web.wardrobe import read_shelf, read_wardrobe
+from stream.web.look import OutfitError, effects_of
+from stream.web.talk import BlurChoice, ColourChoice, LibraryChoice, Outfit, PhotoChoice
+from stream.web.wardrobe import read_assets, read_library
 
-HOUSE = read_wardrobe(Web())
+HOUSE = read_library(Web())
 
 
 def test_the_wardrobe_that_ships_has_something_for_every_part() -> None:
@@ -42,16 +42,19 @@ def test_a_wrong_card_is_named(tmp_path: Path, card: str, complaint: str) -> Non
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 4), np.uint8))
     (tmp_path / "coat.yaml").write_text(card, encoding="utf-8")
     with pytest.raises(ConfigError, match=complaint):
-        read_shelf(tmp_path, "garments")
+        read_assets(tmp_path, "garments")
 
 
-def test_a_shelf_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_library_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"web\.textures: expected a folder"):
-        read_shelf(tmp_path / "missing", "textures")
+        read_assets(tmp_path / "missing", "textures")
 
 
-def test_what_is_worn_becomes_effects_the_background_first() -> None:
-    wear = Wear(AsBlur(0.03), {"top": AsPainted("#112233"), "bottom": AsShelved("jeans"), "dress": AsShelved("dots")})
+def test_an_outfit_becomes_effects_background_first() -> None:
+    wear = Outfit(
+        BlurChoice(0.03),
+        {"top": ColourChoice("#112233"), "bottom": LibraryChoice("jeans"), "dress": LibraryChoice("dots")},
+    )
     assert effects_of(wear, HOUSE, {}) == (
         BackgroundBlur(0.03),
         Recolour("top", "#112233"),
@@ -62,20 +65,22 @@ def test_what_is_worn_becomes_effects_the_background_first() -> None:
 
 def test_a_photo_of_the_visitors_own_is_used_where_it_was_sent_for(tmp_path: Path) -> None:
     photos = {"top": tmp_path / "top.png", "background": tmp_path / "wall.jpg"}
-    wear = Wear(AsPhoto(), {"top": AsPhoto()})
+    wear = Outfit(PhotoChoice(), {"top": PhotoChoice()})
     made = effects_of(wear, HOUSE, photos)
     assert made == (BackgroundImage(photos["background"]), GarmentPhoto("top", photos["top"]))
-    with pytest.raises(LookError, match="no photo for the bottom yet"):
-        effects_of(Wear(worn={"bottom": AsPhoto()}), HOUSE, photos)
+    with pytest.raises(OutfitError, match="no photo for the bottom yet"):
+        effects_of(Outfit(garments={"bottom": PhotoChoice()}), HOUSE, photos)
 
 
 def test_backgrounds_and_colours() -> None:
-    assert effects_of(Wear(AsPainted("#00ff00")), HOUSE, {}) == (BackgroundColour("#00ff00"),)
-    assert effects_of(Wear(AsShelved("studio")), HOUSE, {}) == (BackgroundImage(HOUSE.backgrounds["studio"].image),)
-    assert effects_of(Wear(), HOUSE, {}) == ()
+    assert effects_of(Outfit(ColourChoice("#00ff00")), HOUSE, {}) == (BackgroundColour("#00ff00"),)
+    assert effects_of(Outfit(LibraryChoice("studio")), HOUSE, {}) == (
+        BackgroundImage(HOUSE.backgrounds["studio"].image),
+    )
+    assert effects_of(Outfit(), HOUSE, {}) == ()
 
 
-@pytest.mark.parametrize("wear", [Wear(AsShelved("nowhere")), Wear(worn={"top": AsShelved("nothing")})])
-def test_what_is_not_on_the_shelf_is_refused(wear: Wear) -> None:
-    with pytest.raises(LookError, match="on the shelf"):
+@pytest.mark.parametrize("wear", [Outfit(LibraryChoice("nowhere")), Outfit(garments={"top": LibraryChoice("nothing")})])
+def test_what_is_not_in_the_library_is_rejected(wear: Outfit) -> None:
+    with pytest.raises(OutfitError, match="on the shelf"):
         effects_of(wear, HOUSE, {})

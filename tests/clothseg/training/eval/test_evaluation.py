@@ -122,7 +122,7 @@ def test_clips_count_frames_with_a_top_and_no_dress(tmp_path: Path) -> None:
     assert report.person_iou is None
 
 
-def test_a_peer_is_believed_only_where_it_is_sure() -> None:
+def test_a_peer_counts_only_where_it_is_certain() -> None:
     matte = np.array([[0, 25, 26, 128, 229, 230, 255]], np.uint8)
     expected = [BACKGROUND, BACKGROUND, IGNORE, IGNORE, IGNORE, PERSON, PERSON]
     assert sure_person(matte).ravel().tolist() == expected

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from clothseg.training.eval.metrics import Scores, boundary_hits, f_measure
+from clothseg.training.eval.metrics import MetricsAccumulator, boundary_hits, f_measure
 
 
-def scored(*pairs: tuple[list[list[int]], list[list[int]]]) -> Scores:
-    scores = Scores()
+def scored(*pairs: tuple[list[list[int]], list[list[int]]]) -> MetricsAccumulator:
+    scores = MetricsAccumulator()
     for truth, parts in pairs:
         scores.add(np.array(truth, np.uint8), np.array(parts, np.uint8))
     return scores
@@ -33,7 +33,7 @@ def test_a_class_the_labels_do_not_hold_is_absent_and_not_averaged() -> None:
     assert report.mean_garment_iou == pytest.approx((1 + 0) / 2)
 
 
-def test_pixels_no_one_vouches_for_are_not_judged() -> None:
+def test_ignored_pixels_are_not_scored() -> None:
     report = scored(([[2, 255, 255]], [[2, 3, 4]])).report()
     assert report.iou["top"] == 1
     assert np.sum(report.confusion) == 1
@@ -71,7 +71,7 @@ def test_calibration_compares_confidence_with_how_often_it_was_right() -> None:
     truth = np.array([[2, 2, 2, 2]], np.uint8)
     parts = np.array([[2, 2, 2, 3]], np.uint8)
     for confidence, error in ((191, 0.0), (255, 0.25)):
-        scores = Scores()
+        scores = MetricsAccumulator()
         scores.add(truth, parts, None, np.full((1, 4), confidence, np.uint8))
         assert scores.report().calibration_error == pytest.approx(error, abs=0.002)
 
@@ -81,7 +81,7 @@ def test_masks_without_probabilities_have_no_calibration() -> None:
 
 
 def test_the_matte_is_judged_at_its_best_threshold_and_by_its_mean_error() -> None:
-    scores = Scores()
+    scores = MetricsAccumulator()
     truth = np.array([[0, 0, 1, 1]], np.uint8)
     scores.add(truth, truth, np.array([[0, 51, 204, 255]], np.uint8))
     report = scores.report()
@@ -93,7 +93,7 @@ def test_a_mask_of_another_size_and_an_empty_list_are_refused() -> None:
     with pytest.raises(ValueError, match="expected a mask of"):
         scored(([[2, 2]], [[2]]))
     with pytest.raises(ValueError, match="no picture was scored"):
-        Scores().report()
+        MetricsAccumulator().report()
 
 
 @given(
@@ -101,7 +101,7 @@ def test_a_mask_of_another_size_and_an_empty_list_are_refused() -> None:
     arrays(np.uint8, (6, 7), elements=st.integers(0, 4)),
 )
 def test_all_measures_stay_between_zero_and_one(truth: np.ndarray, parts: np.ndarray) -> None:
-    scores = Scores()
+    scores = MetricsAccumulator()
     scores.add(truth, parts, np.where(parts == 0, 0, 255).astype(np.uint8), np.full((6, 7), 200, np.uint8))
     report = scores.report()
     measures = [*report.iou.values(), report.person_iou, report.boundary_f, report.max_f, report.mae]
@@ -110,7 +110,7 @@ def test_all_measures_stay_between_zero_and_one(truth: np.ndarray, parts: np.nda
 
 @given(arrays(np.uint8, (6, 7), elements=st.integers(0, 4)))
 def test_the_truth_itself_scores_one_wherever_it_is_present(truth: np.ndarray) -> None:
-    scores = Scores()
+    scores = MetricsAccumulator()
     scores.add(truth, truth)
     report = scores.report()
     present = [value for value in [*report.iou.values(), report.boundary_f, report.max_f] if value is not None]

@@ -7,7 +7,7 @@ import torch
 
 from clothseg.labels import BACKGROUND, BOTTOM, IGNORE, PERSON, TOP
 from clothseg.training.samples import Sample
-from clothseg.training.train.augmentation import Augmentation, empty_place, figure_box, make_batch
+from clothseg.training.train.augmentation import Augmentation, empty_place, foreground_box, make_batch
 
 STILL = Augmentation(
     half_body=0,
@@ -71,7 +71,7 @@ def test_what_is_framed_already_stays_where_it_is_and_comes_last() -> None:
 
 def test_it_moves_them_at_all() -> None:
     _, labels = batch(STILL)
-    assert len({tuple(figure_box(mask.numpy().astype(np.uint8))) for mask in labels}) > 4
+    assert len({tuple(foreground_box(mask.numpy().astype(np.uint8))) for mask in labels}) > 4
 
 
 def test_the_same_generator_gives_the_same_batch_and_another_another() -> None:
@@ -162,5 +162,5 @@ def test_an_empty_place_shows_no_figure(whole: bool) -> None:
 
 
 def test_the_box_of_a_figure_and_of_none() -> None:
-    assert figure_box(person().mask) == (60, 20, 100, 220)
-    assert figure_box(np.zeros((4, 6), np.uint8)) == (0, 0, 6, 4)
+    assert foreground_box(person().mask) == (60, 20, 100, 220)
+    assert foreground_box(np.zeros((4, 6), np.uint8)) == (0, 0, 6, 4)

@@ -19,21 +19,21 @@ from clothseg.training.train.crowds import CrowdMaker, Crowds
 from clothseg.training.train.loop import (
     Phase,
     Progress,
-    Run,
     State,
     Training,
+    TrainingRun,
     learning_rate,
     new_network,
     phase_at,
-    prepare,
     read_training,
+    set_trainable,
     train,
 )
-from clothseg.training.train.pool import Pool
-from clothseg.training.train.team import Team
+from clothseg.training.train.pool import SamplePool
+from clothseg.training.train.team import ProcessGroup
 
 ROOT = Path(__file__).parents[4]
-ALONE = Team(0, 1)
+ALONE = ProcessGroup(0, 1)
 
 
 @pytest.fixture
@@ -69,11 +69,11 @@ def tiny(data: DataSet, steps: int = 4, **changes: object) -> Training:
     return Training("u2netp-stem2", (data,), phases, **changes)  # type: ignore[arg-type]
 
 
-def begin(training: Training) -> Run:
+def begin(training: Training) -> TrainingRun:
     network, _ = new_network(training)
-    pool = Pool(training.data, training.keep_px)
+    pool = SamplePool(training.data, training.keep_px)
     crowds = CrowdMaker(training.crowds, pool.samples, pool.chances) if training.crowds else None
-    return Run(training, State(network, training), pool, ALONE, crowds)
+    return TrainingRun(training, State(network, training), pool, ALONE, crowds)
 
 
 def ignore(progress: Progress) -> None:
@@ -246,7 +246,7 @@ def test_every_configuration_that_ships_is_valid(config: Path) -> None:
         pytest.skip(f"{training.start} is not here")
     network, _ = new_network(training)
     for phase in training.phases:
-        prepare(network, phase.frozen)
+        set_trainable(network, phase.frozen)
     assert training.phases
 
 

@@ -33,7 +33,7 @@ def test_a_picture_not_tagged_dress_has_none() -> None:
     assert left.ravel().tolist() == pytest.approx([0, 0.25, 0.5, 0.25, 0])
 
 
-def test_what_the_model_doubts_is_not_taught() -> None:
+def test_uncertain_pixels_are_not_pseudo_labelled() -> None:
     assert confident(planes(0, 0, 0.55, 0.45, 0), 0.6).item() == IGNORE
     assert confident(planes(0, 0, 0.65, 0.35, 0), 0.6).item() == TOP
 

@@ -9,19 +9,19 @@ from msgspec import structs
 
 from clothseg.labels import BOTTOM, CLASSES, DRESS, PERSON, TOP
 from clothseg.training.video.animate import AnimatedFrame, animate
-from clothseg.training.video.scene import SCENES, Scene, Still
+from clothseg.training.video.scene import SCENES, LabelledPhoto, Scene
 
 SHORT = Scene(size_px=(160, 120), duration_s=0.5, noise=0, exposure=0)
 
 
-def still(seed: int = 0) -> Still:
+def still(seed: int = 0) -> LabelledPhoto:
     """A drawn person of three parts in a textured street."""
     rng = np.random.default_rng(seed)
     picture = cv2.resize(rng.integers(0, 256, (30, 20, 3), dtype=np.uint8), (160, 240))
     labels = np.zeros((240, 160), np.uint8)
     cv2.circle(labels, (80, 40), 20, PERSON, -1)
     labels[60:130, 55:105], labels[130:220, 60:100] = TOP, BOTTOM
-    return Still(picture, labels)
+    return LabelledPhoto(picture, labels)
 
 
 def clip(scene: Scene, seed: int = 3) -> list[AnimatedFrame]:
@@ -79,6 +79,6 @@ def test_lost_frames_leave_gaps_in_time_and_motion_spans_them() -> None:
 
 
 def test_a_still_without_a_person_is_refused() -> None:
-    empty = Still(still().picture, np.zeros((240, 160), np.uint8))
+    empty = LabelledPhoto(still().picture, np.zeros((240, 160), np.uint8))
     with pytest.raises(ValueError, match="only background"):
         next(animate(empty, still(), SHORT, 0))

@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 from clothseg.labels import BACKGROUND, BOTTOM, CLASSES, TOP
 from clothseg.training.video.animate import animate
 from clothseg.training.video.clips import ClipFrame
-from clothseg.training.video.curve import Told, variants
-from clothseg.training.video.evaluation import Masks, raw, score
-from clothseg.training.video.scene import Scene, Still
+from clothseg.training.video.curve import ClipReplay, variants
+from clothseg.training.video.evaluation import MaskMaker, raw_masks, score
+from clothseg.training.video.scene import LabelledPhoto, Scene
 
 Pixels = NDArray[np.uint8]
 SCENE = Scene(size_px=(160, 120), duration_s=0.5, speed_px=2.0, bend=0.0, noise=0.0, exposure=0.0)
 
 
-def stills() -> tuple[Still, Still]:
+def stills() -> tuple[LabelledPhoto, LabelledPhoto]:
     """Somebody in a top and trousers, and a room."""
     rng = np.random.default_rng(3)
     picture, room = (rng.integers(0, 256, (160, 120, 3), dtype=np.uint8) for _ in range(2))
     labels = np.full((160, 120), BACKGROUND, np.uint8)
     labels[20:80, 40:80], labels[80:150, 40:80] = TOP, BOTTOM
-    return Still(picture, labels), Still(room, np.full((160, 120), BACKGROUND, np.uint8))
+    return LabelledPhoto(picture, labels), LabelledPhoto(room, np.full((160, 120), BACKGROUND, np.uint8))
 
 
 def frames() -> Iterator[ClipFrame]:
@@ -32,7 +32,7 @@ def frames() -> Iterator[ClipFrame]:
         yield ClipFrame(frame.picture, frame.pts_ns, frame.coverage, frame.motion)
 
 
-def flickering(told: Told) -> Masks:
+def flickering(told: ClipReplay) -> MaskMaker:
     """A network's masks: truth, of which every second one is half as sure."""
     truth, numbers = told.truth()["truth itself"], itertools.count()
 
@@ -52,7 +52,7 @@ def nobody(picture: Pixels) -> Pixels:
 
 
 def test_truth_itself_is_perfect_but_for_its_own_pixels() -> None:
-    told = Told(frames())
+    told = ClipReplay(frames())
     made = {"raw": flickering(told), **told.truth()}
     scores = score(told, nobody, made, None, lambda _: False).scores
     truth, weak = scores["truth itself"]["person"], scores["raw"]["person"]
@@ -65,7 +65,7 @@ def test_truth_itself_is_perfect_but_for_its_own_pixels() -> None:
 
 def test_what_is_true_at_the_outline_has_its_boundary_and_what_is_true_elsewhere_has_not() -> None:
     """Of a network that sees nobody: the ring around the outline comes from truth, or all but the ring."""
-    told = Told(frames())
+    told = ClipReplay(frames())
     scores = score(told, nobody, told.truth(), None, lambda _: False).scores
     ring, rest = (scores[f"true {place}"]["person"] for place in ("at the outline", "but at the outline"))
     assert (ring.boundary_f or 0) > 0.6  # the ring's inner edge is one more
@@ -76,8 +76,8 @@ def test_what_is_true_at_the_outline_has_its_boundary_and_what_is_true_elsewhere
 
 def test_masks_led_along_the_exact_motion_stay_on_what_moves() -> None:
     """A network that is right in the first frame and sees nobody after: the past goes where the body goes."""
-    told = Told(frames())
-    led = told.led()["along the yardstick's motion, 2000 ms"]
+    told = ClipReplay(frames())
+    led = told.flow_averaged()["along the yardstick's motion, 2000 ms"]
     first = itertools.count()
 
     def forgetful(picture: Pixels) -> Pixels:
@@ -90,7 +90,7 @@ def test_masks_led_along_the_exact_motion_stay_on_what_moves() -> None:
         planes[BACKGROUND] = truth[BACKGROUND]
         return planes
 
-    scores = score(told, forgetful, {"raw": raw(), "led": led}, None, lambda _: False).scores
+    scores = score(told, forgetful, {"raw": raw_masks(), "led": led}, None, lambda _: False).scores
     found = scores["led"]["person"].iou
     assert found is not None
     assert found > 0.8
@@ -98,7 +98,7 @@ def test_masks_led_along_the_exact_motion_stay_on_what_moves() -> None:
 
 
 def test_a_clip_without_truth_is_refused() -> None:
-    told = Told(frame._replace(truth=None, motion=None) for frame in frames())
+    told = ClipReplay(frame._replace(truth=None, motion=None) for frame in frames())
     with pytest.raises(ValueError, match="animated:SCENE:SEED"):
         score(told, nobody, told.truth(), None, lambda _: False)
 
@@ -117,8 +117,8 @@ def test_without_exact_motion_the_yardsticks_flow_leads() -> None:
         planes[BACKGROUND] = 255 - planes[TOP]
         return planes
 
-    told = Told(still)
-    scores = score(told, flickering_person, {"raw": raw(), **told.led()}, None, lambda _: False).scores
+    told = ClipReplay(still)
+    scores = score(told, flickering_person, {"raw": raw_masks(), **told.flow_averaged()}, None, lambda _: False).scores
     short, long = (scores[f"along the yardstick's motion, {ms} ms"]["person"].warp_disagreement for ms in (100, 2000))
     assert short is not None
     assert long is not None

@@ -6,11 +6,11 @@ import pytest
 from numpy.typing import NDArray
 
 from clothseg.labels import BACKGROUND, BOTTOM, CLASSES, DRESS, PERSON, TOP
-from clothseg.training.video.metrics import Scorer, Scores, Warp, boundary_hits, lag, warp
+from clothseg.training.video.metrics import FrameWarp, Scorer, Scores, boundary_hits, lag, warp
 
 Pixels = NDArray[np.uint8]
 SIZE = (96, 128)
-STILL = Warp(
+STILL = FrameWarp(
     np.stack(np.meshgrid(np.arange(128, dtype=np.float32), np.arange(96, dtype=np.float32)), 2), np.ones(SIZE, np.bool_)
 )
 
@@ -46,7 +46,7 @@ def test_a_mask_that_comes_late_lags(late: int) -> None:
     assert top.ghost > 0.2
 
 
-def test_lag_is_told_to_a_tenth() -> None:
+def test_lag_is_measured_to_a_tenth() -> None:
     """A moving edge's error grows in proportion to the shift, either way."""
     for true in (0.0, 0.3, 0.5, 1.7):
         errors = [100 + 40 * abs(shift - true) for shift in range(-2, 5)]
@@ -67,12 +67,12 @@ def test_warp_disagreement_is_the_changed_share() -> None:
 
 def test_what_the_warp_does_not_explain_is_not_counted() -> None:
     scorer = Scorer()
-    unexplained = STILL.explained.copy()
+    unexplained = STILL.valid.copy()
     unexplained[20:80, 40:60] = False
     half = worn()
     half[TOP, :, :60] = 0
     scorer.add(worn(), None, None, 0)
-    scorer.add(half, None, Warp(STILL.points, unexplained), 0)
+    scorer.add(half, None, FrameWarp(STILL.points, unexplained), 0)
     assert scorer.scores(1)["top"].warp_disagreement == 0
 
 
@@ -111,7 +111,7 @@ def test_truth_never_flips_however_slowly_it_moves() -> None:
         hem = 30 + index // 3
         mask = worn()
         mask[BOTTOM, hem:80, 40:80], mask[TOP, hem:80] = 255, 0
-        scorer.add(mask, None, Warp(points, STILL.explained) if index else None, 2.0)
+        scorer.add(mask, None, FrameWarp(points, STILL.valid) if index else None, 2.0)
     assert [scorer.scores(60)[name].flips_per_minute for name in ("top", "bottom")] == [0, 0]
 
 
@@ -132,12 +132,12 @@ def test_where_somebody_has_been_nothing_is_left_to_flip() -> None:
         points = STILL.points.copy()
         if before is not None:
             points[10 + y : 70 + y, x : x + 40] -= np.array([x - before[0], y - before[1]], np.float32)
-        scorer.add(mask, None, Warp(points, STILL.explained) if before else None, 2.0)
+        scorer.add(mask, None, FrameWarp(points, STILL.valid) if before else None, 2.0)
         before = x, y
     assert [scorer.scores(60)[name].flips_per_minute for name in ("top", "bottom")] == [0, 0]
 
 
-def hand_over_a_hem(index: int) -> tuple[Pixels, Warp]:
+def hand_over_a_hem(index: int) -> tuple[Pixels, FrameWarp]:
     """A top over trousers, and a hand that comes down from one to the other, 6 px a frame, and stays."""
     mask, points = worn(), STILL.points.copy()
     mask[BOTTOM, 50:80, 40:80], mask[TOP, 50:80] = 255, 0
@@ -146,12 +146,12 @@ def hand_over_a_hem(index: int) -> tuple[Pixels, Warp]:
     hand = np.s_[top : top + 18, 50:70]
     mask[:, *hand], mask[PERSON][hand] = 0, 255
     points[hand][..., 1] -= moved_px
-    explained = STILL.explained.copy()
+    explained = STILL.valid.copy()
     explained[top - moved_px : top, 50:70] = False  # what it uncovers
-    return mask, Warp(points, explained)
+    return mask, FrameWarp(points, explained)
 
 
-def test_what_a_hand_hides_stays_where_it_is() -> None:
+def test_occluded_evidence_stays_in_place() -> None:
     """Its kind does not come along with the hand, to be found changed when the hand has gone."""
     scorer = Scorer()
     for index in range(14):
@@ -167,9 +167,9 @@ def test_what_a_hand_hides_stays_where_it_is() -> None:
 
 def test_cloth_that_is_uncovered_is_what_it_is_first_seen_as() -> None:
     """Where the motion does not explain the picture, nothing is known of the cloth before."""
-    uncovered = STILL.explained.copy()
+    uncovered = STILL.valid.copy()
     uncovered[20:80, 40:80] = False
-    for known, flips in ((STILL, 1), (Warp(STILL.points, uncovered), 0)):
+    for known, flips in ((STILL, 1), (FrameWarp(STILL.points, uncovered), 0)):
         scorer = Scorer()
         scorer.add(worn(), None, None, 2.0)
         for index in range(5):
@@ -189,4 +189,4 @@ def test_the_warp_follows_a_moving_picture() -> None:
     found = warp(picture, np.roll(picture, 3, axis=1), None)
     inner = np.s_[20:-20, 20:-20]
     assert (found.points - STILL.points)[inner][..., 0].mean() == pytest.approx(-3, abs=0.3)
-    assert found.explained[inner].mean() > 0.95
+    assert found.valid[inner].mean() > 0.95

@@ -119,7 +119,7 @@ class Shop(Fitting):
             await line.recv()  # the greeting
             await line.send('{"say":"join"}')
             for clock_ms in range(1000, 1000 + 40 * pictures, 40):
-                stamped = stamp.put(np.full((120, 160, 3), 90, np.uint8), Stamp(clock_ms))
+                stamped = stamp.add_stamp(np.full((120, 160, 3), 90, np.uint8), Stamp(clock_ms))
                 await line.send(cv2.imencode(".jpg", stamped)[1].tobytes())
                 while not isinstance(await line.recv(), bytes):
                     pass
@@ -162,7 +162,7 @@ def test_who_does_not_trust_the_certificate_gets_no_page(shop: Shop, browser: Br
         shop.window(browser)
 
 
-def test_a_visitor_who_vanished_is_not_waited_for_to_end_tls(
+def test_a_vanished_visitor_does_not_delay_the_tls_close(
     shop: Shop, browser: Browser, playwright: Playwright, webcam: Path
 ) -> None:
     assert freed_after_vanishing_s(shop, browser, playwright, webcam) < 5

@@ -104,7 +104,7 @@ SPOKEN = """
 """
 
 
-def test_a_screen_reader_is_told_what_there_is(fitting: Fitting, browser: Browser) -> None:
+def test_controls_have_accessible_names(fitting: Fitting, browser: Browser) -> None:
     page = fitting.join(browser)
     expect(page.locator("body")).to_match_aria_snapshot(SPOKEN)
     for role, name in (("region", "Live picture"), ("img", "Live picture"), ("group", "What is shown"),

@@ -36,9 +36,7 @@ ROSE = (232, 196, 192)
 LEFT = re.compile(r"a visitor has left: delivered (\d+) of (\d+) pictures, dropped (\d+)")
 
 
-def test_two_visitors_at_once_see_their_own_picture_and_a_third_waits_for_a_place(
-    fitting: Fitting, browser: Browser
-) -> None:
+def test_two_visitors_see_their_own_picture_and_a_third_is_over_the_limit(fitting: Fitting, browser: Browser) -> None:
     first, second = fitting.join(browser), fitting.join(browser)
     green_wall(first)
     choose(second, "background", "colour")
@@ -70,7 +68,7 @@ def test_a_visitor_who_leaves_frees_everything_within_5_s(fitting: Fitting, brow
     assert delivered + dropped == captured > 0  # the ledger balances
 
 
-def test_a_visitor_who_vanishes_without_a_word_is_forgotten_too(
+def test_a_visitor_who_vanishes_silently_is_forgotten_too(
     fitting: Fitting, browser: Browser, playwright: Playwright, webcam: Path
 ) -> None:
     assert freed_after_vanishing_s(fitting, browser, playwright, webcam) < 5
@@ -94,7 +92,7 @@ def test_the_delay_that_is_shown_is_that_of_the_picture(fitting: Fitting, visito
     assert visitor.evaluate("fitting.meter.figures.worst") > 600
 
 
-def test_a_camera_of_the_house_is_watched(fitting: Fitting, browser: Browser) -> None:
+def test_a_configured_camera_can_be_watched(fitting: Fitting, browser: Browser) -> None:
     page = fitting.open(browser)
     page.locator("#house button", has_text="front").click()
     page.wait_for_selector("#leave:not([disabled])")
@@ -108,7 +106,7 @@ def test_a_camera_of_the_house_is_watched(fitting: Fitting, browser: Browser) ->
     expect(page.locator("#welcome")).to_be_visible()
 
 
-def test_a_dropped_connection_is_told_and_comes_back_by_itself(fitting: Fitting, visitor: Page) -> None:
+def test_a_dropped_connection_is_reported_and_reconnects(fitting: Fitting, visitor: Page) -> None:
     choose(visitor, "layout", "beside")
     visitor.click("#garments button[data-name=hoodie]")
     fitting.running.stage("web").kill()
