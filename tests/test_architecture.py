@@ -105,7 +105,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "uvicorn": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
     "pyvirtualcam": ("stream.sinks.virtualcam",),
     "tenacity": ("stream.sinks.reconnecting",),
-    "yaml": ("stream.settings.parse", "stream.web.wardrobe"),
+    "yaml": ("stream.settings.parse", "stream.web.library"),
     "rich": ("stream.run.console", "clothseg.training.train"),
     "torch": (
         "clothseg.network.u2net", "clothseg.network.checkpoint", "clothseg.network.transforms",

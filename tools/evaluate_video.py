@@ -41,7 +41,7 @@ from clothseg.training.video.page import number, page, view
 from clothseg.training.video.scene import SCENES
 from stream.settings.config import Camera, Recording
 from stream.sinks.formats import format_of
-from stream.sinks.movie import VideoWriter
+from stream.sinks.video_writer import VideoWriter
 from stream.sources import open_source
 
 SUITE_SCENES = ("slow", "walk", "fast", "wave", "noisy", "stutter", "calm", "large")

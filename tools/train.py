@@ -20,10 +20,10 @@ from clothseg.training.eval.metrics import measured
 from clothseg.training.eval.predictors import from_weights
 from clothseg.training.samples import read
 from clothseg.training.train.crowds import CrowdMaker
-from clothseg.training.train.feedback import ProgressDisplay
 from clothseg.training.train.loop import Progress, State, Training, TrainingRun, new_network, read_training, train
 from clothseg.training.train.pool import SamplePool
-from clothseg.training.train.team import join_process_group
+from clothseg.training.train.process_group import join_process_group
+from clothseg.training.train.progress import ProgressDisplay
 
 _SHOWN = 4  # pictures in TensorBoard
 

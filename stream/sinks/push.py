@@ -30,8 +30,8 @@ from stream.media.srt import Sender, missing_programs, needs_relay
 from stream.message import CompositedFrame, Output, Pixels
 from stream.settings.config import Push
 from stream.sinks.error import SinkError
-from stream.sinks.movie import KEY_FRAME_NS, fit_into
 from stream.sinks.reconnecting import ReconnectingSink
+from stream.sinks.video_writer import KEY_FRAME_NS, fit_into
 
 _THREADS = 2
 _HANG_TIMEOUT_S = 4

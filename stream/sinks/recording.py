@@ -12,11 +12,11 @@ import numpy as np
 
 from stream.message import CompositedFrame, EndOfStream, Output, Pixels, StreamStart
 from stream.settings.config import Recording
+from stream.sinks.audio import AudioReader
 from stream.sinks.error import SinkError
 from stream.sinks.formats import Format, format_of
-from stream.sinks.movie import VideoWriter
-from stream.sinks.proof import verify
-from stream.sinks.sound import AudioReader
+from stream.sinks.verification import verify
+from stream.sinks.video_writer import VideoWriter
 
 COLOUR_MARGIN_PX = 16
 """How far around what is cut out its colours are kept: further than a codec's blocks and filters reach."""

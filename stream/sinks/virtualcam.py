@@ -11,8 +11,8 @@ import numpy as np
 from stream.message import CompositedFrame, Output
 from stream.settings.config import VirtualCamera
 from stream.sinks.error import SinkError
-from stream.sinks.movie import fit_into
 from stream.sinks.reconnecting import ReconnectingSink
+from stream.sinks.video_writer import fit_into
 
 
 def check(settings: VirtualCamera, cameras: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stream.settings.config import ConfigError, Web
-from stream.web.allowance import RateLimiter
+from stream.web.rate_limiter import RateLimiter
 
 COOKIE = "stream_session"
 SESSION_S = 12 * 3600.0

@@ -21,8 +21,8 @@ from stream.media.orientation import UPRIGHT
 from stream.media.pixels import FAST, BgrConverter
 from stream.media.planes import to_bgr_frame
 from stream.message import Pixels
+from stream.web.async_latest import AsyncLatest
 from stream.web.reassembly import MarkerJitterBuffer
-from stream.web.slot import AsyncLatest
 
 _CLOCK_HZ = 90_000
 _BITRATE_HZ = 4_000_000  # bits a second offered to a page; its own estimate bounds it

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from stream.web import talk, upload
-from stream.web.dresser import EffectsClient, EffectsRejectedError
-from stream.web.look import OutfitError, effects_of
+from stream.web import page_protocol, upload
+from stream.web.effects_client import EffectsClient, EffectsRejectedError
+from stream.web.library import Library
+from stream.web.outfit_effects import OutfitError, effects_of
 from stream.web.photo import PhotoError
 from stream.web.upload import Studio
-from stream.web.wardrobe import Library
 
 
 class OutfitUpdater:
@@ -33,17 +33,17 @@ class OutfitUpdater:
         self._folder = folder
         self._reject = refuse
         self._changed = asyncio.Event()
-        self._outfit: talk.Outfit | None = None
-        self._uploaded: dict[talk.PhotoUse, bytes] = {}
-        self._photos: dict[talk.PhotoUse, bytes] = {}
+        self._outfit: page_protocol.Outfit | None = None
+        self._uploaded: dict[page_protocol.PhotoUse, bytes] = {}
+        self._photos: dict[page_protocol.PhotoUse, bytes] = {}
         self.camera: str | None = None
 
-    def set_outfit(self, wear: talk.Outfit) -> None:
+    def set_outfit(self, wear: page_protocol.Outfit) -> None:
         """Wear this from now on; what was asked for before and is not yet worn is left out."""
         self._outfit = wear
         self._changed.set()
 
-    def add_photo(self, slot: talk.PhotoUse, photo: bytes) -> None:
+    def add_photo(self, slot: page_protocol.PhotoUse, photo: bytes) -> None:
         """Take a photo, to be worn when it is asked for; raises PhotoError for what can be seen to be none."""
         upload.check(photo)
         self._uploaded[slot] = photo
@@ -72,24 +72,30 @@ class OutfitUpdater:
         except OSError:  # no room, or no descriptor
             await self._reject("this cannot be worn at the moment: try again later")
 
-    async def _process_photo(self, slot: talk.PhotoUse, photo: bytes) -> None:
+    async def _process_photo(self, slot: page_protocol.PhotoUse, photo: bytes) -> None:
         self._photos.pop(slot, None)
         self._photos[slot] = await self._studio.develop(photo, slot)
 
-    async def _apply(self, camera: str, wear: talk.Outfit) -> None:
+    async def _apply(self, camera: str, wear: page_protocol.Outfit) -> None:
         chosen = {
-            slot: png for slot, png in self._photos.items() if isinstance(_choice_of(wear, slot), talk.PhotoChoice)
+            slot: png
+            for slot, png in self._photos.items()
+            if isinstance(_choice_of(wear, slot), page_protocol.PhotoChoice)
         }
         with temporary_photos(self._folder, chosen) as paths:
             await self._effects_client.set_effects(camera, effects_of(wear, self._library, paths))
 
 
-def _choice_of(wear: talk.Outfit, slot: talk.PhotoUse) -> talk.BackgroundChoice | talk.GarmentChoice | None:
+def _choice_of(
+    wear: page_protocol.Outfit, slot: page_protocol.PhotoUse
+) -> page_protocol.BackgroundChoice | page_protocol.GarmentChoice | None:
     return wear.background if slot == "background" else wear.garments.get(slot)
 
 
 @contextmanager
-def temporary_photos(folder: Path | None, photos: Mapping[talk.PhotoUse, bytes]) -> Iterator[dict[talk.PhotoUse, Path]]:
+def temporary_photos(
+    folder: Path | None, photos: Mapping[page_protocol.PhotoUse, bytes]
+) -> Iterator[dict[page_protocol.PhotoUse, Path]]:
     """Photos as files that only this user may read, within `folder` (None: that for temporary files), for a while."""
     if not photos:
         yield {}

@@ -8,9 +8,9 @@ from contextlib import suppress
 
 from stream.message import Pixels
 from stream.transport.protocol import PublishedFrame
-from stream.web import photo, stamp, talk, view
+from stream.web import page_protocol, photo, stamp, view
+from stream.web.async_latest import AsyncLatest
 from stream.web.call import Call
-from stream.web.slot import AsyncLatest
 from stream.web.stamp import Stamp
 from stream.web.uplink import VISITOR_PREFIX
 
@@ -25,7 +25,7 @@ class Presenter:
         self._credit = asyncio.BoundedSemaphore(_MAX_IN_FLIGHT)
         self.frames: AsyncLatest[PublishedFrame] = AsyncLatest()
         self.latest: PublishedFrame | None = None
-        self.view_options = talk.ViewOptions()
+        self.view_options = page_protocol.ViewOptions()
         self.call: Call | None = None
 
     def acknowledge(self) -> None:
@@ -60,7 +60,7 @@ class Presenter:
         return await asyncio.to_thread(lambda: photo.to_png(view.render_view(frame, self.view_options)))
 
 
-def _stamped(frame: PublishedFrame, show: talk.ViewOptions) -> Pixels:
+def _stamped(frame: PublishedFrame, show: page_protocol.ViewOptions) -> Pixels:
     """The view of a frame with its time: a visitor's own clock as their page stamped it, else this host's."""
     clock_ns = frame.pts_ns if frame.camera.startswith(VISITOR_PREFIX) else frame.captured_ns
     return stamp.add_stamp(view.render_view(frame, show), Stamp(clock_ns // 1_000_000, view.panel_count(frame, show)))

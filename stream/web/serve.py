@@ -22,14 +22,14 @@ from stream.settings.config import ConfigError, Run, Web
 from stream.stage import StreamError
 from stream.transport.sockets import DealerSocket
 from stream.web.access import open_access
-from stream.web.allowance import RateLimiter
 from stream.web.app import build
-from stream.web.dresser import EffectsClient
+from stream.web.effects_client import EffectsClient
+from stream.web.library import read_library
+from stream.web.page_protocol import MAX_TEXT_BYTES
+from stream.web.rate_limiter import RateLimiter
 from stream.web.session import ServerContext
-from stream.web.talk import MAX_TEXT_BYTES
 from stream.web.uplink import Uplink
 from stream.web.upload import Studio
-from stream.web.wardrobe import read_library
 
 _PING_S = 2  # a page is asked for one so often, and must give it in that time
 _CONNECTIONS, _CONNECTIONS_PER_VISITOR = 32, 8  # a browser opens six to load a page

@@ -14,19 +14,19 @@ from stream.media.http_server import GONE
 from stream.settings.config import Web
 from stream.transport.protocol import StreamInfo
 from stream.transport.untrusted_json import UntrustedJsonError
-from stream.web import talk
-from stream.web.allowance import RateLimiter
+from stream.web import page_protocol
 from stream.web.call import CallError, open_call
-from stream.web.dresser import EffectsClient
-from stream.web.guest import VisitorCamera
-from stream.web.look import BACKGROUND, OutfitError
+from stream.web.camera_follower import follow_camera
+from stream.web.effects_client import EffectsClient
+from stream.web.library import Library
 from stream.web.outfit import OutfitUpdater
+from stream.web.outfit_effects import BACKGROUND, OutfitError
 from stream.web.photo import PhotoError
 from stream.web.presenter import Presenter
-from stream.web.spectator import follow_camera
+from stream.web.rate_limiter import RateLimiter
 from stream.web.uplink import Uplink
 from stream.web.upload import Studio
-from stream.web.wardrobe import Library
+from stream.web.visitor_camera import VisitorCamera
 
 _MESSAGES_HZ = 60  # "shown" is said for every picture
 _PHOTOS_HZ = 0.2
@@ -50,18 +50,20 @@ class ServerContext(NamedTuple):
     """The run's own folder; None where it has none."""
     classes: ClassMap
 
-    def hello(self) -> talk.Hello:
+    def hello(self) -> page_protocol.Hello:
         """What a page is told first."""
         shelves = (self.wardrobe.garments, self.wardrobe.textures, self.wardrobe.backgrounds)
         garments, textures, backgrounds = (tuple(piece.item for piece in shelf.values()) for shelf in shelves)
         # What cannot be put on anybody is not offered.
         garments = tuple(item for item in garments if item.part in self.places)
-        return talk.Hello(
+        return page_protocol.Hello(
             self.cameras,
             garments,
             textures,
             backgrounds,
-            tuple(talk.Class(one.name, one.role, one.region, one.colour[::-1]) for one in self.classes.classes),
+            tuple(
+                page_protocol.Class(one.name, one.role, one.region, one.colour[::-1]) for one in self.classes.classes
+            ),
             self.settings.size_px,
             self.settings.rate_hz,
         )
@@ -131,44 +133,44 @@ class Session:
 
     async def _on_text(self, text: str) -> None:
         try:
-            await self._on_message(talk.decode(text))
+            await self._on_message(page_protocol.decode(text))
         except UntrustedJsonError:
             await self._refuse("the page and its server do not understand each other: reload the page")
         except (OutfitError, CallError, PhotoError) as error:
             await self._refuse(str(error))
 
-    async def _on_message(self, said: talk.FromPage) -> None:
+    async def _on_message(self, said: page_protocol.FromPage) -> None:
         match said:
-            case talk.FrameShown():
+            case page_protocol.FrameShown():
                 self._presenter.acknowledge()
-            case talk.Ping(clock_ms):
-                await self._send(talk.Pong(clock_ms, time.monotonic() * 1000))
-            case talk.ViewOptions():
+            case page_protocol.Ping(clock_ms):
+                await self._send(page_protocol.Pong(clock_ms, time.monotonic() * 1000))
+            case page_protocol.ViewOptions():
                 self._presenter.view_options = said
-            case talk.Outfit(garments=worn):
+            case page_protocol.Outfit(garments=worn):
                 self._context.expect_places(worn)
                 self._outfit.set_outfit(said)
-            case talk.UploadPhoto(slot, data):
+            case page_protocol.UploadPhoto(slot, data):
                 self._context.expect_places([slot])
                 if not self._photos.allow(time.monotonic()):
                     raise PhotoError("too many photos are sent at once: wait a moment")
                 self._outfit.add_photo(slot, data)
-            case talk.Snapshot(kind):
+            case page_protocol.Snapshot(kind):
                 await self._snapshot(kind)
-            case talk.WatchCamera(camera):
+            case page_protocol.WatchCamera(camera):
                 await self._stop_watching()
                 if camera not in self._context.cameras:
                     raise OutfitError(f"there is no camera {camera}: reload the page")
                 self._watch(camera)
-            case talk.SendCamera():
+            case page_protocol.SendCamera():
                 await self._stop_watching()
                 self._sending = True
-            case talk.SdpOffer(sdp):
+            case page_protocol.SdpOffer(sdp):
                 await self._stop_watching()
                 self._presenter.call, answer = await open_call(sdp, self._camera.receive)
                 self._sending = True
-                await self._send(talk.SdpAnswer(answer))
-            case talk.StopWatching():
+                await self._send(page_protocol.SdpAnswer(answer))
+            case page_protocol.StopWatching():
                 await self._stop_watching()
 
     # What is watched.
@@ -186,16 +188,20 @@ class Session:
             self._outfit.reapply()
         # Why is for those who run the stream: it names addresses that are no visitor's business.
         self._run_in_background(
-            self._send(talk.StreamStateChanged(stream.state, self._watched, "its source is silent" if silent else None))
+            self._send(
+                page_protocol.StreamStateChanged(
+                    stream.state, self._watched, "its source is silent" if silent else None
+                )
+            )
         )
 
-    def _on_camera_changed(self, cause: talk.StreamState | None) -> None:
+    def _on_camera_changed(self, cause: page_protocol.StreamState | None) -> None:
         """The visitor's own camera comes, goes, or finds no room."""
         self._unwatch()
         if self._camera.name is not None:
             self._watch(self._camera.name)
         elif cause is not None:
-            self._run_in_background(self._send(talk.StreamStateChanged(cause)))
+            self._run_in_background(self._send(page_protocol.StreamStateChanged(cause)))
 
     def _unwatch(self) -> None:
         if self._follow_task is not None:
@@ -220,11 +226,11 @@ class Session:
 
     # Saying things.
 
-    async def _send(self, item: talk.ToPage) -> None:
-        await self._socket.send_text(talk.encode(item))
+    async def _send(self, item: page_protocol.ToPage) -> None:
+        await self._socket.send_text(page_protocol.encode(item))
 
     async def _refuse(self, cause: str) -> None:
-        await self._send(talk.RequestRejected(cause))
+        await self._send(page_protocol.RequestRejected(cause))
 
     def _run_in_background(self, work: Coroutine[None, None, None]) -> None:
         """Do something that nobody waits for, as long as the page is there."""

@@ -17,8 +17,8 @@ from clothseg.classes import USUAL
 from clothseg.image_header import MAX_SCANS, read_image_header
 from clothseg.tryon.asset import EffectError, decode_picture
 from clothseg.tryon.garment import GARMENT_PX, garment_alpha, matte_clothing, measure_garment
+from stream.web.page_protocol import PhotoUse
 from stream.web.photo import PhotoError, to_png
-from stream.web.talk import PhotoUse
 
 MAX_BYTES = 3_000_000
 MIN_SIDE_PX = 16

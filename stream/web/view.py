@@ -7,7 +7,7 @@ import numpy as np
 
 from stream.message import Pixels
 from stream.transport.protocol import PublishedFrame
-from stream.web.talk import ViewOptions
+from stream.web.page_protocol import ViewOptions
 
 _TINT = 0.55
 

@@ -27,7 +27,7 @@ from clothseg.training.train.crowds import CrowdMaker, Crowds
 from clothseg.training.train.losses import supervised
 from clothseg.training.train.pool import SamplePool
 from clothseg.training.train.pretrained import efficientnet_lite0, encoder_state
-from clothseg.training.train.team import ProcessGroup, all_reduce_gradients, all_reduce_mean
+from clothseg.training.train.process_group import ProcessGroup, all_reduce_gradients, all_reduce_mean
 from clothseg.training.train.widening import widen
 
 

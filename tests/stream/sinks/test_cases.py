@@ -97,7 +97,7 @@ def test_sound_that_cannot_be_begun_leaves_the_pictures(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No MP4 holds Speex."""
-    monkeypatch.setattr("stream.sinks.soundtrack.ENCODERS", {"aac": "libspeex"})
+    monkeypatch.setattr("stream.sinks.audio_track.ENCODERS", {"aac": "libspeex"})
     record(CASES / "pcm16k.mov", Recording(path=tmp_path / "out.mp4"))
     assert len(times_s(tmp_path / "out.mp4")) == 60
     assert "out.mp4 is recorded without the sound of" in caplog.text

@@ -17,8 +17,8 @@ from stream.message import EndOfStream, Pixels, StreamStart
 from stream.settings.config import Recording
 from stream.sinks import SinkError, check, open_sink
 from stream.sinks.formats import CODECS, CONTAINERS, format_of
-from stream.sinks.movie import VideoWriter
-from stream.sinks.proof import verify
+from stream.sinks.verification import verify
+from stream.sinks.video_writer import VideoWriter
 
 MS = 1_000_000
 SIZE = (160, 120)

@@ -15,11 +15,11 @@ from clothseg.classes import USUAL
 from stream.settings.config import Web
 from stream.web.access import open_access
 from stream.web.app import FULL, POLICY, build
-from stream.web.dresser import EffectsClient
+from stream.web.effects_client import EffectsClient
+from stream.web.library import read_library
 from stream.web.session import ServerContext
 from stream.web.uplink import Uplink
 from stream.web.upload import Studio
-from stream.web.wardrobe import read_library
 
 SECRET = "correct horse+battery/=&%"
 

@@ -13,13 +13,13 @@ import pytest
 from clothseg.classes import USUAL
 from clothseg.tryon import Effect, GarmentPhoto
 from stream.settings.config import Web
-from stream.web.dresser import EffectsClient, EffectsRejectedError
+from stream.web.effects_client import EffectsClient, EffectsRejectedError
+from stream.web.library import read_library
 from stream.web.outfit import temporary_photos
+from stream.web.page_protocol import Outfit, PhotoChoice, Ping, UploadPhoto
 from stream.web.session import ServerContext, Session
-from stream.web.talk import Outfit, PhotoChoice, Ping, UploadPhoto
 from stream.web.uplink import Uplink
 from stream.web.upload import Studio
-from stream.web.wardrobe import read_library
 
 PNG = (Path(__file__).parents[3] / "configs/garments/jeans.png").read_bytes()
 

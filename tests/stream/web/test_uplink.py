@@ -10,11 +10,11 @@ import pytest
 from stream.message import NewPicture, PictureRequest, SourceEnded, SourceOpened
 from stream.transport.sockets import DealerSocket, RouterSocket
 from stream.web import stamp
-from stream.web.guest import VisitorCamera
+from stream.web.page_protocol import StreamState
 from stream.web.photo import to_jpeg
 from stream.web.stamp import CLOCK_MS, Stamp
-from stream.web.talk import StreamState
 from stream.web.uplink import Uplink, VisitorLimitError
+from stream.web.visitor_camera import VisitorCamera
 
 PICTURE = np.full((96, 128, 3), 90, np.uint8)
 

@@ -5,7 +5,7 @@ import numpy as np
 from clothseg.classes import USUAL
 from stream.message import CompositedFrame, Frame, Picture
 from stream.transport.protocol import FrameEncoder, PublishedFrame, decode, topic_of
-from stream.web.talk import ViewOptions
+from stream.web.page_protocol import ViewOptions
 from stream.web.view import panel_count, render_view
 
 CLASSES = USUAL.names

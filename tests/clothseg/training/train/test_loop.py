@@ -30,7 +30,7 @@ from clothseg.training.train.loop import (
     train,
 )
 from clothseg.training.train.pool import SamplePool
-from clothseg.training.train.team import ProcessGroup
+from clothseg.training.train.process_group import ProcessGroup
 
 ROOT = Path(__file__).parents[4]
 ALONE = ProcessGroup(0, 1)
@@ -182,7 +182,7 @@ from pathlib import Path
 import torch
 from clothseg.training.train.loop import Run, State, new_network, read_training, train
 from clothseg.training.train.pool import Pool
-from clothseg.training.train.team import Team
+from clothseg.training.train.process_group import Team
 
 torch.set_num_threads(1)
 training = read_training(Path(sys.argv[1]))

@@ -30,7 +30,7 @@ from stream.web.stamp import Stamp
 from tests.running import ROOT, Running, overrides
 from tests.stream.web.static.canvas import PATIENCE_S, green_wall
 from tests.stream.web.static.conftest import Fitting
-from tests.stream.web.static.held import freed_after_vanishing_s
+from tests.stream.web.static.resources import freed_after_vanishing_s
 
 pytestmark = pytest.mark.timeout(200)
 

@@ -22,7 +22,7 @@ from tests.stream.web.static.canvas import (
     wait,
 )
 from tests.stream.web.static.conftest import Fitting
-from tests.stream.web.static.held import (
+from tests.stream.web.static.resources import (
     freed_after_s,
     freed_after_vanishing_s,
     kept,

@@ -23,10 +23,10 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from stream.media.opening import AV_ERRORS, ffmpeg_reason
 from stream.media.planes import to_video_frame
 from stream.message import Pixels
+from stream.sinks.audio import AudioReader
+from stream.sinks.audio_track import copies, open_track
 from stream.sinks.error import SinkError
 from stream.sinks.formats import Format
-from stream.sinks.sound import AudioReader
-from stream.sinks.soundtrack import copies, open_track
 
 log = logging.getLogger(__name__)
 

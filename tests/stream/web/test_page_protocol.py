@@ -6,19 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.transport.untrusted_json import UntrustedJsonError
-from stream.web import talk
-from stream.web.allowance import RateLimiter
+from stream.web import page_protocol
+from stream.web.rate_limiter import RateLimiter
 
 
 def test_messages_from_the_page_are_decoded() -> None:
-    said = talk.decode(
+    said = page_protocol.decode(
         '{"say":"wear","background":{"as":"blur","strength":0.02},"worn":{"top":{"as":"shelf","name":"hoodie"}}}'
     )
-    assert said == talk.Outfit(talk.BlurChoice(0.02), {"top": talk.LibraryChoice("hoodie")})
-    assert talk.decode('{"say":"show","panels":["raw","composite"],"masks":["top"]}') == talk.ViewOptions(
-        ("raw", "composite"), ("top",)
-    )
-    assert talk.decode('{"say":"photo","slot":"top","data":"aGk="}') == talk.UploadPhoto("top", b"hi")
+    assert said == page_protocol.Outfit(page_protocol.BlurChoice(0.02), {"top": page_protocol.LibraryChoice("hoodie")})
+    assert page_protocol.decode(
+        '{"say":"show","panels":["raw","composite"],"masks":["top"]}'
+    ) == page_protocol.ViewOptions(("raw", "composite"), ("top",))
+    assert page_protocol.decode('{"say":"photo","slot":"top","data":"aGk="}') == page_protocol.UploadPhoto("top", b"hi")
 
 
 @pytest.mark.parametrize(
@@ -40,17 +40,20 @@ def test_messages_from_the_page_are_decoded() -> None:
 )
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(UntrustedJsonError):
-        talk.decode(text)
+        page_protocol.decode(text)
 
 
 @given(text=st.text(max_size=200))
 def test_garbage_never_does_more_than_be_refused(text: str) -> None:
     with pytest.raises(UntrustedJsonError):
-        talk.decode(text)
+        page_protocol.decode(text)
 
 
 def test_messages_to_the_page_name_their_type() -> None:
-    assert msgspec.json.decode(talk.encode(talk.RequestRejected("no"))) == {"say": "refused", "cause": "no"}
+    assert msgspec.json.decode(page_protocol.encode(page_protocol.RequestRejected("no"))) == {
+        "say": "refused",
+        "cause": "no",
+    }
 
 
 def test_an_allowance_is_spent_at_once_and_grows_with_time() -> None:

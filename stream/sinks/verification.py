@@ -16,7 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from stream.media.opening import AV_ERRORS, ffmpeg_reason, open_local
 from stream.message import Pixels
 from stream.sinks.error import SinkError
-from stream.sinks.movie import MaskSample, VideoWriter, ffmpeg_name
+from stream.sinks.video_writer import MaskSample, VideoWriter, ffmpeg_name
 
 SOUND_MAY_LAST_S = Fraction(15, 100)
 """By how much sound may be longer or shorter than the pictures: an encoder's last pieces."""

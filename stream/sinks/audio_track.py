@@ -12,7 +12,7 @@ from av import AudioFrame, AudioResampler, AudioStream
 from av.container import OutputContainer
 
 from stream.media.opening import AV_ERRORS
-from stream.sinks.sound import NS_PER_S, AudioReader
+from stream.sinks.audio import NS_PER_S, AudioReader
 
 ENCODERS = {"opus": "libopus"}
 USUAL_RATE_HZ = 48_000

@@ -8,7 +8,8 @@ from typing import Final
 
 from clothseg.tryon import BackgroundBlur, BackgroundColour, BackgroundImage, Effect, GarmentPhoto, Recolour, Texture
 from clothseg.tryon.part import Garment
-from stream.web.talk import (
+from stream.web.library import Asset, Library
+from stream.web.page_protocol import (
     BackgroundChoice,
     BlurChoice,
     ColourChoice,
@@ -18,7 +19,6 @@ from stream.web.talk import (
     PhotoChoice,
     PhotoUse,
 )
-from stream.web.wardrobe import Asset, Library
 
 BACKGROUND: Final = "background"
 """The slot of a photo that is put behind people."""

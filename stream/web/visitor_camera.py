@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from stream.message import Picture, Pixels
 from stream.web import stamp
+from stream.web.async_latest import AsyncLatest
+from stream.web.page_protocol import StreamState
 from stream.web.photo import PhotoError, from_jpeg
-from stream.web.slot import AsyncLatest
 from stream.web.stamp import CLOCK_MS
-from stream.web.talk import StreamState
 from stream.web.uplink import Uplink, VisitorLimitError
 
 TIMEOUT_S = 3.0

@@ -16,8 +16,8 @@ import yaml
 from clothseg.tryon.asset import EffectError, read_picture
 from clothseg.tryon.part import Garment
 from stream.settings.config import ConfigError, Web
+from stream.web.page_protocol import LibraryItem, Name
 from stream.web.photo import to_png
-from stream.web.talk import LibraryItem, Name
 
 AssetKind = Literal["garments", "textures", "backgrounds"]
 _THUMBNAIL_PX = 320

@@ -13,7 +13,7 @@ from clothseg.tryon import BackgroundColour
 from stream.composite import control
 from stream.composite.control import Accepted, Rejected, SetEffects
 from stream.transport.sockets import RepSocket
-from stream.web.dresser import EffectsClient, EffectsRejectedError
+from stream.web.effects_client import EffectsClient, EffectsRejectedError
 
 
 class Composite:

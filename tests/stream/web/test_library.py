@@ -8,9 +8,9 @@ import pytest
 
 from clothseg.tryon import BackgroundBlur, BackgroundColour, BackgroundImage, GarmentPhoto, Recolour, Texture
 from stream.settings.config import ConfigError, Web
-from stream.web.look import OutfitError, effects_of
-from stream.web.talk import BlurChoice, ColourChoice, LibraryChoice, Outfit, PhotoChoice
-from stream.web.wardrobe import read_assets, read_library
+from stream.web.library import read_assets, read_library
+from stream.web.outfit_effects import OutfitError, effects_of
+from stream.web.page_protocol import BlurChoice, ColourChoice, LibraryChoice, Outfit, PhotoChoice
 
 HOUSE = read_library(Web())
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from stream.client import Subscriber, SubscriberError
 from stream.transport.protocol import Kind, PublishedFrame, StreamInfo
-from stream.web.slot import AsyncLatest
+from stream.web.async_latest import AsyncLatest
 
 _KINDS: tuple[Kind, ...] = ("picture", "composite", "parts", "alpha")
 _POLL_S = 0.2
