@@ -24,7 +24,7 @@ DropReason = Literal["superseded", "worker_lost", "poison", "stopped", "unwatche
 """`superseded`: a newer frame came first; `worker_lost`: the worker died or hung with it; `poison`: it
 killed every worker that tried it, or cannot be drawn; `unanswered`: no word came that it was taken; `stopped`: the
 run was ended before it could be delivered; `unwatched`: no output had any use for it."""
-Propagation = Literal["still", "moved", "ahead"]
+Propagation = Literal["still", "warped", "ahead"]
 """How masks come from one frame to the next without the network: as they are, or along the motion. A frame that goes
 `ahead` takes those of the frame before it along the motion too, and its own, which the network still makes, come later
 as `LateMasks`."""

@@ -110,7 +110,7 @@ def test_what_is_cut_out_is_switched(stage: Stage) -> None:
     everyone = {PERSON, TOP, BOTTOM, DRESS}
     stage.shown(functools.partial(is_cut_out, everyone))
     for cutout, parts in (("top", {TOP}), ("dress", {DRESS}), ("clothing", {TOP, BOTTOM, DRESS})):
-        assert stage.tool("cutout", cutout) == (0, '{\n  "reply": "done"\n}\n')
+        assert stage.tool("cutout", cutout) == (0, '{\n  "reply": "accepted"\n}\n')
         stage.shown(functools.partial(is_cut_out, parts))
     stage.tool("cutout", "person")
     stage.shown(functools.partial(is_cut_out, everyone))
@@ -145,7 +145,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence_and_the_stream_goes_on(
     assert complaint in said
     assert len(said.strip().splitlines()) == 1
     after = json.loads(stage.tool("status")[1])["cameras"][0]
-    assert after["shown"] == before["shown"]
+    assert after["look"] == before["look"]
     assert (after["state"], after["epoch"]) == ("running", before["epoch"])
     stage.shown(lambda frame: frame.seq > before["last_seq"])
 
@@ -162,7 +162,7 @@ def test_a_message_that_is_no_request_is_answered_with_a_sentence_and_the_stream
         asker.connect(stage.control)
         asker.send(garbage)
         reply = json.loads(asker.recv())
-    assert reply["reply"] == "refused"
+    assert reply["reply"] == "rejected"
     assert reply["error"]
     assert "\n" not in reply["error"]
     last = stage.shown(lambda _: True).seq

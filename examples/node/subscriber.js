@@ -40,7 +40,7 @@ export async function* subscribe(
           socket.subscribe(topic(camera))
         }
       }
-      if (header.over) break
+      if (header.closing) break
     }
   } finally {
     socket.close()

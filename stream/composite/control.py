@@ -121,11 +121,11 @@ class CameraState(msgspec.Struct, frozen=True, kw_only=True):
     look: LookSettings
 
 
-class Accepted(msgspec.Struct, frozen=True, tag_field="reply", tag="done"):
+class Accepted(msgspec.Struct, frozen=True, tag_field="reply", tag="accepted"):
     """It takes effect with the next frame."""
 
 
-class Rejected(msgspec.Struct, frozen=True, tag_field="reply", tag="refused"):
+class Rejected(msgspec.Struct, frozen=True, tag_field="reply", tag="rejected"):
     """Nothing was changed; `error` says what was expected, in one sentence."""
 
     error: str

@@ -104,7 +104,7 @@ class Pacer:
             soon = not worker_idle or key.frames_since + 1 < self.level.every
             if self._can_propagate and soon and age_ns < _MAX_PROPAGATION_NS:
                 self._key_frame = key._replace(frames_since=key.frames_since + 1)
-                return "moved"
+                return "warped"
         if not worker_idle:
             return None
         self._key_frame = _KeyFrame(picture.pts_ns, seen, 0)

@@ -98,7 +98,7 @@ class Outcome:
 
 def run_supervised(settings: Run, stages: tuple[str, ...], console: Console) -> Outcome:
     """Run the given stages as processes until the streams end, a signal comes, or something fails for good."""
-    endpoints, folder = sockets.private_endpoints(("dispatch", "results", "published", "control"))
+    endpoints, folder = sockets.private_endpoints(("dispatch", "results", "publish", "control"))
     transport = settings.transport
     settings = structs.replace(
         settings,
@@ -111,7 +111,7 @@ def run_supervised(settings: Run, stages: tuple[str, ...], console: Console) -> 
     if settings.web is not None:
         settings = structs.replace(
             settings,
-            transport=structs.replace(settings.transport, publish=endpoints["published"]),
+            transport=structs.replace(settings.transport, publish=endpoints["publish"]),
             control=settings.control or Control(bind=endpoints["control"]),
         )
     try:

@@ -48,7 +48,7 @@ def build(
     app = Starlette(
         routes=[
             Route("/", _page(access), methods=["GET"]),
-            Route("/enter", _login(access), methods=["POST"]),
+            Route("/login", _login(access), methods=["POST"]),
             Route("/{kind:str}/{name:str}.png", _thumbnail(context, access), methods=["GET"]),
             WebSocketRoute("/live", pages.live),
             Mount("/", StaticFiles(directory=STATIC)),
@@ -88,7 +88,7 @@ def _page(access: Access) -> Endpoint:
     async def page(request: Request) -> Response:
         """The page, or the door where the token is asked for."""
         inside = access.inside(request.cookies.get(COOKIE))
-        return Response((STATIC / ("index.html" if inside else "door.html")).read_bytes(), media_type="text/html")
+        return Response((STATIC / ("index.html" if inside else "login.html")).read_bytes(), media_type="text/html")
 
     return page
 

@@ -6,6 +6,7 @@ pictures to look at, or a PNG, the snapshot it asked for.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -28,27 +29,32 @@ StreamState = Literal["full", "running", "no_signal", "ended"]
 """How what is watched stands; `full`: there is no room for another visitor."""
 
 
-class _PageMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="say", tag=str.lower):
-    """Anything said; the key `say` tells what."""
+def _tag(class_name: str) -> str:
+    """`ViewOptions` → `view_options`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", class_name).lower()
 
 
-class ColourChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="as", tag="colour"):
+class _PageMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag=_tag):
+    """Any message; the key `type` names it."""
+
+
+class ColourChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="colour"):
     """One colour."""
 
     colour: Colour
 
 
-class LibraryChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="as", tag="shelf"):
+class LibraryChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="library"):
     """A garment, texture or background of the house, by its name."""
 
     name: Name
 
 
-class PhotoChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="as", tag="photo"):
+class PhotoChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="photo"):
     """The photo that the visitor has sent for this place."""
 
 
-class BlurChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="as", tag="blur"):
+class BlurChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="blur"):
     """The real background out of focus."""
 
     strength: Annotated[float, msgspec.Meta(ge=0.002, le=0.1)] = 0.02

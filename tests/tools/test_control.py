@@ -31,13 +31,13 @@ def endpoint(changes: LookChanges) -> Iterator[str]:
 def shown(endpoint: str, capsys: pytest.CaptureFixture[str]) -> object:
     """What the status says is shown of the first camera."""
     assert control.main(["--endpoint", endpoint, "status"]) == 0
-    return json.loads(capsys.readouterr().out)["cameras"][0]["shown"]
+    return json.loads(capsys.readouterr().out)["cameras"][0]["look"]
 
 
 def test_it_changes_and_tells(endpoint: str, changes: LookChanges, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["cutout", "top", "--camera", "front"], ["panels", "raw", "parts"]):
         assert control.main(["--endpoint", endpoint, *words]) == 0
-        assert json.loads(capsys.readouterr().out) == {"reply": "done"}
+        assert json.loads(capsys.readouterr().out) == {"reply": "accepted"}
     assert [*drain(changes)] == [LookChange("front", cutout="top"), LookChange(None, panels=("raw", "parts"))]
     assert shown(endpoint, capsys) == {"effects": [], "cutout": "top", "panels": ["raw", "parts"]}
 

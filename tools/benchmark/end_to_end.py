@@ -88,12 +88,12 @@ def measure(
     inference of its own, and these programs, with the two endpoints behind their words, work in its place.
     Raises RuntimeError with the command's own words where it does not run.
     """
-    endpoints, folder = private_endpoints(("published", "dispatch", "results"))
+    endpoints, folder = private_endpoints(("publish", "dispatch", "results"))
     with tempfile.TemporaryDirectory() as room:
         config: dict[str, Any] = {
             "cameras": {"bench": {"source": source, "mode": "live"}},
             "outputs": [
-                {"kind": "publisher", "bind": endpoints["published"]},
+                {"kind": "publisher", "bind": endpoints["publish"]},
                 {"kind": "recording", "path": str(Path(room) / "composite.mp4"), "sound": "none"},
             ],
             **(settings or {}),
@@ -110,7 +110,7 @@ def measure(
         with log.open("w") as words:
             family = [subprocess.Popen(command, cwd=ROOT, stdout=words, stderr=words) for command in commands]
         try:
-            with Subscriber(endpoints["published"], kinds=["cutout"], timeout_s=_START_S) as subscriber:
+            with Subscriber(endpoints["publish"], kinds=["cutout"], timeout_s=_START_S) as subscriber:
                 return _watch(subscriber, family, started_s, warm_up_s, measured_s)
         except Exception as error:
             raise RuntimeError(f"the run could not be measured ({error}): {log.read_text()[-2000:]}") from error

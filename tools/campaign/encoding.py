@@ -38,7 +38,7 @@ def whole_messages() -> list[Parts]:
     items: Sequence[object] = (
         frame,
         message.SegmentedFrame(frame, _CLASSES, masks),
-        message.PropagatedFrame(frame, "moved"),
+        message.PropagatedFrame(frame, "warped"),
         message.LateMasks(camera, 7, _CLASSES, masks),
         message.NewPicture(camera, picture, 2),
         message.SourceOpened(camera, "live", "rtsp://camera", 25.0, None),
@@ -131,5 +131,5 @@ class Liar:
 
     def _frame(self) -> object:
         frame = message.Frame(self._stranger(), self._number(), self._number(), self._picture())
-        carried = message.PropagatedFrame(frame, self._chance.choice(("still", "moved", "ahead")))
+        carried = message.PropagatedFrame(frame, self._chance.choice(("still", "warped", "ahead")))
         return self._chance.choice((carried, message.SegmentedFrame(frame, *self._masks())))

@@ -105,7 +105,7 @@ class Soak:
     def _visit(self) -> None:
         """A visitor comes, is seen for a moment, and goes."""
         with opened(self._page) as link:
-            link.send('{"say": "join"}')
+            link.send('{"type": "send_camera"}')
             for number in range(self._chance.randint(1, 10)):
                 link.send(picture(number))
                 time.sleep(0.1)

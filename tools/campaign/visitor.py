@@ -17,8 +17,8 @@ from websockets.typing import Origin
 from tools.campaign.encoding import stamped
 
 PICTURE_SIZE_PX = (320, 240)
-_JOIN = json.dumps({"say": "join"})
-_SHOWN = json.dumps({"say": "shown"})
+_JOIN = json.dumps({"type": "send_camera"})
+_SHOWN = json.dumps({"type": "frame_shown"})
 _TIMEOUT_S = 10.0
 
 

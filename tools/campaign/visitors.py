@@ -130,20 +130,20 @@ Work = Callable[[int, random.Random], Steps]
 
 
 def _photo(data: bytes) -> str:
-    return json.dumps({"say": "photo", "slot": "top", "data": base64.b64encode(data).decode()})
+    return json.dumps({"type": "upload_photo", "use": "top", "data": base64.b64encode(data).decode()})
 
 
 _WORDS = [
-    [b'{"say": "wear", "background": {"as": "blur", "strength": 0.1}, "worn": {"top": {"as": "photo"}}}'],
-    [b'{"say": "show", "panels": ["composite", "raw"], "masks": ["top"]}'],
-    [b'{"say": "photo", "slot": "top", "data": "aGVsbG8="}'],
-    [b'{"say": "offer", "sdp": "v=0"}'],
-    [b'{"say": "ping", "clock_ms": 7.5}'],
-    [b'{"say": "watch", "camera": "front"}'],
-    [b'{"say": "snapshot", "kind": "whole"}'],
+    [b'{"type": "outfit", "background": {"kind": "blur", "strength": 0.1}, "garments": {"top": {"kind": "photo"}}}'],
+    [b'{"type": "view_options", "panels": ["composite", "raw"], "masks": ["top"]}'],
+    [b'{"type": "upload_photo", "use": "top", "data": "aGVsbG8="}'],
+    [b'{"type": "sdp_offer", "sdp": "v=0"}'],
+    [b'{"type": "ping", "clock_ms": 7.5}'],
+    [b'{"type": "watch_camera", "camera": "front"}'],
+    [b'{"type": "snapshot", "kind": "whole"}'],
 ]
-_WEAR_PHOTO = json.dumps({"say": "wear", "worn": {"top": {"as": "photo"}}})
-_WEAR = json.dumps({"say": "wear", "background": {"as": "blur", "strength": 0.1}, "worn": {}})
+_WEAR_PHOTO = json.dumps({"type": "outfit", "garments": {"top": {"kind": "photo"}}})
+_WEAR = json.dumps({"type": "outfit", "background": {"kind": "blur", "strength": 0.1}, "garments": {}})
 
 
 def _ended(socket: ClientConnection) -> bool:
@@ -160,7 +160,7 @@ def _ended(socket: ClientConnection) -> bool:
 
 def _joined(port: int) -> ClientConnection:
     socket = opened(port)
-    socket.send('{"say": "join"}')
+    socket.send('{"type": "send_camera"}')
     return socket
 
 
@@ -208,7 +208,7 @@ def _never_reads(port: int, chance: random.Random) -> Steps:
         for number in range(1_000_000):
             with contextlib.suppress(TimeoutError):
                 socket.send(picture(number))
-                socket.send('{"say": "snapshot", "kind": "whole"}')
+                socket.send('{"type": "snapshot", "kind": "whole"}')
             yield
             time.sleep(0.02)
 
@@ -255,11 +255,11 @@ KINDS: Mapping[str, Work] = {
     "photo: 1×1": _dresses(lambda: bombs.png(1, 1)),
     "photo: PNG of 30000×1": _dresses(lambda: bombs.png(30_000, 1)),
     "dresses without end": _says(lambda _: _WEAR),
-    "snapshots without end": _says(lambda _: '{"say": "snapshot", "kind": "cutout"}'),
+    "snapshots without end": _says(lambda _: '{"type": "snapshot", "kind": "cutout"}'),
     "pictures without end": _says(lambda chance: picture(chance.randrange(100))),
     "words made wrong": _says(lambda chance: b"".join(mutation.mutated(_WORDS, chance)).decode(errors="replace")),
     "nested JSON": _says(lambda chance: "[" * chance.choice((40, 3_000, 100_000))),
-    "texts of 4 MB": _says(lambda _: '{"say": "' + "x" * 4_000_000 + '"}', 0.1),
+    "texts of 4 MB": _says(lambda _: '{"type": "' + "x" * 4_000_000 + '"}', 0.1),
     "never reads": _never_reads,
     "comes and goes": _comes_and_goes,
     "half requests": _half_requests,

@@ -1,16 +1,16 @@
-// The page: joins the line to the server, the camera, the stage and what is chosen.
+// The page: connects the server, the camera, the stage and the controls.
 
 import { Call } from "./call.js";
 import { Camera, CameraError, whenUsable } from "./camera.js";
 import { make } from "./elements.js";
-import { recordings, snapshots } from "./keep.js";
-import { Line } from "./line.js";
+import { recordings, snapshots } from "./saving.js";
+import { Connection } from "./connection.js";
 import { Meter } from "./meter.js";
-import { Window } from "./pace.js";
+import { SendWindow } from "./pacing.js";
 import { Stage } from "./stage.js";
 import { since } from "./stamp.js";
 import { Upload } from "./upload.js";
-import { Wardrobe } from "./wardrobe.js";
+import { Library } from "./library.js";
 
 const $ = (selector) => document.querySelector(selector);
 const MINE = "";
@@ -19,25 +19,25 @@ const HERE = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 // On this computer nothing is lost on the way, and the WebSocket is quicker (docs/decisions/web-transport.md).
 const RTC = "RTCPeerConnection" in window && (HERE ? location.search === "?webrtc" : location.search !== "?websocket");
 
-const line = new Line();
+const connection = new Connection();
 const camera = new Camera();
 const stage = new Stage($("#view"));
 const meter = new Meter($("#graph"), { rate: $("#rate"), median: $("#median"), worst: $("#worst") });
 const stopRecording = recordings($("#view"), speak);
-const showSnapshot = snapshots((kind) => line.say("snapshot", { kind }));
+const showSnapshot = snapshots((kind) => connection.send("snapshot", { kind }));
 
-let house = null; // what the server said of itself
-let wardrobe = null;
-let watched = null; // MINE, the name of a camera of the house, or null
-let road = null; // how the camera's pictures travel: an Upload or a Call
-let pace = new Window(); // how many of them are sent
+let server = null; // the server's hello
+let library = null;
+let watched = null; // MINE, the name of a configured camera, or null
+let transport = null; // of the camera's pictures: an Upload or a Call
+let sendWindow = new SendWindow(); // bounds how many of them are in flight
 let callable = RTC;
 let trying = null;
 let offset = 0; // the server's clock minus the page's, ms
-let quickest = Infinity;
+let shortestRoundTrip = Infinity;
 const masks = new Set();
 
-// Saying things.
+// Texts for people.
 
 function speak(text) {
   $("#said").textContent = text;
@@ -47,31 +47,31 @@ function alarm(text) {
   $("#alert").textContent = text;
 }
 
-function standing(state, text) {
+function showStatus(state, text) {
   $("#standing").dataset.state = state;
   $("#standing span").textContent = text;
 }
 
-// The line.
+// The connection.
 
-line.addEventListener("open", ({ detail }) => {
+connection.addEventListener("open", ({ detail }) => {
   alarm("");
-  if (!house) {
-    house = detail;
-    furnish();
+  if (!server) {
+    server = detail;
+    addControls();
   }
   $("#join").disabled = false;
-  line.say("show", { panels: stage.panels, masks: [...masks] });
-  line.say("wear", wardrobe.wear);
-  quickest = Infinity;
+  connection.send("view_options", { panels: stage.panels, masks: [...masks] });
+  connection.send("outfit", library.outfit);
+  shortestRoundTrip = Infinity;
   if (watched === MINE) send();
-  else if (watched) line.say("watch", { camera: watched });
+  else if (watched) connection.send("watch_camera", { camera: watched });
 });
 
-line.addEventListener("lost", ({ detail }) => {
+connection.addEventListener("lost", ({ detail }) => {
   hangUp();
   $("#join").disabled = true;
-  if (watched !== null) standing("wait", "Connecting…");
+  if (watched !== null) showStatus("wait", "Connecting…");
   alarm(
     detail.full
       ? "Too many people are here just now. Your place is asked for again and again; nothing to do."
@@ -79,47 +79,47 @@ line.addEventListener("lost", ({ detail }) => {
   );
 });
 
-line.addEventListener("refused", () => location.reload());
-line.addEventListener("snapshot", ({ detail }) => showSnapshot(detail));
+connection.addEventListener("rejected", () => location.reload());
+connection.addEventListener("snapshot", ({ detail }) => showSnapshot(detail));
 
-line.addEventListener("said", ({ detail: said }) => {
-  if (said.say === "refused") alarm(said.cause);
-  else if (said.say === "answer") road instanceof Call && road.answer(said.sdp);
-  else if (said.say === "pong") tune(said);
-  else if (said.say === "state") told(said);
+connection.addEventListener("message", ({ detail: message }) => {
+  if (message.type === "request_rejected") alarm(message.cause);
+  else if (message.type === "sdp_answer") transport instanceof Call && transport.answer(message.sdp);
+  else if (message.type === "pong") synchronise(message);
+  else if (message.type === "stream_state") showState(message);
 });
 
-function told({ state, cause, camera: name }) {
+function showState({ state, cause, camera: name }) {
   if (state === "running") {
-    standing("live", watched === MINE ? "Live" : `Watching ${name}`);
+    showStatus("live", watched === MINE ? "Live" : `Watching ${name}`);
     alarm("");
   } else if (state === "no_signal") {
-    standing("wait", "No signal");
+    showStatus("wait", "No signal");
     alarm(`The camera ${name} gives no picture (${cause}). It is tried again by itself.`);
   } else if (state === "full") {
-    standing("wait", "Waiting for a place");
+    showStatus("wait", "Waiting for a place");
     alarm("As many cameras as this server can take are on. Yours starts by itself when there is room.");
-  } else if (watched === MINE) standing("wait", "Paused");
+  } else if (watched === MINE) showStatus("wait", "Paused");
   else {
-    standing("off", "Ended");
+    showStatus("off", "Ended");
     alarm(cause ?? `The camera ${name} has ended.`);
   }
 }
 
-/** Follow the server's clock by the quickest answer (as NTP does), for the delay of its cameras. */
-function tune({ clock_ms: asked, server_ms: theirs }) {
+/** Follow the server's clock by the shortestRoundTrip answer (as NTP does), for the delay of its cameras. */
+function synchronise({ clock_ms: sent, server_ms: serverClock }) {
   const now = performance.now();
-  if (now - asked > quickest) return;
-  quickest = now - asked;
-  offset = theirs - (asked + now) / 2;
+  if (now - sent > shortestRoundTrip) return;
+  shortestRoundTrip = now - sent;
+  offset = serverClock - (sent + now) / 2;
 }
-setInterval(() => line.say("ping", { clock_ms: performance.now() }), PING_MS);
+setInterval(() => connection.send("ping", { clock_ms: performance.now() }), PING_MS);
 
 // Pictures.
 
-line.addEventListener("picture", async ({ detail }) => {
+connection.addEventListener("picture", async ({ detail }) => {
   const picture = await createImageBitmap(detail);
-  line.say("shown");
+  connection.send("frame_shown");
   show(picture, picture.width, picture.height);
   picture.close();
 });
@@ -131,7 +131,7 @@ function show(picture, width, height) {
   const now = performance.now() + (watched === MINE ? 0 : offset);
   const delay = since(stamp.clock, now);
   meter.note(delay);
-  pace.returned(stamp.clock, delay);
+  sendWindow.returned(stamp.clock, delay);
   if (!$("#wait").hidden || !$("#welcome").hidden) {
     $("#wait").hidden = $("#welcome").hidden = true;
     $("#view").ariaLabel = "Live picture";
@@ -147,13 +147,13 @@ async function join() {
   trying?.abort();
   $("#welcome").hidden = true;
   $("#wait").hidden = false;
-  standing("wait", "Starting…");
+  showStatus("wait", "Starting…");
   try {
-    await camera.open(house.size_px, house.rate_hz);
+    await camera.open(server.size_px, server.rate_hz);
   } catch (error) {
     if (!(error instanceof CameraError)) throw error;
     rest();
-    standing("off", "Camera off");
+    showStatus("off", "Camera off");
     alarm(error.message);
     trying = await whenUsable(join);
     return;
@@ -168,25 +168,25 @@ async function join() {
 /** Send the camera's pictures, over WebRTC where that works, else over the WebSocket. */
 function send() {
   hangUp();
-  pace = new Window();
+  sendWindow = new SendWindow();
   if (!callable) {
-    line.say("join");
-    road = new Upload(camera, line, pace);
-    tellRoad("WebSocket");
+    connection.send("send_camera");
+    transport = new Upload(camera, connection, sendWindow);
+    explainDelay("WebSocket");
     return;
   }
-  const call = (road = new Call());
+  const call = (transport = new Call());
   call.addEventListener("picture", ({ detail }) => show(detail, detail.videoWidth, detail.videoHeight));
   call.addEventListener("failed", () => {
-    if (road !== call) return;
+    if (transport !== call) return;
     callable = false;
     send();
   });
-  call.open(camera, pace, (sdp) => line.say("offer", { sdp }));
-  tellRoad("WebRTC");
+  call.open(camera, sendWindow, (sdp) => connection.send("sdp_offer", { sdp }));
+  explainDelay("WebRTC");
 }
 
-function tellRoad(name) {
+function explainDelay(name) {
   $("#road").textContent =
     watched === MINE
       ? `Delay from your camera to this screen, read from the picture itself. Over ${name}.`
@@ -194,8 +194,8 @@ function tellRoad(name) {
 }
 
 function hangUp() {
-  road?.close();
-  road = null;
+  transport?.close();
+  transport = null;
 }
 
 function watch(name) {
@@ -207,9 +207,9 @@ function watch(name) {
   $("#source").value = name;
   $("#welcome").hidden = true;
   $("#wait").hidden = false;
-  standing("wait", "Starting…");
-  tellRoad("WebSocket");
-  line.say("watch", { camera: name });
+  showStatus("wait", "Starting…");
+  explainDelay("WebSocket");
+  connection.send("watch_camera", { camera: name });
 }
 
 /** Nothing is watched: back to the welcome. */
@@ -227,34 +227,34 @@ function rest() {
 
 camera.addEventListener("ended", async () => {
   if (watched !== MINE) return;
-  line.say("leave");
+  connection.send("stop_watching");
   rest();
-  standing("off", "Camera off");
+  showStatus("off", "Camera off");
   alarm("The camera has stopped or was unplugged. It starts again by itself when it is back.");
   trying = await whenUsable(join);
 });
 
 // Controls.
 
-function furnish() {
-  wardrobe = new Wardrobe(house);
-  wardrobe.addEventListener("change", ({ detail }) => line.say("wear", detail));
-  wardrobe.addEventListener("photo", ({ detail }) => line.say("photo", detail));
-  wardrobe.addEventListener("spoken", ({ detail }) => speak(detail));
-  for (const { name, colour } of house.classes.slice(1)) {
+function addControls() {
+  library = new Library(server);
+  library.addEventListener("change", ({ detail }) => connection.send("outfit", detail));
+  library.addEventListener("photo", ({ detail }) => connection.send("upload_photo", detail));
+  library.addEventListener("spoken", ({ detail }) => speak(detail));
+  for (const { name, colour } of server.classes.slice(1)) {
     const box = make("input", { type: "checkbox", value: name });
     box.onchange = () => {
       masks[box.checked ? "add" : "delete"](name);
-      line.say("show", { panels: stage.panels, masks: [...masks] });
+      connection.send("view_options", { panels: stage.panels, masks: [...masks] });
     };
     const dot = make("i");
     dot.style.backgroundColor = `rgb(${colour.join(" ")})`;
     $("#masks").append(make("label", { className: "mask" }, box, dot, name));
   }
-  if (house.cameras.length === 0) return;
+  if (server.cameras.length === 0) return;
   $("#source-label").hidden = $("#house").hidden = false;
   $("#source").append(make("option", { value: MINE, textContent: "My camera" }));
-  for (const name of house.cameras) {
+  for (const name of server.cameras) {
     $("#source").append(make("option", { value: name, textContent: name }));
     $("#house").append(make("button", { type: "button", textContent: name, onclick: () => watch(name) }));
   }
@@ -263,9 +263,9 @@ function furnish() {
 
 $("#join").onclick = join;
 $("#leave").onclick = () => {
-  line.say("leave");
+  connection.send("stop_watching");
   rest();
-  standing("off", "Camera off");
+  showStatus("off", "Camera off");
   $("#join").focus();
 };
 $("#mirror").onclick = () => {
@@ -275,11 +275,11 @@ $("#mirror").onclick = () => {
 $("#layout").onchange = ({ target }) => {
   stage.layout = target.value;
   $("#wipe").hidden = target.value !== "wipe";
-  line.say("show", { panels: stage.panels, masks: [...masks] });
+  connection.send("view_options", { panels: stage.panels, masks: [...masks] });
 };
 $("#wipe").oninput = ({ target }) => {
   stage.wipe = target.valueAsNumber / 100;
 };
 
-line.open();
-globalThis.fitting = { meter, line }; // what the tests look at
+connection.open();
+globalThis.fitting = { meter, connection }; // read by the tests

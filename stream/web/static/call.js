@@ -1,19 +1,19 @@
 // Sends the camera's pictures over WebRTC and gets the results the same way.
 
-const PATIENCE_MS = 4000;
+const CONNECT_TIMEOUT_MS = 4000;
 
 /** One call. Events: `picture` (detail: a video frame to draw), `failed`. */
 export class Call extends EventTarget {
   #connection = new RTCPeerConnection();
   #video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
-  #alive = true;
-  #seen = false;
+  #open = true;
+  #received = false;
   #abort = new AbortController();
 
-  /** Call, with the camera's stamped pictures; `ask(sdp)` hands over the offer. */
-  async open(camera, pace, ask) {
+  /** Call, with the camera's stamped pictures; `sendOffer(sdp)` hands over the offer. */
+  async open(camera, sendWindow, sendOffer) {
     const [track] = camera.canvas.captureStream(0).getVideoTracks();
-    const offer = ({ detail: clock }) => pace.take(clock) && track.requestFrame();
+    const offer = ({ detail: clock }) => sendWindow.take(clock) && track.requestFrame();
     camera.addEventListener("frame", offer, { signal: this.#abort.signal });
     track.contentHint = "motion";
     const sender = this.#connection.addTrack(track);
@@ -30,10 +30,10 @@ export class Call extends EventTarget {
     this.#connection.onconnectionstatechange = () => {
       if (["failed", "closed", "disconnected"].includes(this.#connection.connectionState)) this.#fail();
     };
-    setTimeout(() => this.#seen || this.#fail(), PATIENCE_MS);
+    setTimeout(() => this.#received || this.#fail(), CONNECT_TIMEOUT_MS);
     await this.#connection.setLocalDescription();
     await this.#gathered();
-    if (this.#alive) ask(this.#connection.localDescription.sdp);
+    if (this.#open) sendOffer(this.#connection.localDescription.sdp);
   }
 
   async answer(sdp) {
@@ -41,7 +41,7 @@ export class Call extends EventTarget {
   }
 
   close() {
-    this.#alive = false;
+    this.#open = false;
     this.#abort.abort();
     this.#connection.close();
     this.#video.srcObject = null;
@@ -58,15 +58,15 @@ export class Call extends EventTarget {
 
   #next() {
     this.#video.requestVideoFrameCallback(() => {
-      if (!this.#alive) return;
-      this.#seen = true;
+      if (!this.#open) return;
+      this.#received = true;
       this.dispatchEvent(new CustomEvent("picture", { detail: this.#video }));
       this.#next();
     });
   }
 
   #fail() {
-    if (!this.#alive) return;
+    if (!this.#open) return;
     this.close();
     this.dispatchEvent(new Event("failed"));
   }

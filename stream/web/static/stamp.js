@@ -30,7 +30,7 @@ export function putStamp(context, clock, panels = 1) {
 
 const row = new OffscreenCanvas(BLOCKS, 1).getContext("2d", { willReadFrequently: true, alpha: false });
 
-/** What the row of a picture (anything that can be drawn) says: {clock, panels}, or null where it is no row of ours. */
+/** What the row of a picture (anything that can be drawn) holds: {clock, panels}, or null where it holds no stamp. */
 export function readStamp(picture, width, height) {
   const strip = stripOf(height);
   row.drawImage(picture, 0, height - strip + strip / 4, width, strip / 2, 0, 0, BLOCKS, 1);

@@ -100,7 +100,7 @@ def test_a_still_frame_reuses_the_masks_on_its_own_picture() -> None:
 
 def test_a_warped_frame_propagates_the_masks_before_it() -> None:
     items = [segmented(seq) for seq in range(0, 12, 2)]
-    moved = PropagatedFrame(segmented(11).frame, "moved")
+    moved = PropagatedFrame(segmented(11).frame, "warped")
     made = frames([START, *items, moved], settings())
     _, truth = figure(moved.frame.picture.pts_ns, SIZE_PX)
     late, carried = ((out.alpha > 127) == (truth > 0) for out in made[-2:])
@@ -134,7 +134,7 @@ class TestFramesThatCannotBeDrawn:
             "masks of another size": with_masks(3, 500),
             "masks of one pixel": with_masks(1, 1),
             "a picture of one pixel": with_picture(pixels=shown.pixels[:1, :1]),
-            "masks before it": PropagatedFrame(made.frame, "moved"),
+            "masks before it": PropagatedFrame(made.frame, "warped"),
             "a time of long ago": with_picture(pts_ns=-(2**62)),
             "late masks of another size": LateMasks("front", seq, USUAL, np.zeros((len(USUAL.names), 9, 7), np.uint8)),
             "late masks of fewer classes": LateMasks("front", seq, TWO, np.zeros((2, 9, 7), np.uint8)),
@@ -217,7 +217,7 @@ class TestMasksThatComeLate:
 
     def test_correct_the_frames_after(self) -> None:
         plain = settings(smoothing={"garment_memory_ms": 0})
-        ahead, moved = PropagatedFrame(segmented(30).frame, "ahead"), PropagatedFrame(segmented(31).frame, "moved")
+        ahead, moved = PropagatedFrame(segmented(30).frame, "ahead"), PropagatedFrame(segmented(31).frame, "warped")
         uncorrected = frames([START, self.wrong(0), ahead, moved], plain)
         corrected = frames([START, self.wrong(0), ahead, self.late(30), moved], plain)
         assert self.top(uncorrected[2]) < 0.1
@@ -233,7 +233,7 @@ class TestMasksThatComeLate:
         assert np.array_equal(own.probabilities, waited.probabilities)
 
     def test_are_kept_for_a_frame_that_is_not_the_next(self) -> None:
-        moved = PropagatedFrame(segmented(1).frame, "moved")
+        moved = PropagatedFrame(segmented(1).frame, "warped")
         ahead = PropagatedFrame(segmented(2).frame, "ahead")
         assert frames([START, segmented(0), self.late(2), moved, ahead], settings())[-1].mask_age_ns == 0
 
@@ -246,7 +246,7 @@ class TestMasksThatComeLate:
 
     def test_of_two_frames_in_any_order_leave_the_newer(self) -> None:
         items = [PropagatedFrame(segmented(seq).frame, "ahead") for seq in (1, 2)]
-        after = PropagatedFrame(segmented(3).frame, "moved")
+        after = PropagatedFrame(segmented(3).frame, "warped")
         for order in ((1, 2), (2, 1)):
             late = [self.late(seq) for seq in order]
             made = frames([START, segmented(0), *items, *late, after], settings())[-1]

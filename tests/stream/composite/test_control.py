@@ -55,8 +55,8 @@ def test_a_request_and_its_json(request_: Request, plain: dict[str, object]) -> 
 @pytest.mark.parametrize(
     ("reply", "plain"),
     [
-        (Accepted(), {"reply": "done"}),
-        (Rejected("no"), {"reply": "refused", "error": "no"}),
+        (Accepted(), {"reply": "accepted"}),
+        (Rejected("no"), {"reply": "rejected", "error": "no"}),
         (CameraList(("front", "side")), {"reply": "cameras", "cameras": ["front", "side"]}),
     ],
 )

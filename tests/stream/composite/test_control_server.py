@@ -261,7 +261,7 @@ def test_a_malformed_request_is_rejected_and_the_next_one_answered(switchboard: 
         for garbage in (b"", b"{", b"\xff\x00", b'{"request": "fly"}', b"[" * 50_000):
             answer = caller.request(garbage, 5000)
             assert answer is not None
-            assert answer.startswith(b'{"reply":"refused","error":"')
+            assert answer.startswith(b'{"reply":"rejected","error":"')
         assert caller.request(control.encode(ListCameras()), 5000) == b'{"reply":"cameras","cameras":["front","side"]}'
     finally:
         caller.close()

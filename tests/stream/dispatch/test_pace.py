@@ -85,16 +85,16 @@ class TestCarrying:
         pacer = Pacer(Pace(), can_propagate=True)
         assert [pacer.choose_mask_source(moving(n), worker_idle=n in (0, 3)) for n in range(5)] == [
             "network",
-            "moved",
-            "moved",
+            "warped",
+            "warped",
             "network",
-            "moved",
+            "warped",
         ]
 
     def test_but_not_for_long(self) -> None:
         pacer = Pacer(Pace(), can_propagate=True)
         made = [pacer.choose_mask_source(moving(n), worker_idle=n == 0) for n in range(12)]
-        assert made == ["network", *["moved"] * 7, *[None] * 4]
+        assert made == ["network", *["warped"] * 7, *[None] * 4]
 
     def test_without_smoothing_a_picture_waits_for_the_network(self) -> None:
         pacer = Pacer(Pace(), can_propagate=False)
@@ -185,12 +185,12 @@ class TestLatency:
     def test_the_network_gets_every_nth_frame(self, pacer: Pacer, outputs: Outputs) -> None:
         outputs.take(2, 120)
         made = [pacer.choose_mask_source(moving(n), worker_idle=True) for n in range(6)]
-        assert made == ["network", "moved", "ahead", "moved", "ahead", "moved"]
+        assert made == ["network", "warped", "ahead", "warped", "ahead", "warped"]
 
     def test_frames_that_would_come_too_late_go_ahead_of_their_masks(self, pacer: Pacer, outputs: Outputs) -> None:
         outputs.take(1, 120)
         made = [pacer.choose_mask_source(moving(n), worker_idle=n % 2 == 0) for n in range(6)]
-        assert made == ["network", "moved", "ahead", "moved", "ahead", "moved"]
+        assert made == ["network", "warped", "ahead", "warped", "ahead", "warped"]
 
     def test_a_frame_goes_ahead_only_where_there_are_masks_to_go_on_from(self, pacer: Pacer, outputs: Outputs) -> None:
         outputs.take(1, 120)

@@ -261,7 +261,7 @@ class TestPace:
         close = NewPicture("front", dataclasses.replace(picture(40), pts_ns=40_000_000))
         [carried] = told(machine.on_reader_message(close, 0))
         assert isinstance(carried, PropagatedFrame)
-        assert (carried.frame.seq, carried.how) == (1, "moved")
+        assert (carried.frame.seq, carried.how) == (1, "warped")
 
     def test_a_still_scene_needs_no_worker(self) -> None:
         machine = paced()
@@ -287,7 +287,7 @@ class TestPace:
             machine.on_ack(Ack("front", 0, shown[-1][0]), 2 * SECOND_NS)
             if number == 2:
                 machine.on_worker_ready("w.1", 2 * SECOND_NS)
-        assert [how for _, how in shown] == ["ahead", "moved", "moved", "ahead", "moved", "moved"]
+        assert [how for _, how in shown] == ["ahead", "warped", "warped", "ahead", "warped", "warped"]
         frames = [item for item in seen if isinstance(item, Frame)]
         assert [(item.seq, item.reply) for item in frames] == [(shown[0][0], "masks"), (shown[3][0], "masks")]
 

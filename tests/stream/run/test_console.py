@@ -26,7 +26,7 @@ STATUS = CameraStatus(
     age_p95_ms=77.9,
     frames=None,
     interrupted=False,
-    mask_sources={"network": 60, "moved": 40},
+    mask_sources={"network": 60, "warped": 40},
     mask_timing="network",
     mask_every=1,
     mask_detail=1.0,
@@ -46,8 +46,8 @@ def test_one_line_tells_pace_age_and_drops_by_reason() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"mask_way": "ahead"}, "reconnects 2, frames go ahead of their masks"),
-        ({"mask_way": "ahead", "mask_every": 3}, "ahead of their masks, the network sees every 3. frame"),
+        ({"mask_timing": "ahead"}, "reconnects 2, frames go ahead of their masks"),
+        ({"mask_timing": "ahead", "mask_every": 3}, "ahead of their masks, the network sees every 3. frame"),
         ({"mask_every": 2, "mask_detail": 0.5}, "reconnects 2, the network sees every 2. frame, at 50% of its size"),
         ({}, "reconnects 2"),
     ],

@@ -294,7 +294,7 @@ def test_another_release_is_named() -> None:
         with Subscriber(publication.endpoint) as subscriber:
             while not [topic for topic, wanted in publication.subscription_changes() if wanted]:
                 assert subscriber.receive(WAIT_MS) is None
-            publication.publish([b"/streams", b'{"v": 3, "over": false}'])
+            publication.publish([b"/streams", b'{"v": 3, "closing": false}'])
             with pytest.raises(VersionError, match="expected protocol version 2, got 3"):
                 subscriber.receive(5000)
     finally:

@@ -128,7 +128,7 @@ def test_the_roster_has_these_bytes() -> None:
     assert parts[0] == b"/streams"
     assert json.loads(bytes(parts[1])) == {
         "v": 2,
-        "over": False,
+        "closing": False,
         "streams": [
             {
                 "camera": "front",
@@ -263,9 +263,9 @@ DEEP = b"[" * 1200 + b"]" * 1200
 @pytest.mark.parametrize(
     "parts",
     [
-        [b"/streams", b'{"v": 1, "over": false, "streams": ' + DEEP + b"}"],
+        [b"/streams", b'{"v": 1, "closing": false, "streams": ' + DEEP + b"}"],
         [b"/streams", DEEP],
-        [b"/streams", b'{"v": 1, "over": false, "streams": [], "later": ' + DEEP + b"}"],
+        [b"/streams", b'{"v": 1, "closing": false, "streams": [], "later": ' + DEEP + b"}"],
         [b"front/stats", b'{"v": 1, "weather": ' + DEEP + b"}"],
         [b"front/parts/raw", b'{"v": 1, "planes": ' + DEEP + b"}", b""],
     ],
@@ -278,11 +278,11 @@ def test_json_that_lies_deep_is_refused(parts: list[Buffer]) -> None:
 @pytest.mark.parametrize(
     ("topic", "said"),
     [
-        (b"/streams", {"over": False, "streams": [{"camera": "a/b", "state": "running"}]}),
-        (b"/streams", {"over": False, "streams": [{"camera": "a", "state": "running", "frames": -3}]}),
-        (b"/streams", {"over": False, "streams": [{"camera": "a", "state": "running", "rate_hz": 1e300}]}),
-        (b"/streams", {"over": False, "streams": [{"camera": "a", "state": "ended", "cause": "x" * 9000}]}),
-        (b"/streams", {"over": False, "streams": [{"camera": "a", "state": "ended"}] * 1500}),
+        (b"/streams", {"closing": False, "streams": [{"camera": "a/b", "state": "running"}]}),
+        (b"/streams", {"closing": False, "streams": [{"camera": "a", "state": "running", "frames": -3}]}),
+        (b"/streams", {"closing": False, "streams": [{"camera": "a", "state": "running", "rate_hz": 1e300}]}),
+        (b"/streams", {"closing": False, "streams": [{"camera": "a", "state": "ended", "cause": "x" * 9000}]}),
+        (b"/streams", {"closing": False, "streams": [{"camera": "a", "state": "ended"}] * 1500}),
         (b"front/stats", {"camera": "front", "epoch": -1, "last_seq": 0, "rate_hz": 1, "age_ms": 1}),
         (b"front/stats", {"camera": "side", "epoch": 0, "last_seq": 0, "rate_hz": 1, "age_ms": 1}),
     ],

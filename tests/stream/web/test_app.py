@@ -97,7 +97,7 @@ def test_a_request_for_another_name_is_refused(local: TestClient) -> None:
 @pytest.mark.parametrize("host", ["[", "[::1", "a]b", "", "evil[]"])
 def test_a_host_that_is_none_is_refused_without_a_fault(local: TestClient, shut: TestClient, host: str) -> None:
     for client in (local, shut):
-        for method, path in (("GET", "/"), ("POST", "/enter"), ("GET", "/app.js"), ("GET", "/garments/")):
+        for method, path in (("GET", "/"), ("POST", "/login"), ("GET", "/app.js"), ("GET", "/garments/")):
             reply = client.request(method, path, headers={"host": host, "origin": "http://["}, follow_redirects=False)
             assert reply.status_code == 421
 
@@ -116,7 +116,7 @@ def test_over_tls_browsers_are_told_to_come_back_that_way(local: TestClient) -> 
 def test_the_token_cannot_be_tried_for_ever(shut: TestClient) -> None:
     own = {"origin": "http://shop.example:8000"}
     codes = [
-        shut.post("/enter", data={"token": "wrong"}, headers=own, follow_redirects=False).status_code for _ in range(12)
+        shut.post("/login", data={"token": "wrong"}, headers=own, follow_redirects=False).status_code for _ in range(12)
     ]
     assert codes == [303] * 10 + [429] * 2
 
@@ -136,13 +136,13 @@ def test_a_page_of_another_site_gets_no_socket(local: TestClient, origin: str | 
 def test_a_page_gets_the_library_and_malformed_requests_are_rejected(local: TestClient) -> None:
     with local.websocket_connect(LIVE, headers=OWN) as socket:
         hello = socket.receive_json()
-        assert hello["say"] == "hello"
+        assert hello["type"] == "hello"
         assert hello["cameras"] == ["front"]
         assert {item["part"] for item in hello["garments"]} == {"top", "bottom", "dress"}
-        for nonsense in ("{", '{"say":"watch","camera":"visitor-0"}', '{"say":"snapshot"}'):
+        for nonsense in ("{", '{"type":"watch_camera","camera":"visitor-0"}', '{"type":"snapshot"}'):
             socket.send_text(nonsense)
-            assert socket.receive_json()["say"] == "refused"
-        socket.send_json({"say": "ping", "clock_ms": 5})
+            assert socket.receive_json()["type"] == "request_rejected"
+        socket.send_json({"type": "ping", "clock_ms": 5})
         assert socket.receive_json()["clock_ms"] == 5
 
 
@@ -150,7 +150,7 @@ def test_a_page_over_its_rate_limit_is_rejected(local: TestClient) -> None:
     with local.websocket_connect(LIVE, headers=OWN) as socket:
         socket.receive_json()
         for _ in range(400):
-            socket.send_json({"say": "leave"})
+            socket.send_json({"type": "stop_watching"})
         assert "too much" in socket.receive_json()["cause"]
 
 
@@ -164,7 +164,7 @@ def test_only_so_many_pages_may_be_open(local: TestClient) -> None:
         for socket in sockets:
             socket.__exit__(None, None, None)
     with local.websocket_connect(LIVE, headers=OWN) as socket:
-        assert socket.receive_json()["say"] == "hello"
+        assert socket.receive_json()["type"] == "hello"
 
 
 def test_other_hosts_are_let_in_with_the_token_only(shut: TestClient) -> None:
@@ -172,15 +172,15 @@ def test_other_hosts_are_let_in_with_the_token_only(shut: TestClient) -> None:
     assert "Use my camera" not in shut.get("/").text
     assert shut.get("/garments/hoodie.png").status_code == 404
     assert refusal(shut, own) == POLICY
-    wrong = shut.post("/enter", data={"token": "wrong"}, headers=own, follow_redirects=False)
+    wrong = shut.post("/login", data={"token": "wrong"}, headers=own, follow_redirects=False)
     assert "set-cookie" not in wrong.headers
-    elsewhere = shut.post("/enter", data={"token": SECRET}, headers={"origin": "http://evil"}, follow_redirects=False)
+    elsewhere = shut.post("/login", data={"token": SECRET}, headers={"origin": "http://evil"}, follow_redirects=False)
     assert "set-cookie" not in elsewhere.headers
-    entered = shut.post("/enter", data={"token": SECRET}, headers=own, follow_redirects=False)
+    entered = shut.post("/login", data={"token": SECRET}, headers=own, follow_redirects=False)
     cookie = entered.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert SECRET not in unquote(cookie)
     assert "Use my camera" in shut.get("/").text
     with shut.websocket_connect("ws://shop.example:8000/live", headers=own) as socket:
-        assert socket.receive_json()["say"] == "hello"
+        assert socket.receive_json()["type"] == "hello"

@@ -12,13 +12,13 @@ from stream.web.rate_limiter import RateLimiter
 
 def test_messages_from_the_page_are_decoded() -> None:
     said = page_protocol.decode(
-        '{"say":"wear","background":{"as":"blur","strength":0.02},"worn":{"top":{"as":"shelf","name":"hoodie"}}}'
+        '{"type":"outfit","background":{"kind":"blur","strength":0.02},"garments":{"top":{"kind":"library","name":"hoodie"}}}'
     )
     assert said == page_protocol.Outfit(page_protocol.BlurChoice(0.02), {"top": page_protocol.LibraryChoice("hoodie")})
     assert page_protocol.decode(
-        '{"say":"show","panels":["raw","composite"],"masks":["top"]}'
+        '{"type":"view_options","panels":["raw","composite"],"masks":["top"]}'
     ) == page_protocol.ViewOptions(("raw", "composite"), ("top",))
-    assert page_protocol.decode('{"say":"photo","slot":"top","data":"aGk="}') == page_protocol.UploadPhoto("top", b"hi")
+    assert page_protocol.decode('{"type":"upload_photo","use":"top","data":"aGk="}') == page_protocol.UploadPhoto("top", b"hi")
 
 
 @pytest.mark.parametrize(
@@ -26,16 +26,16 @@ def test_messages_from_the_page_are_decoded() -> None:
     [
         "",
         "[]",
-        '{"say":"dance"}',
-        '{"say":"watch"}',
-        '{"say":"watch","camera":"../etc"}',
-        '{"say":"join","extra":1}',
-        '{"say":"show","panels":[]}',
-        '{"say":"show","panels":["raw","raw","raw"]}',
-        '{"say":"wear","worn":{"a hat":{"as":"photo"}}}',
-        '{"say":"wear","worn":{"top":{"as":"colour","colour":"red"}}}',
-        '{"say":"wear","background":{"as":"image","path":"/etc/passwd"}}',
-        '{"say":"photo","slot":"top","data":"%%"}',
+        '{"type":"dance"}',
+        '{"type":"watch_camera"}',
+        '{"type":"watch_camera","camera":"../etc"}',
+        '{"type":"send_camera","extra":1}',
+        '{"type":"view_options","panels":[]}',
+        '{"type":"view_options","panels":["raw","raw","raw"]}',
+        '{"type":"outfit","garments":{"a hat":{"kind":"photo"}}}',
+        '{"type":"outfit","garments":{"top":{"kind":"colour","colour":"red"}}}',
+        '{"type":"outfit","background":{"kind":"image","path":"/etc/passwd"}}',
+        '{"type":"upload_photo","use":"top","data":"%%"}',
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
@@ -51,7 +51,7 @@ def test_garbage_never_does_more_than_be_refused(text: str) -> None:
 
 def test_messages_to_the_page_name_their_type() -> None:
     assert msgspec.json.decode(page_protocol.encode(page_protocol.RequestRejected("no"))) == {
-        "say": "refused",
+        "type": "request_rejected",
         "cause": "no",
     }
 

@@ -71,7 +71,7 @@ class Page:
     async def hears(self, say: str) -> dict[str, object]:
         while True:
             heard = await asyncio.wait_for(self.heard.get(), 10)
-            if heard["say"] == say:
+            if heard["type"] == say:
                 return heard
 
 
@@ -98,11 +98,11 @@ def test_a_page_is_heard_while_it_is_dressed_and_its_photo_lies_on_the_disk_no_l
         assert (await page.hears("pong"))["clock_ms"] == 7
         page.say(Outfit(garments={"top": PhotoChoice()}))  # there is none: said after the one before
         slow.enough.set()
-        assert "no photo for the top" in str((await page.hears("refused"))["cause"])
+        assert "no photo for the top" in str((await page.hears("request_rejected"))["cause"])
         assert slow.seen == [PNG]
         assert not list(tmp_path.iterdir())
         page.say(Outfit(garments={"bottom": PhotoChoice()}))
-        assert (await page.hears("refused"))["cause"] == "not this one"
+        assert (await page.hears("request_rejected"))["cause"] == "not this one"
         page.says.put_nowait(None)
         await asyncio.wait_for(running, 10)
 
@@ -116,7 +116,7 @@ def test_what_is_no_photo_is_refused_at_once(tmp_path: Path, data: bytes) -> Non
         page = Page()
         running = asyncio.create_task(Session(page, house(Slow(), tmp_path)).run(page.messages()))
         page.say(UploadPhoto("top", data))
-        assert "neither PNG nor JPEG" in str((await page.hears("refused"))["cause"])
+        assert "neither PNG nor JPEG" in str((await page.hears("request_rejected"))["cause"])
         page.says.put_nowait(None)
         await running
 

@@ -48,7 +48,7 @@ def freed_after_s(fitting: Fitting, empty: tuple[int, int], begun_s: float) -> f
 def send_photo(page: Page) -> None:
     """Give the server a photo to keep, and see a picture after it."""
     png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-    page.evaluate(f"fitting.line.say('photo', {{slot: 'top', data: '{png}'}})")
+    page.evaluate(f"fitting.connection.send('upload_photo', {{use: 'top', data: '{png}'}})")
     wait(page, f"fitting.meter.shown > {page.evaluate('fitting.meter.shown') + 2}")
 
 

@@ -117,13 +117,13 @@ class Shop(Fitting):
             connect(live, origin=origin, additional_headers=cookie, ssl=trusting, open_timeout=PATIENCE_S) as line,
         ):
             await line.recv()  # the greeting
-            await line.send('{"say":"join"}')
+            await line.send('{"type":"send_camera"}')
             for clock_ms in range(1000, 1000 + 40 * pictures, 40):
                 stamped = stamp.add_stamp(np.full((120, 160, 3), 90, np.uint8), Stamp(clock_ms))
                 await line.send(cv2.imencode(".jpg", stamped)[1].tobytes())
                 while not isinstance(await line.recv(), bytes):
                     pass
-                await line.send('{"say":"shown"}')
+                await line.send('{"type":"frame_shown"}')
 
 
 @pytest.fixture(scope="module")

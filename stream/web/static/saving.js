@@ -26,7 +26,7 @@ export function snapshots(ask) {
   };
 }
 
-/** Records what `canvas` shows; returns a function that stops a recording under way. */
+/** Records what `canvas` shows; returns a function that stops an open recording. */
 export function recordings(canvas, speak) {
   const button = document.querySelector("#record");
   const rolling = document.querySelector("#rolling");

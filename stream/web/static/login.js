@@ -1,3 +1,3 @@
-// The door: says so where the code was wrong.
+// The login page: says so where the code was wrong.
 
 document.querySelector("#wrong").hidden = !location.search.includes("wrong");
