@@ -91,18 +91,18 @@ class ScheduledCamera:
         box = self._region_of_interest(how)
         live = self.mode == "live"
         frame = Frame(self.name, self.epoch, self.next_seq, picture, box, self._level().detail, live)
-        held = InFlight(frame, how)
-        self.in_flight[self.next_seq] = held
+        in_flight = InFlight(frame, how)
+        self.in_flight[self.next_seq] = in_flight
         self.next_seq += 1
-        return held
+        return in_flight
 
     def next_suspect(self) -> InFlight | None:
         """A frame to be tried again because nothing of the camera can go before it any more."""
         more = self.pending is not None or (self.request_pending and self.end is None)
         if more and len(self.in_flight) < FILE_FRAMES_IN_FLIGHT:
             return None
-        waiting = [held for held in self.in_flight.values() if held.worker is None]
-        return waiting[0] if waiting and all(held.suspect for held in waiting) else None
+        waiting = [in_flight for in_flight in self.in_flight.values() if in_flight.worker is None]
+        return waiting[0] if waiting and all(in_flight.suspect for in_flight in waiting) else None
 
     def record_box(self, seq: int, box: Box | None) -> None:
         """Note where people were in a frame that is done."""
