@@ -76,7 +76,7 @@ class ContainerSource:
         self.realtime = realtime
         self._container = container
         self._release = release
-        self._heard = log_of_relay
+        self._log_of_relay = log_of_relay
         try:
             stream = video_stream(container, address)
         except SourceError:
@@ -158,10 +158,10 @@ class ContainerSource:
                 return None
             if packet is None:
                 return None
-            if (patience_s := self._container.read_timeout) and time.monotonic_ns() - started_ns > patience_s * 1e9:
+            if (timeout_s := self._container.read_timeout) and time.monotonic_ns() - started_ns > timeout_s * 1e9:
                 raise self._timeout_error()  # FFmpeg gives out what its parser still held before it fails
             self._packets_read += packet.size > 0
-            self._heard()
+            self._log_of_relay()
             return list(self._decoder.decode(packet, time.monotonic_ns()))
 
     def _timeout_error(self) -> SourceError:
