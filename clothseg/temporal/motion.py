@@ -55,8 +55,8 @@ def estimate_flow(before: Pixels, now: Pixels, at: tuple[slice, slice], toleranc
 def resize_flow(flow: Reals, size: tuple[int, ...], origin: tuple[int, int]) -> Reals:
     """Resize a flow to part of the current frame, `size` (h, w), and shift it: (h, w, 2) float32.
 
-    `flow` (h', w', 2) float32 comes from a `BackwardFlow`, at any size; `origin` (y, x) is where that part starts in the
-    previous plane.
+    `flow` (h', w', 2) float32 comes from a `BackwardFlow`, at any size; `origin` (y, x) is where that part starts in
+    the previous plane.
     """
     height, width = size[:2]
     scale_x, scale_y = width / flow.shape[1], height / flow.shape[0]

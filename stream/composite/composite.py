@@ -72,10 +72,10 @@ class _CompositeState(NamedTuple):
 
 
 def step(settings: Run, notify: Callable[[str], None]) -> Step[CompositeInput | LookChange, Output | Dropped]:
-    """Turn a SegmentedFrame or PropagatedFrame into a CompositedFrame; events pass through and reset their camera's state.
+    """Turn each SegmentedFrame or PropagatedFrame into a CompositedFrame; events pass through and reset the state.
 
-    LateMasks correct the state from which the next frame goes on. A `LookChange` applies from the next frame on. A frame
-    that cannot be drawn becomes `Dropped` and resets its camera's state; `notify` is given each cause once.
+    LateMasks correct the state from which the next frame goes on. A `LookChange` applies from the next frame on. A
+    frame that cannot be drawn becomes `Dropped` and resets its camera's state; `notify` is given each cause once.
     """
     states: dict[str, _CompositeState] = {}
     faults: dict[str, set[str]] = {}

@@ -23,8 +23,8 @@ class InFlight:
     """A dispatched, unacknowledged frame; `worker` is None while it awaits re-dispatch.
 
     `mask_source`: where its masks come from. `sent_to_composite_ns`: when it went on to composite, None: not yet.
-    `workers_lost` were lost while they had it; `proven_workers_lost` of those had finished frames before, as a new worker
-    may die of its own start.
+    `workers_lost` were lost while they had it; `proven_workers_lost` of those had finished frames before, as a new
+    worker may die of its own start.
     """
 
     frame: Frame
@@ -53,8 +53,8 @@ class ScheduledCamera:
     """A camera as the scheduler tracks it.
 
     `watched`: an output wants its frames. `was_watched_at_request`: one did when the reader was last asked.
-    `request_pending`: a PictureRequest is out. `recent_boxes`: where people were in recently acknowledged frames, by seq.
-    `network_frames`: frames given to the network.
+    `request_pending`: a PictureRequest is out. `recent_boxes`: where people were in recently acknowledged frames, by
+    seq. `network_frames`: frames given to the network.
     """
 
     name: str

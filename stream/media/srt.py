@@ -65,7 +65,7 @@ class Relay:
     """
 
     def __init__(self, source: str, target: str, chunk_bytes: int, timeout_s: float) -> None:
-        self._log, child_end = socket.socketpair()
+        self._log_socket, child_end = socket.socketpair()
         with child_end:
             child_end.setblocking(False)  # what it says later is not read: it is lost, and does not hold it up
             self._process = subprocess.Popen(
@@ -97,7 +97,7 @@ class Relay:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._log.close()
+        self._log_socket.close()
 
     def _connect(self, source: str, target: str, until_s: float) -> None:
         """Wait until it says so; of its words, among which is the address, only a reason is repeated.
@@ -109,9 +109,9 @@ class Relay:
             if rejected := _REJECTED.search(log):
                 secret_shown = reveals(rejected[1], source) or reveals(rejected[1], target)
                 raise ConnectionError("it was refused" if secret_shown else rejected[1])
-            self._log.settimeout(max(until_s - time.monotonic(), 0.001))
+            self._log_socket.settimeout(max(until_s - time.monotonic(), 0.001))
             try:
-                chunk = self._log.recv(4096)
+                chunk = self._log_socket.recv(4096)
             except TimeoutError:
                 raise TimeoutError(_NO_PEER) from None
             if not chunk:

@@ -57,8 +57,8 @@ _NOT_RESTARTED = ("stream.dispatch.dispatch", "stream.composite.composite")
 class _Process:
     """One stage's process: its name, its module, its pipe, and what it last reported.
 
-    `has_reported`: its main loop runs, so its sockets are bound. `cause`: why it says that it exits; `silent`: why it was
-    killed.
+    `has_reported`: its main loop runs, so its sockets are bound. `cause`: why it says that it exits; `silent`: why it
+    was killed.
     """
 
     name: str

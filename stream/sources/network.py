@@ -21,8 +21,8 @@ HLS_STALL_MS = 15_000.0
 """HLS comes in segments of several seconds, so its silence means something only after longer."""
 
 
-def open_network(camera: Camera, log_of_relay: Callable[[], None] = lambda: None) -> ContainerSource:
-    """Open a URL; a server that is absent or silent is given up after `stall_ms`, `log_of_relay` is called when it is not.
+def open_network(camera: Camera, on_packet: Callable[[], None] = lambda: None) -> ContainerSource:
+    """Open a URL; a server absent or silent for `stall_ms` is given up; `on_packet` is called for each packet.
 
     A recording served over HTTP (one with a length) and HLS do not come in real time.
     """
@@ -47,7 +47,7 @@ def open_network(camera: Camera, log_of_relay: Callable[[], None] = lambda: None
         ) from None
     recorded = scheme_of(camera.source) in ("http", "https", "ftp", "sftp") and bool(container.duration)
     mode, realtime = camera.mode or "live", not (recorded or segmented)
-    return ContainerSource(container, address, mode, realtime, release=release, log_of_relay=log_of_relay)
+    return ContainerSource(container, address, mode, realtime, release=release, on_packet=on_packet)
 
 
 def _open(camera: Camera, stall_s: float) -> tuple[InputContainer, Callable[[], None]]:

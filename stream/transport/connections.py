@@ -45,7 +45,8 @@ class Limit(NamedTuple):
 class _Connection:
     """One that was accepted: its far end, and what it has sent.
 
-    `on_message_consumed` counts its messages since `began_s`, `count_rejected` ever; `turn` is when the last was taken, in messages of all.
+    `taken` counts its messages since `began_s`, `rejected` those ever rejected; `turn` is when the last was taken, in
+    messages of all.
     """
 
     peer: object

@@ -63,7 +63,7 @@ class ClipReplay:
         previous: Planes | None = None
 
         def make(probabilities: Pixels, picture: Pixels, _: int) -> Pixels:
-            nonlocal past
+            nonlocal previous
             made = class_shares(matte(probabilities, picture, USUAL, Matting()), len(probabilities))
             present = np.ascontiguousarray(np.moveaxis(made, 0, 2), np.float32)
             previous = present if previous is None else self._averaged(previous, present, constant_ms)

@@ -37,7 +37,7 @@ class Slow:
         self.worn: list[tuple[Effect, ...]] = []
         self.seen: list[bytes] = []
 
-    async def dress(self, camera: str, effects: Sequence[Effect]) -> None:
+    async def set_effects(self, camera: str, effects: Sequence[Effect]) -> None:
         self.begun.set()
         await self.enough.wait()
         self.worn.append(tuple(effects))
@@ -45,7 +45,7 @@ class Slow:
         if len(self.worn) > 1:
             raise EffectsRejectedError("not this one")
 
-    async def develop(self, data: bytes, slot: str) -> bytes:
+    async def process(self, data: bytes, slot: str) -> bytes:
         return data
 
 
