@@ -34,6 +34,7 @@ check: setup
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+	$(VENV)/bin/vulture
 
 bench: setup
 	$(RUN) tools/bench.py --json out/bench.json --markdown docs/performance.md

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from types import TracebackType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -237,7 +236,5 @@ class Controller:
     def __enter__(self) -> Controller:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

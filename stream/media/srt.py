@@ -81,11 +81,6 @@ class Relay:
             self.close()
             raise
 
-    @property
-    def process_id(self) -> int:
-        """By which the child is known to the host."""
-        return self._process.pid
-
     def close(self) -> None:
         """Say good-bye to the other side, and end the child; once is enough."""
         self._process.terminate()

@@ -19,11 +19,6 @@ class Tee:
         self._sinks = dict(sinks)
         self._on_failure = on_failure
 
-    @property
-    def open_sinks(self) -> tuple[str, ...]:
-        """The names of the sinks that still take what is written."""
-        return tuple(self._sinks)
-
     def wants(self, camera: str) -> bool:
         """Whether any sink that works has a use for a camera's frames now."""
         return any(not isinstance(sink, DemandAware) or sink.wants(camera) for sink in self._sinks.values())

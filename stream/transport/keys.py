@@ -16,7 +16,6 @@ Role = Literal["reader", "worker", "composite", "subscriber", "controller"]
 ROLES: tuple[Role, ...] = get_args(Role)
 SERVER = "server"
 HOST = "host"
-SECRET_MODE = 0o600
 
 
 def load(keys: Path, name: str) -> tuple[bytes, bytes]:

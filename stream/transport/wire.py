@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -29,7 +29,6 @@ MAX_MESSAGE_BYTES = MAX_PLANE_BYTES + 16_777_216
 """Bounds that are checked before memory is taken; links refuse longer parts, and more of them, on the socket itself."""
 
 FrameEncoding = Literal["raw", "jpeg"]
-Message = TypeVar("Message")
 
 TYPES: dict[str, type] = {
     type_.__name__: type_
@@ -104,14 +103,6 @@ def decode(buffers: Sequence[Buffer]) -> object:
         return untrusted_json.decode(header.body, TYPES[header.type], max_bytes=MAX_HEADER_BYTES, dec_hook=hook)
     except UntrustedJsonError as error:
         raise WireError(f"{header.type}: {error}") from error
-
-
-def decode_as(type_: type[Message] | tuple[type[Message], ...], buffers: Sequence[Buffer]) -> Message:
-    """The message in `buffers` where it is of the expected `type_`; WireError for any other."""
-    item = decode(buffers)
-    if not isinstance(item, type_):
-        raise WireError(f"expected {type_}, got {type(item).__name__}")
-    return item
 
 
 def _planes(buffers: Sequence[Buffer]) -> Callable[[type, Any], Any]:

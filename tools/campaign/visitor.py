@@ -6,7 +6,6 @@ import contextlib
 import json
 import threading
 import time
-from types import TracebackType
 
 import cv2
 import numpy as np
@@ -61,9 +60,7 @@ class Visitor:
             thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._socket.close()
         for thread in self._threads:

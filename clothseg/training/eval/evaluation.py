@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 import cv2
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -85,8 +84,3 @@ def painted(
     blend = np.asarray(cv2.addWeighted(picture, 0.4, colours[mask], 0.6, 0), np.uint8)
     blend[mask == IGNORE] = 0
     return blend
-
-
-def to_json(report: Metrics) -> bytes:
-    """The report as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2)

@@ -1,7 +1,6 @@
 """What a person sees of a run while it goes on: a progress bar, and TensorBoard's curves and pictures."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 import cv2
@@ -38,9 +37,7 @@ class ProgressDisplay:
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
         self._writer.close()
 

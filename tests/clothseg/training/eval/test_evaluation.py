@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -10,7 +11,7 @@ from onnx import TensorProto, helper
 
 from clothseg.labels import BACKGROUND, IGNORE, PERSON, TOP
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS
-from clothseg.training.eval.evaluation import evaluate, to_json
+from clothseg.training.eval.evaluation import evaluate
 from clothseg.training.eval.predictors import Prediction, from_masks, from_mattes, from_onnx_person, from_weights
 from clothseg.training.eval.report_page import page
 from clothseg.training.eval.webcam import read_clip, score_clips, sure_person
@@ -90,7 +91,7 @@ def test_cases_come_worst_first_and_are_shown() -> None:
     assert "<i>" not in text
     assert "http" not in text
     assert text.count("data:image/jpeg") == 4
-    assert b'"mean_garment_iou"' in to_json(evaluation.report)
+    assert b'"mean_garment_iou"' in msgspec.json.encode(evaluation.report)
 
 
 def test_an_empty_list_is_refused() -> None:
