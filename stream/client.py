@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from stream.stage import StreamError
-from stream.transport import protocol
+from stream.transport import protocol, published
 from stream.transport.codec import Encoding
-from stream.transport.protocol import Kind, ProtocolError, PublishedFrame, Roster, Stats, StreamInfo, VersionError
+from stream.transport.protocol import Kind, ProtocolError, Roster, Stats, StreamInfo, VersionError
+from stream.transport.published import PublishedFrame
 from stream.transport.sockets import SubSocket
 
 __all__ = ["PublishedFrame", "Stats", "StreamInfo", "Subscriber", "SubscriberError"]
@@ -119,7 +120,7 @@ class Subscriber:
                 )
             return None
         try:
-            message = protocol.decode(parts)
+            message = published.decode(parts)
         except VersionError:
             raise
         except ProtocolError:

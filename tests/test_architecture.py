@@ -127,7 +127,8 @@ PURE = (
     "clothseg.network.roi", "clothseg.network.transforms",
     "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
     "stream.message", "stream.stage",
-    "stream.transport.wire", "stream.transport.protocol", "stream.transport.codec",
+    "stream.transport.wire", "stream.transport.framing", "stream.transport.codec",
+    "stream.transport.protocol", "stream.transport.frame_encoder", "stream.transport.published",
     "stream.dispatch.scheduler", "stream.dispatch.camera", "stream.dispatch.ledger", "stream.dispatch.pace",
     "stream.composite.resequence", "stream.composite.masks", "stream.composite.looks",
 )  # fmt: skip

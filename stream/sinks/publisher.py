@@ -14,7 +14,8 @@ from stream.settings.config import Publisher
 from stream.sinks.error import SinkError
 from stream.sinks.latest import LatestBuffer
 from stream.transport import protocol
-from stream.transport.protocol import FrameEncoder, Roster, Stats, StreamInfo
+from stream.transport.frame_encoder import FrameEncoder
+from stream.transport.protocol import Roster, Stats, StreamInfo
 from stream.transport.sockets import TransportError, XPubSocket
 from stream.transport.subscriptions import Subscriptions
 

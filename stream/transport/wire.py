@@ -18,10 +18,10 @@ from stream import bounds, message
 from stream.stage import StreamError
 from stream.transport import codec, untrusted_json
 from stream.transport.codec import Buffer
+from stream.transport.framing import MAX_HEADER_BYTES, VersionMismatchError, decode_header
 from stream.transport.untrusted_json import UntrustedJsonError
 
 VERSION = 1
-MAX_HEADER_BYTES = 65_536
 MAX_PLANES = 4
 _MAX_TYPE_CHARS = 64
 MAX_PLANE_BYTES = 3 * bounds.MAX_PIXELS
@@ -91,11 +91,11 @@ def decode(buffers: Sequence[Buffer]) -> object:
     if not buffers or len(buffers) > 1 + MAX_PLANES:
         raise WireError(f"expected 1 to {1 + MAX_PLANES} parts, got {len(buffers)}")
     try:
-        header = untrusted_json.decode(buffers[0], _Header, max_bytes=MAX_HEADER_BYTES)
+        header = decode_header(buffers[0], _Header, VERSION)
+    except VersionMismatchError as error:
+        raise WireError(f"{error}: run the same release on both ends") from error
     except UntrustedJsonError as error:
         raise WireError(f"expected a JSON header with v, type and body ({error})") from error
-    if header.v != VERSION:
-        raise WireError(f"expected protocol version {VERSION}, got {header.v}: run the same release on both ends")
     if header.type not in TYPES:
         raise WireError(f"expected one of {', '.join(TYPES)}, got {header.type[:_MAX_TYPE_CHARS]!r}")
     hook = _planes(buffers[1:])

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable
 
 from stream.client import Subscriber, SubscriberError
-from stream.transport.protocol import Kind, PublishedFrame, StreamInfo
+from stream.transport.protocol import Kind, StreamInfo
+from stream.transport.published import PublishedFrame
 from stream.web.async_latest import AsyncLatest
 
 _KINDS: tuple[Kind, ...] = ("picture", "composite", "parts", "alpha")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from stream.message import Pixels
-from stream.transport.protocol import PublishedFrame
+from stream.transport.published import PublishedFrame
 from stream.web import page_protocol, photo, stamp, view
 from stream.web.async_latest import AsyncLatest
 from stream.web.call import Call

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from stream.message import Pixels
-from stream.transport.protocol import PublishedFrame
+from stream.transport.published import PublishedFrame
 from stream.web.page_protocol import ViewOptions
 
 _TINT = 0.55

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 
 from stream.client import Subscriber
-from stream.transport.protocol import PublishedFrame
+from stream.transport.published import PublishedFrame
 from stream.transport.sockets import private_endpoints, remove_folder
 from tools.benchmark.clip import ROOT
 

@@ -31,7 +31,8 @@ from stream.sinks import open_sink
 from stream.sources import open_source
 from stream.transport import wire
 from stream.transport.codec import Buffer
-from stream.transport.protocol import FrameEncoder, topic_of
+from stream.transport.frame_encoder import FrameEncoder
+from stream.transport.protocol import topic_of
 from stream.transport.sockets import DealerSocket, RouterSocket, private_endpoints, remove_folder
 from tools.benchmark.end_to_end import Percentiles
 

@@ -20,7 +20,7 @@ from stream.message import EndOfStream, Outage, Pixels, StreamStart
 from stream.settings.config import Publisher
 from stream.sinks.error import SinkError
 from stream.sinks.publisher import PublisherSink
-from stream.transport import codec, protocol
+from stream.transport import codec, protocol, published
 from stream.transport.codec import Buffer, Encoding
 from stream.transport.protocol import Roster, VersionError
 from stream.transport.sockets import SubSocket, XPubSocket
@@ -150,7 +150,7 @@ def test_short_topics_get_the_publishers_default_encoding() -> None:
             sink.write(composited_frame("front", seq))
             parts, seq = link.receive(WAIT_MS), seq + 1
         assert bytes(parts[0]) == b"front/alpha/png"
-        assert isinstance(protocol.decode(parts), PublishedFrame)
+        assert isinstance(published.decode(parts), PublishedFrame)
     finally:
         link.close()
         sink.close()

@@ -15,16 +15,16 @@ from clothseg.classes import USUAL
 from stream.message import CompositedFrame
 from stream.transport import protocol
 from stream.transport.codec import Buffer, Encoding
+from stream.transport.frame_encoder import FrameEncoder
 from stream.transport.protocol import (
-    FrameEncoder,
     FrameHeader,
     ProtocolError,
-    PublishedFrame,
     Roster,
     StreamInfo,
     Topic,
     VersionError,
 )
+from stream.transport.published import PublishedFrame, decode
 from tests.stream.composited import composited_frame
 
 ROSTER = Roster(
@@ -38,7 +38,7 @@ ROSTER = Roster(
 
 
 def published(frame: CompositedFrame, topic: Topic) -> PublishedFrame:
-    said = protocol.decode([bytes(part) for part in FrameEncoder(frame).encode(topic)])
+    said = decode([bytes(part) for part in FrameEncoder(frame).encode(topic)])
     assert isinstance(said, PublishedFrame)
     return said
 
@@ -154,7 +154,7 @@ def test_the_roster_has_these_bytes() -> None:
             },
         ],
     }
-    assert protocol.decode(parts) == ROSTER
+    assert decode(parts) == ROSTER
 
 
 def test_a_frame_has_these_bytes() -> None:
@@ -190,13 +190,13 @@ def test_a_frame_has_these_bytes() -> None:
 @pytest.mark.parametrize("topic", [b"/streams", b"front/cutout/raw"])
 def test_another_version_is_distinguished_from_malformed_bytes(topic: bytes) -> None:
     with pytest.raises(VersionError, match="expected protocol version 2, got 3"):
-        protocol.decode([topic, b'{"v": 3, "anything": "else"}'])
+        decode([topic, b'{"v": 3, "anything": "else"}'])
 
 
 def test_keys_of_a_later_release_are_passed_over() -> None:
     parts = protocol.encode_roster(ROSTER)
     later = {**json.loads(bytes(parts[1])), "weather": "fine"}
-    assert protocol.decode([parts[0], json.dumps(later).encode()]) == ROSTER
+    assert decode([parts[0], json.dumps(later).encode()]) == ROSTER
 
 
 def header(**changes: Any) -> bytes:
@@ -211,7 +211,7 @@ def header(**changes: Any) -> bytes:
 
 
 def test_the_header_below_is_whole() -> None:
-    said = protocol.decode([b"front/parts/raw", header(), b"\1\2\3\4"])
+    said = decode([b"front/parts/raw", header(), b"\1\2\3\4"])
     assert isinstance(said, PublishedFrame)
     assert said.parts.tolist() == [[0, 0, 0, 0], [0, 1, 2, 0], [0, 3, 4, 0], [0, 0, 0, 0]]
 
@@ -254,7 +254,7 @@ def test_the_header_below_is_whole() -> None:
 )
 def test_a_header_that_cannot_be_true_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ProtocolError, match="expected"):
-        protocol.decode([b"front/parts/raw", header(**changes), b"\1\2\3\4"])
+        decode([b"front/parts/raw", header(**changes), b"\1\2\3\4"])
 
 
 DEEP = b"[" * 1200 + b"]" * 1200
@@ -272,7 +272,7 @@ DEEP = b"[" * 1200 + b"]" * 1200
 )
 def test_json_that_lies_deep_is_refused(parts: list[Buffer]) -> None:
     with pytest.raises(ProtocolError, match="expected"):
-        protocol.decode(parts)
+        decode(parts)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_json_that_lies_deep_is_refused(parts: list[Buffer]) -> None:
 )
 def test_news_that_cannot_be_true_is_refused(topic: bytes, said: dict[str, object]) -> None:
     with pytest.raises(ProtocolError, match="expected"):
-        protocol.decode([topic, json.dumps({"v": 1, **said}).encode()])
+        decode([topic, json.dumps({"v": 1, **said}).encode()])
 
 
 json_values = st.recursive(
@@ -302,13 +302,13 @@ json_values = st.recursive(
 @given(st.lists(st.binary(max_size=60), max_size=5))
 def test_garbage_is_refused(parts: list[Buffer]) -> None:
     with pytest.raises(ProtocolError, match="expected"):
-        protocol.decode(parts)
+        decode(parts)
 
 
 @given(field=st.sampled_from([*FrameHeader.__struct_fields__]), value=json_values, data=st.binary(max_size=20))
 def test_whatever_stands_in_a_header_it_is_refused_or_fits(field: str, value: object, data: bytes) -> None:
     try:
-        said = protocol.decode([b"front/parts/raw", msgspec.json.encode({**json.loads(header()), field: value}), data])
+        said = decode([b"front/parts/raw", msgspec.json.encode({**json.loads(header()), field: value}), data])
     except ProtocolError:
         return
     assert isinstance(said, PublishedFrame)
@@ -318,7 +318,7 @@ def test_whatever_stands_in_a_header_it_is_refused_or_fits(field: str, value: ob
 @given(st.dictionaries(st.sampled_from([*protocol.PlaneHeader.__struct_fields__]), json_values), st.binary(max_size=20))
 def test_whatever_stands_in_a_plane_it_is_refused_or_fits(plane: dict[str, object], data: bytes) -> None:
     try:
-        said = protocol.decode([b"front/parts/raw", msgspec.json.encode(json.loads(header(plane=plane))), data])
+        said = decode([b"front/parts/raw", msgspec.json.encode(json.loads(header(plane=plane))), data])
     except (ProtocolError, ValueError):
         return
     assert isinstance(said, PublishedFrame)

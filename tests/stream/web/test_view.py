@@ -4,7 +4,9 @@ import numpy as np
 
 from clothseg.classes import USUAL
 from stream.message import CompositedFrame, Frame, Picture
-from stream.transport.protocol import FrameEncoder, PublishedFrame, decode, topic_of
+from stream.transport.frame_encoder import FrameEncoder
+from stream.transport.protocol import topic_of
+from stream.transport.published import PublishedFrame, decode
 from stream.web.page_protocol import ViewOptions
 from stream.web.view import panel_count, render_view
 
