@@ -28,6 +28,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "clothseg.tryon": (
         "clothseg.regular", "clothseg.image_header", "clothseg.classes", "clothseg.matting", "clothseg.segmenter",
     ),
+    "clothseg.training.boundary": (),
     "clothseg.training.skirts": ("clothseg.labels",),
     "clothseg.training.corrections": ("clothseg.labels",),
     "clothseg.training.samples": (
@@ -35,10 +36,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "clothseg.training.eval": (
         "clothseg.classes", "clothseg.labels", "clothseg.network", "clothseg.engines", "clothseg.segmenter",
-        "clothseg.training.samples",
+        "clothseg.training.boundary", "clothseg.training.samples",
     ),
     "clothseg.training.video": (
-        "clothseg.classes", "clothseg.labels", "clothseg.temporal", "clothseg.matting", "clothseg.training.samples",
+        "clothseg.classes", "clothseg.labels", "clothseg.temporal", "clothseg.matting",
+        "clothseg.training.boundary", "clothseg.training.samples",
     ),
     "clothseg.training.train": (
         "clothseg.classes", "clothseg.labels", "clothseg.network", "clothseg.engines", "clothseg.training.samples",

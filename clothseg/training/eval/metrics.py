@@ -2,17 +2,16 @@
 
 from typing import Final
 
-import cv2
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from clothseg.classes import USUAL, ClassMap
 from clothseg.labels import BACKGROUND, CLASSES, IGNORE
+from clothseg.training.boundary import boundary_hits, f_measure
 
 Mask = npt.NDArray[np.uint8]
 
-BOUNDARY_PX: Final = 2  # how far a boundary may lie off and still count
 _BINS: Final = 15  # of confidence, for calibration
 _THRESHOLDS: Final = 256  # of alpha, for max-F
 _BETA_SQUARED: Final = 0.3  # precision counts more, as in the salient object literature
@@ -50,35 +49,6 @@ def person_iou(table: npt.NDArray[np.int64]) -> float | None:
     """Intersection over union of all that is not background; none where the truth holds only background."""
     both, either = table[1:, 1:].sum(), table.sum() - table[BACKGROUND, BACKGROUND]
     return float(both / either) if table[1:].any() else None
-
-
-def boundary_hits(truth: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Boundary pixels as (found and right, found, true and met, true), within `BOUNDARY_PX`.
-
-    The boundary F of Martin et al. 2004 and Csurka et al. 2013, with a disc in place of a matching.
-    """
-    reach = 2 * BOUNDARY_PX + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    edges = [_inner_edge(mask) for mask in (truth, found)]
-    true, seen = edges
-    near_true, near_seen = (cv2.dilate(edge, disc) for edge in edges)
-    return np.array([(seen & near_true).sum(), seen.sum(), (true & near_seen).sum(), true.sum()], np.int64)
-
-
-def f_measure(hits: npt.NDArray[np.int64]) -> float | None:
-    """Harmonic mean of precision and recall from `boundary_hits`; none where there was no true boundary."""
-    right, found, met, true = (float(count) for count in hits)
-    if not true:
-        return None
-    precision, recall = right / max(found, 1), met / true
-    return 2 * precision * recall / (precision + recall) if right and met else 0.0
-
-
-def _inner_edge(mask: npt.NDArray[np.bool_]) -> Mask:
-    """The pixels of a mask that touch what is not it; the picture's rim is no edge."""
-    pixels = mask.astype(np.uint8)
-    inside = cv2.erode(pixels, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(pixels - inside, np.uint8)
 
 
 class MetricsAccumulator:

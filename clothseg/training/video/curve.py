@@ -16,7 +16,7 @@ from clothseg.matting.matting import Matting, class_shares, matte
 from clothseg.temporal.smoothing import Smoothing
 from clothseg.training.video.clips import ClipFrame
 from clothseg.training.video.evaluation import MaskMaker, stream_masks
-from clothseg.training.video.metrics import warp
+from clothseg.training.video.warp import warp
 
 Pixels = NDArray[np.uint8]
 Planes = NDArray[np.float32]

@@ -18,7 +18,8 @@ from clothseg.temporal.smoothing import Smoothing, smooth
 from clothseg.temporal.state import SmoothingState
 from clothseg.training.samples import read_index_mask
 from clothseg.training.video.clips import ClipFrame, mask_shares, near
-from clothseg.training.video.metrics import Scorer, Scores, warp
+from clothseg.training.video.metrics import Scorer, Scores
+from clothseg.training.video.warp import warp
 
 Pixels = NDArray[np.uint8]
 MaskMaker = Callable[[Pixels, Pixels, int], Pixels]

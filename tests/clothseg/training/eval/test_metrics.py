@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from clothseg.training.eval.metrics import MetricsAccumulator, boundary_hits, f_measure
+from clothseg.training.eval.metrics import MetricsAccumulator
 
 
 def scored(*pairs: tuple[list[list[int]], list[list[int]]]) -> MetricsAccumulator:
@@ -42,29 +42,6 @@ def test_ignored_pixels_are_not_scored() -> None:
 def test_rows_of_the_confusion_are_truth() -> None:
     report = scored(([[4, 4, 4]], [[3, 3, 2]])).report()
     assert report.confusion[4] == [0, 0, 1, 2, 0]
-
-
-def square(left: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    mask = np.zeros((40, 60), bool)
-    mask[10:30, left : left + 20] = True
-    return mask
-
-
-@pytest.mark.parametrize(("shift", "perfect"), [(0, True), (2, True), (3, False)])
-def test_a_boundary_may_lie_two_pixels_off(shift: int, perfect: bool) -> None:
-    score = f_measure(boundary_hits(square(20), square(20 + shift)))
-    assert score is not None
-    assert (score == 1) == perfect
-
-
-def test_no_true_boundary_is_absent_and_a_missed_one_is_zero() -> None:
-    nothing = np.zeros((40, 60), bool)
-    assert f_measure(boundary_hits(nothing, square(20))) is None
-    assert f_measure(boundary_hits(square(20), nothing)) == 0
-
-
-def test_the_rim_of_the_picture_is_no_boundary() -> None:
-    assert f_measure(boundary_hits(np.ones((20, 20), bool), np.ones((20, 20), bool))) is None
 
 
 def test_calibration_compares_confidence_with_how_often_it_was_right() -> None:
