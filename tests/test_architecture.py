@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "clothseg.regular", "clothseg.image_header", "clothseg.classes", "clothseg.matting", "clothseg.segmenter",
     ),
     "clothseg.training.boundary": (),
+    "clothseg.training.pages": ("clothseg.labels",),
     "clothseg.training.skirts": ("clothseg.labels",),
     "clothseg.training.corrections": ("clothseg.labels",),
     "clothseg.training.samples": (
@@ -36,11 +37,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "clothseg.training.eval": (
         "clothseg.classes", "clothseg.labels", "clothseg.network", "clothseg.engines", "clothseg.segmenter",
-        "clothseg.training.boundary", "clothseg.training.samples",
+        "clothseg.training.boundary", "clothseg.training.pages", "clothseg.training.samples",
     ),
     "clothseg.training.video": (
         "clothseg.classes", "clothseg.labels", "clothseg.temporal", "clothseg.matting",
-        "clothseg.training.boundary", "clothseg.training.samples",
+        "clothseg.training.boundary", "clothseg.training.pages", "clothseg.training.samples",
     ),
     "clothseg.training.train": (
         "clothseg.classes", "clothseg.labels", "clothseg.network", "clothseg.engines", "clothseg.training.samples",
@@ -107,6 +108,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "uvicorn": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
     "pyvirtualcam": ("stream.sinks.virtualcam",),
     "tenacity": ("stream.sinks.reconnecting",),
+    "jinja2": ("clothseg.training.pages", "stream.sinks.mjpeg"),
     "yaml": ("stream.settings.parse", "stream.web.library"),
     "rich": ("stream.run.console", "clothseg.training.train"),
     "torch": (

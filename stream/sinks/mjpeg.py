@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream.message import CompositedFrame, EndOfStream, Outage, Output, Pixels, StreamStart
@@ -33,8 +34,8 @@ log = logging.getLogger(__name__)
 
 def check() -> None:
     """Refuse where what it needs is not installed."""
-    if not all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn")):
-        raise SinkError("MJPEG needs Starlette and uvicorn: pip install 'clothseg[web]'")
+    if not all(importlib.util.find_spec(name) for name in ("jinja2", "starlette", "uvicorn")):
+        raise SinkError("MJPEG needs Jinja2, Starlette and uvicorn: pip install 'clothseg[web]'")
 
 
 class LazyJpeg:
@@ -149,16 +150,17 @@ class MjpegSink:
 
 def application(feeds: dict[str, CameraFeed], *, local: bool) -> Starlette:
     """The server's pages; a `local` one answers only those who call it by a local name."""
+    from jinja2 import Template
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
     from starlette.responses import HTMLResponse, PlainTextResponse, StreamingResponse
     from starlette.routing import Route
 
+    page = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"), autoescape=True)
+
     async def index(_: Request) -> Response:
-        images = "".join(f'<figure><img src="/{name}.mjpg"><figcaption>{name}</figcaption></figure>' for name in feeds)
-        page = f"<!doctype html><title>Live</title>{images or 'No camera is running.'}"
-        return HTMLResponse(page, headers=_HEADERS)
+        return HTMLResponse(page.render({"cameras": list(feeds)}), headers=_HEADERS)
 
     async def camera(request: Request) -> Response:
         view = feeds.get(request.path_params["camera"])
