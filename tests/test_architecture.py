@@ -70,8 +70,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "stream.sinks": ("stream.stage", "stream.message", "stream.transport", "stream.media", "stream.settings"),
     # then the stages,
     "stream.capture": (
-        "stream.stage", "stream.bounds", "stream.message", "stream.transport", "stream.settings", "stream.process",
-        "stream.sources",
+        "stream.stage", "stream.bounds", "stream.message", "stream.transport", "stream.media", "stream.settings",
+        "stream.process", "stream.sources",
     ),
     "stream.dispatch": ("clothseg.network", "stream.message", "stream.transport", "stream.settings", "stream.process"),
     "stream.inference": (
@@ -107,7 +107,6 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "starlette": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
     "uvicorn": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
     "pyvirtualcam": ("stream.sinks.virtualcam",),
-    "tenacity": ("stream.sinks.reconnecting",),
     "jinja2": ("clothseg.training.pages", "stream.sinks.mjpeg"),
     "yaml": ("stream.settings.parse", "stream.web.library"),
     "rich": ("stream.run.console", "clothseg.training.train"),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from contextlib import closing
 
 from stream.capture.mailbox import Mailbox
+from stream.media.back_off import BackOff
 from stream.message import NewPicture, PictureRequest, SourceEnded, SourceLost, SourceOpened
 from stream.process.pipe import HEARTBEAT_S, SupervisorPipe, describe_error, printable
 from stream.settings.config import Camera, Run
@@ -16,15 +16,14 @@ from stream.sources import SourceError, mode_of, open_source
 from stream.stage import StreamError
 from stream.transport.sockets import DealerSocket
 
-_MIN_BACK_OFF_MS = 50
+_MIN_BACK_OFF_S = 0.05
 _POLL_MS = 5
 
 
 def read(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) -> None:
     """Read a camera until it ends (a file) or `stopped` is set (live sources are retried for ever).
 
-    Pauses between attempts double up to `camera.retry_ms`, each shortened at random so that many
-    cameras of one server do not all come back at the same moment.
+    Pauses between attempts double up to `camera.retry_ms`.
     """
     try:
         _read_with_back_off(name, camera, mailbox, stopped)
@@ -33,7 +32,7 @@ def read(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) 
 
 
 def _read_with_back_off(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) -> None:
-    back_off_ms = _MIN_BACK_OFF_MS
+    back_off = BackOff(_MIN_BACK_OFF_S, camera.retry_ms / 1000)
     while not stopped.is_set():
         cause, pictures = _read_once(name, camera, mailbox, stopped)
         if stopped.is_set():
@@ -42,8 +41,9 @@ def _read_with_back_off(name: str, camera: Camera, mailbox: Mailbox, stopped: th
             mailbox.put_event(SourceEnded(name, cause))
             return
         mailbox.put_event(SourceLost(name, cause or f"{name}: the source ended"))
-        back_off_ms = _MIN_BACK_OFF_MS if pictures else min(2 * back_off_ms, int(camera.retry_ms))
-        stopped.wait(back_off_ms * random.uniform(0.5, 1) / 1000)
+        if pictures:
+            back_off.reset()
+        back_off.wait(stopped)
 
 
 def _read_once(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) -> tuple[str | None, int]:

@@ -5,21 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    sleep_using_event,
-    wait_exponential,
-    wait_random,
-)
-
+from stream.media.back_off import BackOff
 from stream.message import CompositedFrame, Output
 from stream.sinks.error import SinkError
 from stream.sinks.latest import LatestBuffer
 from stream.stage import Sink
 
-MIN_BACK_OFF_S, MAX_BACK_OFF_S = 0.1, 1.0
+_MIN_BACK_OFF_S, _MAX_BACK_OFF_S = 0.1, 1.0
 _POLL_S = 0.25
 _CLOSE_TIMEOUT_S = 1.0  # at the end, for an output that hangs
 
@@ -39,6 +31,7 @@ class ReconnectingSink:
         self._notify = notify
         self._buffer = LatestBuffer()
         self._closing = threading.Event()
+        self._back_off = BackOff(_MIN_BACK_OFF_S, _MAX_BACK_OFF_S)
         self._lost = False
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
@@ -55,16 +48,15 @@ class ReconnectingSink:
         self._thread.join(_CLOSE_TIMEOUT_S)
 
     def _serve(self) -> None:
-        for attempt in Retrying(
-            retry=retry_if_exception_type(SinkError),
-            wait=wait_exponential(MIN_BACK_OFF_S, MAX_BACK_OFF_S) + wait_random(0, MIN_BACK_OFF_S),
-            stop=lambda _: self._closing.is_set(),
-            sleep=sleep_using_event(self._closing),
-            before_sleep=self._report_lost,
-            retry_error_callback=lambda _: None,
-        ):
-            with attempt:
+        while not self._closing.is_set():
+            try:
                 self._write_frames()
+                return
+            except SinkError as error:
+                if self._closing.is_set():
+                    return
+                self._report_lost(error)
+            self._back_off.wait(self._closing)
 
     def _write_frames(self) -> None:
         """Write frames until there are no more, or the output fails."""
@@ -89,8 +81,7 @@ class ReconnectingSink:
                 return item
         return None
 
-    def _report_lost(self, state: RetryCallState) -> None:
+    def _report_lost(self, cause: SinkError) -> None:
         if not self._lost:
             self._lost = True
-            cause = state.outcome.exception() if state.outcome is not None else None
             self._notify(f"{self._name} is lost and tried again: {cause}")

@@ -28,6 +28,8 @@ def all_reduce_gradients(network: nn.Module, group: ProcessGroup) -> None:
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     if group.size == 1 or not gradients:
         return
+    # By hand: DistributedDataParallel would be built anew for every phase that freezes other modules, and torch's
+    # `parameters_to_vector` refuses gradients that lie channels last.
     together = torch.cat([gradient.reshape(-1) for gradient in gradients])
     dist.all_reduce(together)
     together /= group.size
