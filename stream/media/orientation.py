@@ -1,7 +1,8 @@
 """How a picture is to be turned and flipped, learned without frame side data.
 
-PyAV frees the metadata of frame side data twice (a photo with a colour profile crashes the process sooner or later)
-and ties each frame to the list of its side data in a cycle, which keeps its memory until the garbage collector runs.
+PyAV (18.1) frees the metadata of frame side data twice (a photo with a colour profile crashes the process sooner or
+later) and ties each frame to the list of its side data in a cycle, which keeps its memory until the garbage collector
+runs.
 So FFmpeg is asked to write down what it read: a stream's matrix into the header of an empty MOV, a photo's EXIF into
 a PNG of one pixel.
 """

@@ -9,6 +9,6 @@ camera_follower  the results of a camera that is watched;  presenter: the newest
 view             what a visitor wants to see of a frame;  photo: JPEG and PNG;  stamp: the time in a picture
 outfit           one visitor's outfit and photos;  outfit_effects: the effects that show it
 library          garments, textures and backgrounds on offer;  effects_client: requests effects from composite
-call             the same pictures over WebRTC;  reassembly: of the packets they come in   (aiortc)
+call             the same pictures over WebRTC;  reassembly: of the packets they come in;  compat: patches   (aiortc)
 page_protocol    messages between a page and its server
 """

@@ -1,7 +1,7 @@
 """The same pictures over WebRTC: a call in which the page's camera comes in and what it is shown goes out.
 
-This and `reassembly` are the rooms that know aiortc. Its tracks carry `av` frames, which come in through the sources'
-converter.
+This, `reassembly` and `compat` are the modules that know aiortc. Its tracks carry `av` frames, which come in through
+the sources' converter.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription, rtcrtpreceiver
-from aiortc.codecs import h264, vpx
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 from stream.media.orientation import UPRIGHT
@@ -22,7 +21,7 @@ from stream.media.pixels import FAST, BgrConverter
 from stream.media.planes import to_bgr_frame
 from stream.message import Pixels
 from stream.web.async_latest import AsyncLatest
-from stream.web.reassembly import MarkerJitterBuffer
+from stream.web.compat import patch_aiortc
 
 _CLOCK_HZ = 90_000
 _BITRATE_HZ = 4_000_000  # bits a second offered to a page; its own estimate bounds it
@@ -70,9 +69,7 @@ class _OutgoingTrack(MediaStreamTrack):
 
 async def open_call(sdp: str, on_picture: Callable[[Pixels], None]) -> tuple[Call, str]:
     """Answer the offer `sdp`; each picture of the page's camera goes to `on_picture`. Raises CallError."""
-    for codec in (vpx, h264):
-        vars(codec).update(MAX_BITRATE=_BITRATE_HZ, DEFAULT_BITRATE=_BITRATE_HZ // 2)
-    vars(rtcrtpreceiver).update(JitterBuffer=MarkerJitterBuffer)
+    patch_aiortc(_BITRATE_HZ)
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     outgoing = _OutgoingTrack()
     receive_tasks: set[asyncio.Task[None]] = set()
