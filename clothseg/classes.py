@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+"""A picture (H, W, 3) BGR, a mask (H, W) of indices into the classes, or their probabilities (K, h, w), 0..255."""
 
 Role = Literal["background", "person", "garment"]
 """`person` is whatever belongs to people but is no garment: skin, hair, shoes, what they carry."""

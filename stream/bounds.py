@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clothseg.classes import Pixels
 from clothseg.network.roi import Box
-
-Pixels = NDArray[np.uint8]
 
 MAX_SIDE_PX = 16_384
 MAX_PIXELS = 64_000_000

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from clothseg.classes import ClassMap
+from clothseg.engines import available_cores
 from clothseg.segmenter import Segmenter
 from stream.message import Frame, LateMasks, Pixels, SegmentedFrame, WorkerReady
 from stream.process.pipe import HEARTBEAT_S, Notice, SupervisorPipe
@@ -16,11 +17,6 @@ from stream.stage import Step, run
 from stream.transport.sockets import DealerSocket, PushSocket
 
 _NICE: Final = 5  # a frame on its way to the outputs goes before masks that it does not wait for
-
-
-def available_cores() -> int:
-    """Cores this process may use: fewer than the machine has in a container or under taskset."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_segmenter(model: Model) -> Segmenter:

@@ -22,7 +22,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "clothseg.network": ("clothseg.classes",),
     "clothseg.model_file": ("clothseg.network",),
     "clothseg.engines": ("clothseg.network", "clothseg.model_file"),
-    "clothseg.temporal": (),
+    "clothseg.temporal": ("clothseg.classes",),
     "clothseg.matting": ("clothseg.classes", "clothseg.temporal"),
     "clothseg.segmenter": ("clothseg.network", "clothseg.model_file", "clothseg.engines", "clothseg.matting"),
     "clothseg.tryon": (
@@ -49,7 +49,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     # The stream: first what every stage shares,
     "stream.stage": (),
-    "stream.bounds": ("clothseg.network",),
+    "stream.bounds": ("clothseg.classes", "clothseg.network"),
     "stream.message": ("clothseg.classes", "clothseg.network", "stream.bounds"),
     "stream.transport": (
         "clothseg.image_header", "clothseg.classes",
@@ -75,7 +75,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "stream.dispatch": ("clothseg.network", "stream.message", "stream.transport", "stream.settings", "stream.process"),
     "stream.inference": (
-        "clothseg.classes", "clothseg.segmenter",
+        "clothseg.classes", "clothseg.engines", "clothseg.segmenter",
         "stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.process",
     ),
     "stream.composite": (

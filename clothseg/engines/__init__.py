@@ -15,7 +15,7 @@ from clothseg.engines.choice import EngineChoice, EngineName, Precision, choose_
 from clothseg.engines.graph import read_weights
 from clothseg.model_file import read_metadata
 
-__all__ = ["Engine", "EngineName", "Precision", "open_engine"]
+__all__ = ["Engine", "EngineName", "Precision", "available_cores", "open_engine"]
 
 
 class Engine(Protocol):
@@ -54,7 +54,7 @@ def open_engine(model: Path, name: EngineName, precision: Precision, threads: in
         raise ValueError(f"expected threads of at least 0 (all cores), got {threads}")
     metadata = read_metadata(model)
     choice = choose_engine(name, precision, this_host(), model.suffix)
-    threads = threads or _cores()
+    threads = threads or available_cores()
     return Adapter(_open(model, choice, precision, threads), metadata)
 
 
@@ -102,6 +102,6 @@ def _describe(choice: EngineChoice, threads: int) -> str:
     return f"{choice.engine} {choice.precision}, {count}: {choice.reason}"
 
 
-def _cores() -> int:
+def available_cores() -> int:
     """Cores this process may use: fewer than the machine has in a container or under taskset."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from clothseg.classes import Pixels
+
 Reals = NDArray[np.float32]
 
 _SHRINK: Final = 2  # network pixels to one of the model

@@ -10,13 +10,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.classes import ClassMap
+from clothseg.classes import ClassMap, Pixels
 from clothseg.matting.colour_model import colour_model
 from clothseg.matting.sparse_pixels import ROW, SparsePixels, sample_colour, sample_field, sparse_where
 from clothseg.temporal.motion import BackwardFlow
 from clothseg.temporal.state import SmoothingState, backward_flow, gap_between_ms
 
-Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
 _CERTAIN: Final = 16  # of 255: a probability this near to 0 or 1 leaves nothing to refine

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from clothseg.classes import Pixels
 
 ROW: Final = 512  # OpenCV is slow on columns
 

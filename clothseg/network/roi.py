@@ -8,9 +8,8 @@ from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from clothseg.classes import Pixels
 
 FULL_FRAME_EVERY: Final = 8
 """Frames from one full view to the next: how late somebody who comes in beside the others can be seen."""

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from clothseg.classes import Pixels
+
 Reals = NDArray[np.float32]
 
 _CONSISTENCY_PX: Final = 1.5  # there and, seen coarsely, back again may miss by so much, in the pictures' own pixels

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import Pixels
 from clothseg.temporal.garment_vote import WINDOW_FRACTION, vote
 from clothseg.temporal.motion import planes
 from clothseg.temporal.rect import MIN_SIDE_PX, Rect, rect_around, union
@@ -27,7 +28,6 @@ from clothseg.temporal.state import (
     warped_evidence,
 )
 
-Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
 _FLOW_SHRINK: Final = 2  # mask pixels to one of motion, each way

@@ -8,11 +8,11 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
+from clothseg.classes import Pixels
 from clothseg.temporal.garment_vote import EVIDENCE_PX
 from clothseg.temporal.motion import BackwardFlow, estimate_flow, resize_flow, warp
 from clothseg.temporal.rect import MARGIN_PX, Rect, rect_around
 
-Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
 NOMINAL_GAP_MS: Final = 33.0  # between frames whose timestamps stand still

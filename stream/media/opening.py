@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import av
@@ -14,6 +15,13 @@ BOUNDS = {"max_pixels": str(MAX_PIXELS)}
 """Given to whatever opens or decodes: FFmpeg then refuses a larger picture before it takes memory for it."""
 AV_ERRORS = (av.FFmpegError, OSError, ValueError)
 """What PyAV raises when an input or output is not what it should be; its own errors are not all `OSError`."""
+
+_MAX_CODEC_THREADS = 4
+
+
+def codec_threads() -> int:
+    """How many threads a decoder or an encoder gets."""
+    return min(_MAX_CODEC_THREADS, os.cpu_count() or 1)
 
 
 def open_local(path: Path) -> InputContainer:

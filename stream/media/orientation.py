@@ -18,6 +18,8 @@ import av
 from av import VideoFrame, VideoStream
 from av.codec import CodecContext
 
+from stream.media.opening import AV_ERRORS
+
 Matrix = tuple[int, int, int, int]
 """The 2×2 part `(a, b, c, d)` of a display matrix: a stored point (x, y) is shown at (a·x + c·y, b·x + d·y)."""
 UPRIGHT: Matrix = (1, 0, 0, 1)
@@ -34,7 +36,7 @@ _EXIF: dict[int, Matrix] = {
 }
 _ORIENTATION_TAG = 0x112
 _MATRIX_IN_TKHD = 44  # bytes from the name of the box
-_FAILURES = (av.FFmpegError, ValueError, struct.error)
+_FAILURES = (*AV_ERRORS, struct.error)
 
 
 def stream_matrix(stream: VideoStream) -> Matrix:

@@ -1,5 +1,6 @@
 """Everything that ever travels between stages: frozen messages, validated when made."""
 
+from clothseg.classes import Pixels
 from stream.message.events import (
     Ack,
     DemandChanged,
@@ -22,7 +23,6 @@ from stream.message.frames import (
     LateMasks,
     NewPicture,
     Picture,
-    Pixels,
     PropagatedFrame,
     Propagation,
     SegmentedFrame,

@@ -11,11 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from clothseg.classes import ClassMap
+from clothseg.classes import ClassMap, Pixels
 from clothseg.network.roi import Box
 from stream import bounds
 
-Pixels = bounds.Pixels
 Propagation = Literal["still", "warped", "ahead"]
 """How masks come from one frame to the next without the network: as they are, or along the motion. A frame that goes
 `ahead` takes those of the frame before it along the motion too, and its own, which the network still makes, come later

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +19,7 @@ from av.video.format import VideoFormat
 from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
-from stream.media.opening import AV_ERRORS, ffmpeg_reason
+from stream.media.opening import AV_ERRORS, codec_threads, ffmpeg_reason
 from stream.media.planes import to_video_frame
 from stream.message import Pixels
 from stream.sinks.audio import AudioReader
@@ -34,7 +33,6 @@ KEY_FRAME_NS = 1_000_000_000
 """A key frame at least this often: what a killed process loses, and how finely a player can seek."""
 FLUSHED = {"flush_packets": "1", "max_interleave_delta": "1000000"}
 """What is written goes to the disk at once, and pictures wait for sound for at most a second."""
-MAX_THREADS = 4
 OUTAGE_STEPS = 4
 """After a longer gap, in steps of the nominal rate, nothing was seen: it is not how long the next picture is shown."""
 MAX_SAMPLES = 8
@@ -204,7 +202,7 @@ def _video_stream(container: OutputContainer, form: Format, shape: tuple[int, in
         stream.metadata["alpha_mode"] = "1"
     context = stream.codec_context
     context.time_base = form.container.tick
-    context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
+    context.thread_count = codec_threads()
     context.flags |= int(Flags.frame_duration)
     if not VideoFormat(form.pixel_format).is_rgb and form.shows != "parts":
         context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Literal
@@ -12,7 +11,7 @@ import av
 from av import Packet, VideoFrame, VideoStream
 from av.filter import Graph
 
-from stream.media.opening import BOUNDS
+from stream.media.opening import BOUNDS, codec_threads
 from stream.media.orientation import frame_matrix, stream_matrix
 from stream.media.pixels import FAST, SQUARE, BgrConverter
 from stream.media.timeline import JUMP_AHEAD_NS, Timeline, nominal_step_ns
@@ -24,7 +23,6 @@ which packets are decoded, the first of their times that is left."""
 LENIENT = frozenset({"mjpeg", "png"})
 """Decoders that fill with grey what a picture cut short lacks, unless they are told not to."""
 STRICT = {"err_detect": "explode"}
-MAX_THREADS = 4
 MAX_ARRIVALS = 64
 """How many packets back the arrival of a picture is looked for; decoders hold fewer than 20."""
 
@@ -41,7 +39,7 @@ class Decoder:
         """`origin_ns` is the container's own start, which becomes 0."""
         context = stream.codec_context
         context.thread_type = "AUTO" if mode == "file" else "SLICE"
-        context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
+        context.thread_count = codec_threads()
         context.options = BOUNDS | (STRICT if context.name in LENIENT else {})
         if mode == "live":
             context.flags |= av.codec.context.Flags.low_delay

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from stream.inference import available_cores
+from clothseg.engines import available_cores
 from tools.benchmark import clip, end_to_end, engines, peers, rtsp, stages
 from tools.benchmark.end_to_end import EndToEnd
 from tools.benchmark.engines import EngineTime

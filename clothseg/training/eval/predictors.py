@@ -6,15 +6,13 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from clothseg.classes import Pixels
 from clothseg.engines import EngineName, Precision
 from clothseg.labels import BACKGROUND, CLASSES, PERSON
 from clothseg.network.transforms import probabilities_at, to_network
 from clothseg.segmenter import Segmenter
 from clothseg.training.samples import Sample, read_index_mask
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class Prediction(NamedTuple):

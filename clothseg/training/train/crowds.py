@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.random import Generator
 
+from clothseg.classes import Pixels
 from clothseg.labels import BACKGROUND
 from clothseg.training.samples import Sample, downscale, read_picture
 from clothseg.training.train.augmentation import Size
@@ -21,7 +22,6 @@ from clothseg.training.train.figures import Cutout, crop, cut_out_figure, relit,
 from clothseg.training.train.scenery import draw_place
 from clothseg.training.train.things import draw_thing, read_things
 
-Pixels = npt.NDArray[np.uint8]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 _NO_ONE: Final = 0  # in the plane of identities

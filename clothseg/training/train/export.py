@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 import cv2
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from clothseg.classes import Pixels
 from clothseg.engines import Engine, open_engine
 from clothseg.engines.graph import read_weights
 from clothseg.network.checkpoint import Metadata, load, save
@@ -17,7 +17,6 @@ from clothseg.network.transforms import mask_to_network, network_size, to_networ
 from clothseg.training.eval.metrics import class_iou, confusion, person_iou
 from clothseg.training.samples import DataSet, Sample, read
 
-Pixels = NDArray[np.uint8]
 Size = tuple[int, int] | None  # (h, w) of the network's input; none: by each picture's aspect
 
 

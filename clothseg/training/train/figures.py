@@ -4,13 +4,11 @@ from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from numpy.random import Generator
 
+from clothseg.classes import Pixels
 from clothseg.labels import BACKGROUND, GARMENTS, IGNORE
 from clothseg.training.samples import Sample
-
-Pixels = npt.NDArray[np.uint8]
 
 _UNJUDGED: Final = 0.06  # share of the figure that may be unjudged: more, and its outline is not known
 _SMALLEST_PX: Final = 60  # height from which a figure can be shown near

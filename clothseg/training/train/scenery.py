@@ -5,13 +5,11 @@ from typing import Final
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from numpy.random import Generator
 
+from clothseg.classes import Pixels
 from clothseg.training.samples import Sample
 from clothseg.training.train.augmentation import Size, foreground_box, foreground_mask
-
-Pixels = npt.NDArray[np.uint8]
 
 _NARROWEST_PX: Final = 24  # a strip narrower than this is stretched beyond all likeness
 

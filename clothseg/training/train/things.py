@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.random import Generator
 
+from clothseg.classes import Pixels
 from clothseg.labels import BACKGROUND
 from clothseg.training.samples import read_index_mask, read_picture
 from clothseg.training.train.figures import Cutout
-
-Pixels = npt.NDArray[np.uint8]
 
 _KEPT_PX: Final = 220  # the longer side of a thing that is kept in memory
 _DRAWN_PX: Final = 160  # height of a thing that is drawn

@@ -12,12 +12,11 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
+from clothseg.classes import Pixels
 from clothseg.labels import BACKGROUND, CLASSES, PERSON
 from clothseg.training.samples import Sample, read_index_mask
 from clothseg.training.video.animate import animate
 from clothseg.training.video.scene import SCENES, LabelledPhoto
-
-Pixels = NDArray[np.uint8]
 
 
 class ClipFrame(NamedTuple):

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.classes import USUAL
+from clothseg.classes import USUAL, Pixels
 from clothseg.labels import BACKGROUND
 from clothseg.matting.matting import Matting, class_shares, matte
 from clothseg.temporal.smoothing import Smoothing
@@ -18,7 +18,6 @@ from clothseg.training.video.clips import ClipFrame
 from clothseg.training.video.evaluation import MaskMaker, stream_masks
 from clothseg.training.video.warp import warp
 
-Pixels = NDArray[np.uint8]
 Planes = NDArray[np.float32]
 
 _CONSTANTS_MS = ((30, 100), (200, 800), (500, 2000))  # where the network is sure, and where it wavers

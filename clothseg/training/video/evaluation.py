@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from clothseg.classes import USUAL
+from clothseg.classes import USUAL, Pixels
 from clothseg.labels import BACKGROUND, CLASSES, GARMENTS
 from clothseg.matting.matting import Matte, Matting, class_shares, matte, previous_matte, upsample
 from clothseg.temporal.smoothing import Smoothing, smooth
@@ -21,7 +21,6 @@ from clothseg.training.video.clips import ClipFrame, mask_shares, near
 from clothseg.training.video.metrics import Scorer, Scores
 from clothseg.training.video.warp import warp
 
-Pixels = NDArray[np.uint8]
 MaskMaker = Callable[[Pixels, Pixels, int], Pixels]
 """Makes masks, shares (K, H, W) uint8, of probabilities (K, h, w), their picture and its time in ns."""
 

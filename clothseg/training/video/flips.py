@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import Pixels
 from clothseg.labels import BACKGROUND, CLASSES, GARMENTS, PERSON
 from clothseg.training.video.warp import FrameWarp, pixel_grid
 
-Pixels = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
 _FLIP_AFTER: Final = 3  # frames a region must keep another class to have flipped

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import Pixels
 from clothseg.labels import BACKGROUND, CLASSES, PERSON
 from clothseg.training.video.scene import LabelledPhoto, Scene
 
-Pixels = NDArray[np.uint8]
 Points = NDArray[np.float32]
 _NOMINAL_HZ: Final = 30.0
 

@@ -11,12 +11,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import Pixels
 from clothseg.labels import BACKGROUND, CLASSES, PERSON
 from clothseg.training.boundary import boundary_hits, f_measure
 from clothseg.training.video.flips import FlipCounter
 from clothseg.training.video.warp import FrameWarp
-
-Pixels = NDArray[np.uint8]
 
 _MIN_SHARE: Final = 0.001  # of the picture: classes smaller than this have no steadiness to speak of
 _SHIFTS: Final = range(-2, 5)  # frames of lag tried

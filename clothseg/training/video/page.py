@@ -6,14 +6,12 @@ from typing import Final
 import cv2
 import numpy as np
 from msgspec import structs
-from numpy.typing import NDArray
 
+from clothseg.classes import Pixels
 from clothseg.labels import BACKGROUND, CLASSES, PALETTE
 from clothseg.training.pages import render_page
 from clothseg.training.video.evaluation import ClipScores, KeptFrame
 from clothseg.training.video.metrics import Scores
-
-Pixels = NDArray[np.uint8]
 
 _GREEN: Final = (60, 190, 60)  # BGR behind cut-outs: any fringe of the old background shows
 _COLOURS: Final = ("#b23a48", "#2364aa", "#3a7d44")

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from clothseg.classes import Pixels
+
 Points = NDArray[np.float32]
 
 VALID_BELOW: Final = 12.0  # grey levels of 255: a warp that is further off does not explain the picture
