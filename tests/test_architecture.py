@@ -129,6 +129,7 @@ PURE = (
     "stream.message", "stream.stage",
     "stream.transport.wire", "stream.transport.protocol", "stream.transport.codec",
     "stream.dispatch.scheduler", "stream.dispatch.camera", "stream.dispatch.ledger", "stream.dispatch.pace",
+    "stream.dispatch.still_gate", "stream.dispatch.latency_controller",
     "stream.composite.resequence", "stream.composite.masks", "stream.composite.looks",
 )  # fmt: skip
 """Pure rooms and modules: time, chance and surroundings are their arguments."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clothseg.network.roi import Box
 from stream.dispatch.camera import FILE_FRAMES_IN_FLIGHT
-from stream.dispatch.pace import LEVELS, Level
+from stream.dispatch.latency_controller import LEVELS, Level
 from stream.dispatch.scheduler import Outgoing, Scheduler
 from stream.message import (
     Ack,
@@ -488,7 +488,7 @@ MOVING = Pace(still_levels=0)
 def test_the_ledger_balances_whatever_happens(
     mode: Mode, pace: Pace | None, levels: tuple[Level, ...], actions: list[str]
 ) -> None:
-    with patch("stream.dispatch.pace.LEVELS", levels):
+    with patch("stream.dispatch.latency_controller.LEVELS", levels):
         hold_to_account(mode, pace, actions)
 
 
