@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from clothseg.network.roi import Box, box_for_frame
-from stream.dispatch.ledger import Ledger
 from stream.dispatch.latency_controller import LEVELS, Level
+from stream.dispatch.ledger import Ledger
 from stream.dispatch.pace import Pacer
 from stream.message import Frame, Mode, Picture, SourceEnded
 from stream.process.status import CameraStatus, MaskSource

@@ -8,7 +8,7 @@
 | `Easing` | there is time to spare | after `patience` such windows in a row: a level up, on `Probation` |
 | `Probation` | a level up was taken, and must prove itself | after `patience` windows with time to spare |
 | `Reducing` | frames come too late: a level down with each window | when frames are in time, or at the last level |
-| `Resting` | no level brought anything: it is not the masks that are slow | after `rest` late windows, or when in time |
+| `Resting` | no level brought anything: the masks are not what is slow | after `rest` late windows, or when in time |
 """
 
 from __future__ import annotations
@@ -59,9 +59,7 @@ class Window(NamedTuple):
 
     def improves_on(self, before: Window) -> bool:
         """Whether fewer masks were worth it: frames come clearly earlier, or clearly fewer are skipped."""
-        return (
-            self.late_ms <= _WORTHWHILE * before.late_ms or self.skipped_share < _WORTHWHILE * before.skipped_share
-        )
+        return self.late_ms <= _WORTHWHILE * before.late_ms or self.skipped_share < _WORTHWHILE * before.skipped_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ class Probation:
 
 @dataclass(frozen=True, slots=True)
 class Reducing:
-    """Frames come too late; `level` was the last that brought something, or the first, and `window` how it was there."""
+    """Frames come too late; `level` was the last that brought something (or the first), with such a `window`."""
 
     level: int
     window: Window
@@ -117,19 +115,21 @@ def after(now: Steered, window: Window, target_ms: float) -> Steered:
     # Whatever was slow is so no more: what was tried in vain may help the next time, and is not put off.
     now = now._replace(rest=_REST)
     spare = window.late_ms < _SPARE_LATENCY_SHARE * target_ms and window.skipped_share == 0
+    phase: Phase
     match now.phase:
         case Probation(1) if spare:
             return now._replace(phase=Steady(), patience=_PATIENCE)  # it has held: the next one need not wait longer
-        case Probation(left):  # time to spare is its proof; a window just in time proves nothing, either way
-            return now._replace(phase=Probation(left - spare))
         case Easing(1) if spare:
             return now._replace(level=now.level - 1, phase=Probation(now.patience))
+        case Probation(left):  # time to spare is its proof; a window just in time proves nothing, either way
+            phase = Probation(left - spare)
         case Easing(left) if spare:
-            return now._replace(phase=Easing(left - 1))
+            phase = Easing(left - 1)
         case _ if spare and now.level > 0:
-            return now._replace(phase=Easing(now.patience - 1))
-        case _:  # at the first level there is nothing to ask for; else one window without time to spare starts it anew
-            return now._replace(phase=Steady())
+            phase = Easing(now.patience - 1)
+        case _:  # at the first level there is nothing to ask for; at others a window without time to spare ends easing
+            phase = Steady()
+    return now._replace(phase=phase)
 
 
 def _after_late(now: Steered, window: Window) -> Steered:
