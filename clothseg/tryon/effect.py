@@ -28,7 +28,7 @@ OpenEffect = Callable[[Any, Image, Matte, int], tuple[Any, Image]]
 OpenBackgroundVideo = Callable[[BackgroundVideo], VideoLookup]
 """Opens the file of a background video; files of that kind are the stream's to read."""
 
-_LONGEST_PX = 1920
+_MAX_SIDE_PX = 1920
 
 
 def open_effects(
@@ -45,8 +45,8 @@ def open_effects(
         raise EffectError(f"{len(backgrounds)} backgrounds are asked for, expected at most one: remove the others")
     garment_effects = [effect for effect in settings if not isinstance(effect, Background)]
     opened = [_open_background(effect, open_clip) for effect in backgrounds]
-    dressing = [_open_garment_effect(effect, cut_out) for effect in garment_effects]
-    return (*opened, *(dressing if len(dressing) < 2 else [_stacked(dressing)]))
+    garments = [_open_garment_effect(effect, cut_out) for effect in garment_effects]
+    return (*opened, *(garments if len(garments) < 2 else [_stacked(garments)]))
 
 
 def apply_effects(
@@ -76,7 +76,7 @@ def _open_background(settings: Background, open_clip: OpenBackgroundVideo) -> Op
                 background.composite_over_blur(picture, matte, settings),
             )
         case BackgroundImage():
-            image = read_picture(settings.image, _LONGEST_PX)[:, :, :3].copy()
+            image = read_picture(settings.image, _MAX_SIDE_PX)[:, :, :3].copy()
             return lambda state, picture, matte, pts_ns: background.composite_over_image(state, picture, matte, image)
         case BackgroundVideo():
             open_clip(settings)  # what cannot be read is refused now

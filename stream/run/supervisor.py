@@ -55,10 +55,10 @@ _NOT_RESTARTED = ("stream.dispatch.dispatch", "stream.composite.composite")
 
 @dataclass(eq=False)
 class _Process:
-    """One stage's process: its name, its room, its pipe, and what was heard of it.
+    """One stage's process: its name, its module, its pipe, and what it last reported.
 
-    `has_reported`: its main loop runs, so that its sockets are bound. `cause`: why it says that it ends; `silent`: why it was
-    ended.
+    `has_reported`: its main loop runs, so its sockets are bound. `cause`: why it says that it exits; `silent`: why it
+    was killed.
     """
 
     name: str
@@ -137,8 +137,8 @@ class _Supervisor:
         signals.on_stop_signals(self._on_signal)
         forkserver.start()
         try:
-            for name, room in self._process_table():
-                self._start(name, room)
+            for name, module in self._process_table():
+                self._start(name, module)
             with self._console:
                 while self._processes and not self._finished():
                     self._poll()
@@ -164,22 +164,22 @@ class _Supervisor:
                 roles.append(("web", "stream.web.serve"))
         return roles
 
-    def _start(self, name: str, room: str) -> None:
+    def _start(self, name: str, module: str) -> None:
         context = forkserver.process_context()
         parent_end, child_end = context.Pipe()
         document = json.dumps(plain(self._settings)).encode()  # names of files may be no UTF-8, which msgspec refuses
         folders = [*self._folders, *forkserver.folders()]
-        process = context.Process(target=pipe.run_stage, args=(room, name, document, child_end, folders), name=name)
+        process = context.Process(target=pipe.run_stage, args=(module, name, document, child_end, folders), name=name)
         process.start()
         child_end.close()
-        self._processes.append(_Process(name, room, process, parent_end, time.monotonic()))
+        self._processes.append(_Process(name, module, process, parent_end, time.monotonic()))
 
     def _on_signal(self, number: int, _frame: object) -> None:
         self._signal = self._signal or number
 
     def _finished(self) -> bool:
         """Whether all that decides the run has ended, or time to end is up."""
-        essential = set(_NOT_RESTARTED) & {room for _, room in self._process_table()}
+        essential = set(_NOT_RESTARTED) & {module for _, module in self._process_table()}
         running = {process.module for process in self._processes}
         if essential and not essential & running:
             return True
@@ -249,10 +249,10 @@ class _Supervisor:
     def _unresponsive_s(self, process: _Process) -> float | None:
         """For how long a process has given no sign of life, where that is too long."""
         since_s = process.started_s if process.last_report_s is None else process.last_report_s
-        patience_s = self._settings.model.frame_deadline_ms / 1000
-        patience_s += 2 * pipe.HEARTBEAT_S if process.module == "stream.inference" else _SLACK_S
+        timeout_s = self._settings.model.frame_deadline_ms / 1000
+        timeout_s += 2 * pipe.HEARTBEAT_S if process.module == "stream.inference" else _SLACK_S
         silence_s = time.monotonic() - since_s
-        return silence_s if silence_s > (_START_TIMEOUT_S if process.last_report_s is None else patience_s) else None
+        return silence_s if silence_s > (_START_TIMEOUT_S if process.last_report_s is None else timeout_s) else None
 
     def _on_exit(self, process: _Process) -> None:
         """What follows from a process's end."""
@@ -290,9 +290,9 @@ class _Supervisor:
             return
         now_s = time.monotonic()
         if process.last_report_s is None or process.cause is not None:
-            deaths = self._early_exits.setdefault(process.name, deque(maxlen=_MAX_EARLY_EXITS))
-            deaths.append(now_s)
-            if len(deaths) == _MAX_EARLY_EXITS and now_s - deaths[0] < _EARLY_EXIT_WINDOW_S:
+            exits = self._early_exits.setdefault(process.name, deque(maxlen=_MAX_EARLY_EXITS))
+            exits.append(now_s)
+            if len(exits) == _MAX_EARLY_EXITS and now_s - exits[0] < _EARLY_EXIT_WINDOW_S:
                 self._fail(cause)
                 return
         if self._can_join(process):
@@ -302,9 +302,9 @@ class _Supervisor:
     def _can_join(self, process: _Process) -> bool:
         """Whether one in its place would find the others; the run fails where their sockets are gone."""
         transport = self._settings.transport
-        for room, endpoint in zip(_NOT_RESTARTED, (transport.dispatch, transport.results), strict=True):
+        for module, endpoint in zip(_NOT_RESTARTED, (transport.dispatch, transport.results), strict=True):
             path = Path((endpoint or "").removeprefix("ipc://"))
-            bound = any(other.module == room and other.has_reported for other in self._processes)
+            bound = any(other.module == module and other.has_reported for other in self._processes)
             if bound and str(endpoint).startswith("ipc://") and not path.exists():
                 self._fail(f"{process.name} ended and none can take its place: the run's socket {path} was removed")
                 return False
@@ -319,12 +319,17 @@ class _Supervisor:
         if self._stop_by_s is None:
             self._stop_by_s = time.monotonic() + timeout_s
             self._command("stream.dispatch.dispatch", StopStage())
-            for room in ("stream.capture.reader", "stream.inference", "stream.composite.composite", "stream.web.serve"):
-                self._command(room, StopStage())
+            for module in (
+                "stream.capture.reader",
+                "stream.inference",
+                "stream.composite.composite",
+                "stream.web.serve",
+            ):
+                self._command(module, StopStage())
 
-    def _command(self, room: str, command: pipe.Command) -> None:
+    def _command(self, module: str, command: pipe.Command) -> None:
         for process in self._processes:
-            if process.module == room:
+            if process.module == module:
                 try:
                     process.pipe.send_bytes(msgspec.json.encode(command))
                 except OSError:

@@ -62,21 +62,21 @@ def mode_of(camera: Camera) -> Mode:
     return "file" if ends else "live"
 
 
-def open_source(camera: Camera, heard: Callable[[], None] = lambda: None) -> PictureSource:
+def open_source(camera: Camera, on_packet: Callable[[], None] = lambda: None) -> PictureSource:
     """Open what `camera.source` names; raise `SourceError` saying what is wrong with which input.
 
     What is played `live` without coming in real time is paced by its timestamps, and `mirror` is
-    applied, whatever the source is. `log_of_relay` is called whenever a network stream sends something, also while that
+    applied, whatever the source is. `on_packet` is called whenever a network stream sends something, also while that
     makes no picture.
     """
     from stream.sources.presentation import PresentedSource
 
-    source = _opened(camera, heard)
+    source = _opened(camera, on_packet)
     in_time = (camera.mode or source.mode) == "file" or source.realtime
     return source if in_time and not camera.mirror else PresentedSource(source, camera)
 
 
-def _opened(camera: Camera, heard: Callable[[], None]) -> PictureSource:
+def _opened(camera: Camera, on_packet: Callable[[], None]) -> PictureSource:
     if (path := local_path(camera.source)) is not None:
         from stream.sources.file import open_file
         from stream.sources.images import is_photo, open_images
@@ -94,4 +94,4 @@ def _opened(camera: Camera, heard: Callable[[], None]) -> PictureSource:
         case _:
             from stream.sources.network import open_network
 
-            return open_network(camera, heard)
+            return open_network(camera, on_packet)
