@@ -245,7 +245,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class DemandChanged:
-    """Whether any output has a use for a camera's frames at present: composite tells the dispatcher."""
+    """Whether any output has a use for a live camera's frames: composite tells the dispatcher and the sinks."""
 
     camera: str
     watched: bool
@@ -340,5 +340,5 @@ ReaderMessage = SourceOpened | NewPicture | SourceLost | SourceEnded
 StreamEvent = StreamStart | Outage | EndOfStream | Dropped | EndOfRun
 """What the dispatcher tells composite besides frames."""
 
-Output = CompositedFrame | StreamStart | Outage | EndOfStream
+Output = CompositedFrame | StreamStart | Outage | DemandChanged | EndOfStream
 """What a sink is given."""

@@ -6,7 +6,7 @@ import os
 import socket
 import stat
 from types import TracebackType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import platformdirs
@@ -17,13 +17,14 @@ from stream.settings import config, parse
 from stream.settings.config import CameraName, ConfigError, Panel
 from stream.stage import StreamError
 from stream.transport import untrusted_json
+from stream.transport.camera_state import CameraState
 from stream.transport.sockets import MAX_REQUEST_BYTES, ReqSocket
 from stream.transport.untrusted_json import UntrustedJsonError
 
 __all__ = [
     "Accepted",
     "CameraList",
-    "CameraState",
+    "CameraReport",
     "ControlError",
     "Controller",
     "GetStatus",
@@ -106,14 +107,14 @@ class LookSettings(msgspec.Struct, frozen=True, kw_only=True):
     panels: tuple[Panel, ...]
 
 
-class CameraState(msgspec.Struct, frozen=True, kw_only=True):
+class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     """How a camera stands: `frames` counts what was given out, `last_seq` is the newest of them.
 
-    `cause` is why there is no signal or why it ended.
+    `cause` is why there is no signal or why it failed.
     """
 
     camera: str
-    state: Literal["awaited", "running", "no_signal", "ended"] = "awaited"
+    state: CameraState = CameraState.OPENING
     epoch: int = 0
     frames: int = 0
     last_seq: int | None = None
@@ -140,7 +141,7 @@ class CameraList(msgspec.Struct, frozen=True, tag_field="reply", tag="cameras"):
 class StatusReply(msgspec.Struct, frozen=True, tag_field="reply", tag="status"):
     """Every camera, and what is shown of those to come."""
 
-    cameras: tuple[CameraState, ...]
+    cameras: tuple[CameraReport, ...]
     default_look: LookSettings
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from stream.dispatch.scheduler import Outgoing, Scheduler
+from stream.dispatch.camera import Outgoing
+from stream.dispatch.scheduler import Scheduler
 from stream.message import (
     Ack,
     DemandChanged,

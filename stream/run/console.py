@@ -97,7 +97,7 @@ def _table(status: StatusReport) -> Table:
 def summary(camera: CameraStatus) -> str:
     """One camera in one line of plain text."""
     return (
-        f"{camera.camera}: {camera.state}, {camera.in_hz:.1f} → {camera.out_hz:.1f} fps, "
+        f"{camera.camera}: {camera.state.replace('_', ' ')}, {camera.in_hz:.1f} → {camera.out_hz:.1f} fps, "
         f"age {camera.age_p50_ms:.0f}/{camera.age_p95_ms:.0f} ms, delivered {camera.delivered} of {camera.captured}, "
         f"dropped {_dropped(camera)}, reconnects {camera.reconnects}{_mask_savings(camera)}"
     )

@@ -37,6 +37,7 @@ from stream.settings.config import Control, Run
 from stream.settings.parse import plain
 from stream.sources import mode_of
 from stream.transport import sockets
+from stream.transport.camera_state import CameraState
 
 STAGES = ("capture", "inference", "composite")
 
@@ -91,7 +92,7 @@ class Outcome:
         if self.failure is not None or self.sink_failures:
             return 1
         unfinished = self.status is not None and any(
-            camera.interrupted and camera.mode == "file" for camera in self.status.cameras
+            camera.state is CameraState.STOPPED and camera.mode == "file" for camera in self.status.cameras
         )
         return 128 + self.stop_signal if self.stop_signal and unfinished else 0
 

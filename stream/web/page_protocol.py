@@ -15,6 +15,7 @@ from clothseg.classes import ClassName, Region, Role
 from clothseg.tryon.colour import Colour
 from clothseg.tryon.part import Garment
 from stream.transport import untrusted_json
+from stream.transport.camera_state import CameraState
 
 MAX_TEXT_BYTES = 4_194_304
 """A photo of the visitor's own is the longest thing that is said."""
@@ -25,8 +26,6 @@ PhotoUse = ClassName
 MAX_GARMENTS = 15
 
 PagePanel = Literal["composite", "raw"]
-StreamState = Literal["full", "running", "no_signal", "ended"]
-"""How what is watched stands; `full`: there is no room for another visitor."""
 
 
 def _tag(class_name: str) -> str:
@@ -174,9 +173,13 @@ class Hello(_PageMessage, frozen=True):
 class StreamStateChanged(_PageMessage, frozen=True):
     """How what is watched stands, and why."""
 
-    state: StreamState
+    state: CameraState
     camera: str | None = None
     cause: str | None = None
+
+
+class VisitorLimitReached(_PageMessage, frozen=True):
+    """There is no room for your camera now; it is let in by itself when there is."""
 
 
 class SdpAnswer(_PageMessage, frozen=True):
@@ -198,7 +201,7 @@ class Pong(_PageMessage, frozen=True):
     server_ms: float
 
 
-ToPage = Hello | StreamStateChanged | SdpAnswer | RequestRejected | Pong
+ToPage = Hello | StreamStateChanged | VisitorLimitReached | SdpAnswer | RequestRejected | Pong
 
 
 def decode(text: str | bytes) -> FromPage:

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 from clothseg.tryon import BackgroundColour, BackgroundImage, BackgroundVideo, GarmentPhoto, Recolour, Texture
-from stream.composite import composite, control
+from stream.composite import control
+from stream.composite.compositor import Compositor
 from stream.composite.control import (
     Accepted,
     CameraList,
-    CameraState,
+    CameraReport,
     ControlError,
     Controller,
     GetStatus,
@@ -36,6 +37,7 @@ from stream.message import CompositedFrame, EndOfStream, Outage, SegmentedFrame,
 from stream.process.pipe import StageReport, StopRequested
 from stream.settings import parse
 from stream.settings.config import Control
+from stream.transport.camera_state import CameraState
 from stream.transport.sockets import ReqSocket
 from tests.stream.composited import composited_frame
 from tests.stream.pictures import segmented
@@ -84,7 +86,7 @@ def controller(switchboard: ControlServer) -> Iterator[Controller]:
         yield controller
 
 
-def state(controller: Controller, camera: str) -> CameraState:
+def state(controller: Controller, camera: str) -> CameraReport:
     reply = controller.request(GetStatus())
     assert isinstance(reply, StatusReply)
     return {camera.camera: camera for camera in reply.cameras}[camera]
@@ -92,10 +94,10 @@ def state(controller: Controller, camera: str) -> CameraState:
 
 def drawn(changes: LookChanges, frame: SegmentedFrame) -> CompositedFrame:
     """What composite makes of a frame after the changes that wait."""
-    step = composite.step(SETTINGS, print)
+    composite = Compositor(SETTINGS, print)
     for change in drain(changes):
-        assert not list(step(change))
-    (made,) = step(frame)
+        assert not list(composite(change))
+    (made,) = composite(frame)
     assert isinstance(made, CompositedFrame)
     return made
 
@@ -157,16 +159,19 @@ def test_a_visitor_has_the_default_look_until_changed(switchboard: ControlServer
 
 
 def test_the_status_follows_what_is_given_out(switchboard: ControlServer, controller: Controller) -> None:
-    assert state(controller, "front").state == "awaited"
+    assert state(controller, "front").state is CameraState.OPENING
     switchboard.write(StreamStart("front", 1, 4, "live", "rtsp://host"))
     switchboard.write(composited_frame("front", 4))
     switchboard.write(composited_frame("front", 6))
     seen = state(controller, "front")
-    assert (seen.state, seen.epoch, seen.frames, seen.last_seq) == ("running", 1, 2, 6)
+    assert (seen.state, seen.epoch, seen.frames, seen.last_seq) == (CameraState.LIVE, 1, 2, 6)
     switchboard.write(Outage("front", 6, "the server is gone"))
-    assert (state(controller, "front").state, state(controller, "front").cause) == ("no_signal", "the server is gone")
+    assert (state(controller, "front").state, state(controller, "front").cause) == (
+        CameraState.NO_SIGNAL,
+        "the server is gone",
+    )
     switchboard.write(StreamStart("front", 2, 7, "live", "rtsp://host"))
-    assert (state(controller, "front").state, state(controller, "front").cause) == ("running", None)
+    assert (state(controller, "front").state, state(controller, "front").cause) == (CameraState.LIVE, None)
 
 
 def test_stop_is_passed_on(controller: Controller, reports: Reports) -> None:
@@ -184,7 +189,7 @@ def test_stop_is_answered_while_a_picture_is_being_opened(
         assert enough.wait(20)
         return ()
 
-    monkeypatch.setattr("stream.composite.control_server.open_dressing", slowly)
+    monkeypatch.setattr("stream.composite.control_server.open_camera_effects", slowly)
     with ThreadPoolExecutor(1) as another, Controller(switchboard.endpoint) as patient:
         dressed = another.submit(patient.request, SetEffects(effects=()))
         assert opening.wait(5)

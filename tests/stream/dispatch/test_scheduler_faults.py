@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from stream.dispatch.camera import FILE_FRAMES_IN_FLIGHT
-from stream.dispatch.scheduler import Outgoing, Scheduler
+from stream.dispatch.camera import FILE_FRAMES_IN_FLIGHT, Outgoing
+from stream.dispatch.scheduler import Scheduler
 from stream.message import Ack, Dropped, EndOfRun, EndOfStream, Frame, NewPicture, SourceEnded, SourceOpened
 from tests.stream.pictures import picture
 

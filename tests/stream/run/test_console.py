@@ -10,11 +10,12 @@ import pytest
 from stream.process.pipe import StatusReport
 from stream.process.status import CameraStatus
 from stream.run.console import Console, summary
+from stream.transport.camera_state import CameraState
 
 STATUS = CameraStatus(
     camera="front",
     mode="live",
-    state="live",
+    state=CameraState.LIVE,
     captured=120,
     delivered=100,
     dropped={"superseded": 18, "worker_lost": 1},
@@ -25,7 +26,6 @@ STATUS = CameraStatus(
     age_p50_ms=41.2,
     age_p95_ms=77.9,
     frames=None,
-    interrupted=False,
     mask_sources={"network": 60, "warped": 40},
     mask_timing="network",
     mask_every=1,
@@ -59,7 +59,8 @@ def test_one_line_tells_how_masks_are_spared(changes: dict[str, Any], told: str)
 def test_without_a_terminal_only_changes_are_logged(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
     with console:
-        for state in ("opening", "live", "live", "live", "no signal"):
+        live = [CameraState.LIVE] * 3
+        for state in (CameraState.OPENING, *live, CameraState.NO_SIGNAL):
             console.show(StatusReport([status(state=state)], 0))
     said = capsys.readouterr().err
     assert [line.split(", ")[0] for line in said.splitlines()] == ["front: live", "front: no signal"]
