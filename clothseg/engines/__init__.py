@@ -93,7 +93,7 @@ def _open_openvino(model: Path, choice: EngineChoice, requested: Precision, thre
         cache_error = str(error)
     description = _describe(choice, threads)
     if cache_error:
-        description += f"; every start compiles anew, for the cache failed: {cache_error}"
+        description += f"; compiled models are not cached: {cache_error}"
     return OpenvinoRuntime(read, choice.precision, threads, description, cache)
 
 

@@ -288,7 +288,7 @@ def open_outputs(settings: Run, changes: LookChanges, supervisor: Reporter) -> T
         for sink in sinks.values():
             sink.close()
         raise
-    return Tee(sinks, lambda name, cause: supervisor.report(SinkFailed(f"{name} has ended: {cause}")))
+    return Tee(sinks, lambda name, cause: supervisor.report(SinkFailed(f"{name} stopped: {cause}")))
 
 
 def output_name(output: OutputSettings) -> str:

@@ -97,7 +97,7 @@ class ControlServer:
                 return True
             reply = self._reply(request)
         except Full:
-            reply = Rejected("too much is asked at once: wait until what was asked before is answered")
+            reply = Rejected("too many requests: wait until the earlier ones are answered")
         except StreamError as error:
             reply = Rejected(" ".join(str(error).split()))
         self._socket.reply(envelope, control.encode(reply))

@@ -95,7 +95,9 @@ class _DispatchLoop:
             if received is not None:
                 self._send(self._on_message(*received, now_ns))
             for worker in self._scheduler.hung_workers(now_ns):
-                self._supervisor.report(Notice(f"{worker}: no result in time, its frame goes on without it"))
+                self._supervisor.report(
+                    Notice(f"{worker}: no result before the deadline; its frame is taken from it")
+                )
                 # What it was sent may be lost with a broken connection: its next word counts, whatever it has received.
                 self._frames_sent.pop(worker, None)
                 self._send(self._scheduler.on_worker_lost(worker, now_ns))
@@ -189,8 +191,8 @@ class _DispatchLoop:
             left = self._scheduler.departed_visitors.pop()
             self._readers.pop(left.camera, None)
             dropped = sum(left.dropped.values())
-            counts = f"delivered {left.delivered} of {left.captured} pictures, dropped {dropped}"
-            self._supervisor.report(Notice(f"a visitor has left: {counts}"))
+            counts = f"delivered {left.delivered} of {left.captured} frames, dropped {dropped}"
+            self._supervisor.report(Notice(f"a visitor left: {counts}"))
 
     def _report_status(self) -> None:
         now_s = time.monotonic()

@@ -33,7 +33,7 @@ _CONNECTED = re.compile(r"^(SRT \w+ connected|Accepted SRT \w+ connection)\n", r
 _REJECTED = re.compile(
     r"^(?:ERROR: (?:error: )?|.*REJECT reported from HS processing: )(.+?)(?:: Success| - not .*)?\n", re.MULTILINE
 )
-_NO_PEER = "nobody is there"
+_NO_PEER = "no peer answered"
 
 
 def needs_relay(address: str) -> bool:

@@ -204,7 +204,7 @@ class _Supervisor:
                 self._read_reports(process)
                 self._on_exit(process)
             elif (silence_s := self._unresponsive_s(process)) is not None:
-                process.silent = f"{process.name} gave no sign of life for {silence_s:.0f} s and was ended"
+                process.silent = f"{process.name} sent no heartbeat for {silence_s:.0f} s and was killed"
                 self._kill(process)
         if self._signal is not None and self._outcome.stop_signal is None:
             self._outcome.stop_signal = self._signal
@@ -296,7 +296,7 @@ class _Supervisor:
                 self._fail(cause)
                 return
         if self._can_join(process):
-            self._console.log(f"{cause}; a new one takes its place")
+            self._console.log(f"{cause}; restarting it")
             self._start(process.name, process.module)
 
     def _can_join(self, process: _Process) -> bool:

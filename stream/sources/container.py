@@ -172,6 +172,6 @@ class ContainerSource:
             raise SourceError(f"{self.address} holds no picture that can be decoded")
         if self.frames and self._packets_read < self.frames:
             there = f"{self._packets_read} of {self.frames}"
-            log.warning("%s is cut short: %s pictures are there", self.address, there)
+            log.warning("%s is truncated: %s pictures", self.address, there)
         if self.skipped:
-            log.warning("%s: damaged pictures were left out: %d", self.address, self.skipped)
+            log.warning("%s: %d damaged pictures skipped", self.address, self.skipped)

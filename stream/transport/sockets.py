@@ -132,7 +132,7 @@ class _Socket:
             self._socket.send_multipart(parts, copy=sum(memoryview(p).nbytes for p in parts) < 65_536)
         except zmq.Again:  # one whose keys are refused is left without anybody to send to
             raise TransportError(
-                f"{self.endpoint} takes no message: is it there, and are these the keys for it?"
+                f"{self.endpoint} accepts no message: is that process running, and do the keys match?"
             ) from None
 
     def _receive(self, timeout_ms: int) -> list[Buffer] | None:

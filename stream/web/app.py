@@ -67,7 +67,7 @@ class _SecurityMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._access.host_allowed(Headers(scope=scope)):
-            await Response("this server does not go by that name", 421)(scope, receive, send)
+            await Response("misdirected request: this server has another host name", 421)(scope, receive, send)
             return
 
         own_host = _SECURITY_HEADERS | (_SECURE if scope.get("scheme") == "https" else {})

@@ -63,7 +63,7 @@ def _garment_effect(part: Garment, choice: GarmentChoice, library: Library, phot
 
 def _library_image(assets: Mapping[str, Asset], name: str) -> Path:
     if name not in assets:
-        raise OutfitError(f"there is no {name} on the shelf: reload the page")
+        raise OutfitError(f"there is no {name} in the library: reload the page")
     return assets[name].image
 
 

@@ -129,7 +129,7 @@ class Session:
                 if self._sending and self._picture_limiter.allow(now_s):
                     self._camera.receive(message)
             elif not self._message_limiter.allow(now_s):
-                await self._reject("too much is asked at once: wait a moment")
+                await self._reject("too many requests: wait a moment")
             else:
                 await self._on_text(message)
 
@@ -137,7 +137,7 @@ class Session:
         try:
             await self._on_message(page_protocol.decode(text))
         except UntrustedJsonError:
-            await self._reject("the page and its server do not understand each other: reload the page")
+            await self._reject("page and server versions differ: reload the page")
         except (OutfitError, CallError, PhotoError) as error:
             await self._reject(str(error))
 
@@ -223,7 +223,7 @@ class Session:
     async def _snapshot(self, kind: str) -> None:
         png = await self._presenter.snapshot(kind)
         if png is None:
-            raise OutfitError("there is no picture yet: start a camera first")
+            raise OutfitError("no picture yet: start a camera first")
         await self._socket.send_bytes(png)
 
     # Saying things.

@@ -121,7 +121,7 @@ def read_training(path: Path) -> Training:
     try:
         training = msgspec.yaml.decode(path.read_bytes(), type=Training, dec_hook=decode_path)
     except msgspec.DecodeError as error:
-        raise ValueError(f"{path}: {error}; configs/train/live.yaml shows all that can be said") from None
+        raise ValueError(f"{path}: {error}; configs/train/live.yaml shows every setting") from None
     if training.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ValueError(f"{path}: unknown architecture {training.architecture!r}; expected one of {known}")
