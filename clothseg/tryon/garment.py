@@ -18,7 +18,7 @@ from clothseg.tryon.part import Garment, class_mask
 
 GARMENT_PX = 1024
 """The longer side of the picture that a garment is cut from."""
-_SMALLEST_PX = 16  # the shorter side of a picture in which a garment can be seen
+_MIN_SIDE_PX = 16  # the shorter side of a picture in which a garment can be seen
 _OUTLINE_PX = 256  # the longer side of the mask in which the flat garment's landmarks are looked for
 
 
@@ -81,7 +81,7 @@ def garment_alpha(picture: NDArray[np.uint8], cut_out: PhotoMatting) -> NDArray[
     """How much of each pixel of `picture` (H, W, 4) BGRA is its garment, (H, W) uint8: by its own alpha, or by
     `cut_out` where that hides nothing; none of it where the picture is too small to show one."""
     alpha = picture[:, :, 3]
-    if min(alpha.shape) < _SMALLEST_PX:
+    if min(alpha.shape) < _MIN_SIDE_PX:
         return np.zeros_like(alpha)
     if alpha.min() > 127:
         alpha = cut_out(np.ascontiguousarray(picture[:, :, :3]))
@@ -107,7 +107,7 @@ def measure_garment(
     garment = np.pad(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 127, 4)  # room, so that no edge is a cut
     points = landmarks(garment, garment, region, None)
     inside = cv2.erode(np.asarray(alpha > 250, np.uint8), np.ones((3, 3), np.uint8), iterations=2)
-    if points is None or not inside.any() or min(alpha.shape) < _SMALLEST_PX:
+    if points is None or not inside.any() or min(alpha.shape) < _MIN_SIDE_PX:
         raise EffectError(f"{name} shows no garment: expected the photo of one {part} or a PNG with alpha around it")
     brightness = float(np.median(colour[alpha > 127].max(axis=1)))
     cloth, length = pyramid(_extend_colour(colour, inside)), proportion(points, region)

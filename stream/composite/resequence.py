@@ -20,7 +20,7 @@ _MAX_UNKNOWN: Final = 64  # cameras of which frames came and no start: the start
 
 
 class Resequencer:
-    """The waiting room of every camera: `push` what came, get what is due."""
+    """A reorder buffer per camera: `push` what came, get what is due."""
 
     def __init__(self) -> None:
         self._cameras: dict[str, _CameraSequence] = {}
@@ -46,7 +46,7 @@ class Resequencer:
                 return  # a second end is no news
 
     def has_passed(self, frame: Frame) -> bool:
-        """Whether a frame's turn is over: it went out, or was given up."""
+        """Return whether a frame's turn is over: it was delivered or dropped."""
         camera = self._cameras.get(frame.camera)
         return camera is not None and frame.seq < camera.next_seq
 

@@ -1,4 +1,4 @@
-"""The dispatch stage: hears readers, workers and composite on one socket, and sends what the dispatcher orders."""
+"""The dispatch stage: receives from readers, workers and composite on one socket, sends what the scheduler returns."""
 
 from __future__ import annotations
 
@@ -95,9 +95,7 @@ class _DispatchLoop:
             if received is not None:
                 self._send(self._on_message(*received, now_ns))
             for worker in self._scheduler.hung_workers(now_ns):
-                self._supervisor.report(
-                    Notice(f"{worker}: no result before the deadline; its frame is taken from it")
-                )
+                self._supervisor.report(Notice(f"{worker}: no result before the deadline; its frame is taken from it"))
                 # What it was sent may be lost with a broken connection: its next word counts, whatever it has received.
                 self._frames_sent.pop(worker, None)
                 self._send(self._scheduler.on_worker_lost(worker, now_ns))
@@ -131,7 +129,7 @@ class _DispatchLoop:
         return []
 
     def _ask_again(self, now_ns: int) -> None:
-        """Notice that no output takes a frame any more, say so once, and send again what may have been lost."""
+        """Notice that no output takes frames any more, report it once, and send again what may have been lost."""
         frames = self._scheduler.unacknowledged_count(now_ns)
         if frames == 0:
             return
@@ -178,7 +176,7 @@ class _DispatchLoop:
                 self._router.send(self._readers[name], item)
 
     def _report_outage(self, item: Frame | PropagatedFrame | PictureRequest | StreamEvent) -> None:
-        """Say that a camera has no signal, and why: once, however often it is tried again."""
+        """Report that a camera has no signal, and why: once, however often it is retried."""
         if isinstance(item, StreamStart | EndOfStream):
             self._reported_outages.pop(item.camera, None)
         elif isinstance(item, Outage) and self._reported_outages.get(item.camera) != item.cause:
@@ -186,7 +184,7 @@ class _DispatchLoop:
             self._supervisor.report(Notice(f"no signal: {item.cause}"))
 
     def _report_departed(self) -> None:
-        """Tell what became of the frames of guests who left, and forget them."""
+        """Report the frame counts of visitors who left, and forget them."""
         while self._scheduler.departed_visitors:
             left = self._scheduler.departed_visitors.pop()
             self._readers.pop(left.camera, None)

@@ -1,4 +1,4 @@
-"""What became of every captured frame: captured = delivered + dropped by reason + under way, per camera."""
+"""The ledger of a camera: captured = delivered + dropped by reason + in flight."""
 
 from __future__ import annotations
 

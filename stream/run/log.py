@@ -12,7 +12,7 @@ _CLOSE_TIMEOUT_S = 5.0  # for the last words, where somebody reads slowly
 
 
 class Log:
-    """A text file for `rich`. What cannot be written, or not soon, is dropped; nobody waits and nothing is raised."""
+    """A text file for `rich`. What cannot be written, or not soon, is dropped; it never blocks and never raises."""
 
     def __init__(self, stream: TextIO | None) -> None:
         """`stream` is standard error, None where a run was started without."""

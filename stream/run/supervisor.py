@@ -1,7 +1,7 @@
-"""Starts the stages as processes, restarts those that may be, and stops all together; knows them by name only.
+"""Starts the stages as processes, restarts those that may be, and stops all together; knows modules by name only.
 
-Readers of live cameras, workers and the page are started again when they die. The dispatcher and composite hold
-what cannot be made again: when one of them dies, everything stops and the cause is told once.
+Readers of live cameras, workers and the page are restarted when they exit. The dispatcher and composite hold state
+that cannot be made again: when one of them exits, everything stops and the cause is reported once.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _POLL_S = 0.1
 _STALL_S = 1.0  # between two looks: the launcher itself did not run, and what was said meanwhile is no measure
 _SLACK_S = 5.0  # for stages that may wait for each other, beyond what a frame may take a worker
 _NOT_RESTARTED = ("stream.dispatch.dispatch", "stream.composite.composite")
-"""The rooms of those that hold what cannot be made again."""
+"""Modules of the processes whose state cannot be made again."""
 
 
 @dataclass(eq=False)
@@ -79,7 +79,7 @@ class _Process:
 
 @dataclass(eq=False)
 class Outcome:
-    """How a run ended: the first failure, whether it was asked to stop and by which signal, the last ledger."""
+    """Outcome of a run: the first failure, whether it was asked to stop and by which signal, the last ledger."""
 
     failure: str | None = None
     sink_failures: list[str] = field(default_factory=list)
@@ -178,7 +178,7 @@ class _Supervisor:
         self._signal = self._signal or number
 
     def _finished(self) -> bool:
-        """Whether all that decides the run has ended, or time to end is up."""
+        """Return whether all essential processes have exited, or the time to close is up."""
         essential = set(_NOT_RESTARTED) & {module for _, module in self._process_table()}
         running = {process.module for process in self._processes}
         if essential and not essential & running:
@@ -193,7 +193,7 @@ class _Supervisor:
         return not at_it or now_s > self._stop_by_s + _FILES_S
 
     def _poll(self) -> None:
-        """One look at every process: what it says, whether it lives, whether it is silent."""
+        """Poll every process: read its reports, notice its exit, feed its watchdog."""
         pipes = [process.pipe for process in self._processes]
         sentinels = [process.process.sentinel for process in self._processes]
         wait([*pipes, *sentinels], timeout=_POLL_S)
@@ -211,7 +211,7 @@ class _Supervisor:
             self._stop(pipe.DRAIN_TIMEOUT_S + _CLOSE_TIMEOUT_S)
 
     def _reset_watchdogs(self) -> None:
-        """Count no silence while the launcher itself did not run: stopped, or held up by its host."""
+        """Reset all watchdogs after the supervisor itself did not run: stopped, or stalled by its host."""
         now_s = time.monotonic()
         gap_s, self._looked_s = now_s - self._looked_s, now_s
         if gap_s < _STALL_S:
@@ -247,7 +247,7 @@ class _Supervisor:
                 self._stop(pipe.DRAIN_TIMEOUT_S + _CLOSE_TIMEOUT_S)
 
     def _unresponsive_s(self, process: _Process) -> float | None:
-        """For how long a process has given no sign of life, where that is too long."""
+        """Return for how long a process has sent no heartbeat, where that is too long."""
         since_s = process.started_s if process.last_report_s is None else process.last_report_s
         timeout_s = self._settings.model.frame_deadline_ms / 1000
         timeout_s += 2 * pipe.HEARTBEAT_S if process.module == "stream.inference" else _SLACK_S
@@ -255,7 +255,7 @@ class _Supervisor:
         return silence_s if silence_s > (_START_TIMEOUT_S if process.last_report_s is None else timeout_s) else None
 
     def _on_exit(self, process: _Process) -> None:
-        """What follows from a process's end."""
+        """Handle the exit of a process: restart it, finish, or fail."""
         self._processes.remove(process)
         process.pipe.close()
         code = process.process.exitcode or 0
@@ -300,7 +300,7 @@ class _Supervisor:
             self._start(process.name, process.module)
 
     def _can_join(self, process: _Process) -> bool:
-        """Whether one in its place would find the others; the run fails where their sockets are gone."""
+        """Return whether a restarted process would find the others; the run fails where their sockets are gone."""
         transport = self._settings.transport
         for module, endpoint in zip(_NOT_RESTARTED, (transport.dispatch, transport.results), strict=True):
             path = Path((endpoint or "").removeprefix("ipc://"))

@@ -23,7 +23,7 @@ class BackgroundSink:
         self._thread.start()
 
     def write(self, item: Output) -> None:
-        """Leave a frame or news; waits where as many wait already as may."""
+        """Queue a frame or event; blocks while the queue is full."""
         self._raise_failure()
         self._queue.put(item)
 

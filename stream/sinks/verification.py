@@ -51,7 +51,7 @@ def _fault_of_file(video: VideoWriter) -> str | None:
 
 
 def _fault_of_length(video: VideoWriter, container: InputContainer) -> str | None:
-    """Whether players are told another length than that of what was seen; sound may end a little later."""
+    """Return the fault where the stated length is not that of the pictures; audio may end a little later."""
     stream, tick = container.streams.video[0], video.video_format.container.tick
     stated_s = Fraction(container.duration or 0, 1_000_000)
     if stream.duration is not None and stream.time_base is not None:

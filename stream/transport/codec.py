@@ -22,7 +22,7 @@ _JPEG_QUALITY = 90
 
 
 class CodecError(ValueError):
-    """Bytes that are not the pixels they are said to be."""
+    """Bytes that are not the pixels they claim to be."""
 
 
 def encode(pixels: Pixels, encoding: Encoding) -> Buffer:
