@@ -1,4 +1,4 @@
-"""What a garment is: the network, its masks over time and at full size, and what is drawn on them."""
+"""Garment segmentation: the network, its masks over time and at full size, and effects drawn on them."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Puts a flat garment photo on whoever wears a garment of its kind."""
+"""Fits a flat garment photo to those who wear a garment of its class."""
 
 import functools
 from collections.abc import Callable
@@ -46,10 +46,10 @@ def matte_clothing(photo: Image) -> NDArray[np.uint8]:
 
 
 def _snap_to_edges(photo: Image, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`alpha` (H, W) drawn to the garment's own edges: GrabCut (Rother 2004), the photo's rim taken for background.
+    """Snap `alpha` (H, W) to the garment's own edges: GrabCut (Rother 2004), the photo's rim taken for background.
 
     The network was taught on people: it sees hips under a shirt laid flat, where there is only a table. Where colour
-    cannot tell garment and table apart, and over half would be lost, `alpha` is kept.
+    cannot separate garment and table, and over half would be lost, `alpha` is kept.
     """
     labels = np.where(alpha > 127, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     rim = max(round(0.02 * min(alpha.shape)), 1)
@@ -78,7 +78,7 @@ def open_garment(settings: GarmentPhoto, cut_out: PhotoMatting) -> FlatFor:
 
 
 def garment_alpha(picture: NDArray[np.uint8], cut_out: PhotoMatting) -> NDArray[np.uint8]:
-    """How much of each pixel of `picture` (H, W, 4) BGRA is its garment, (H, W) uint8: by its own alpha, or by
+    """Return the garment's alpha in `picture` (H, W, 4) BGRA, (H, W) uint8: by its own alpha, or by
     `cut_out` where that hides nothing; none of it where the picture is too small to show one."""
     alpha = picture[:, :, 3]
     if min(alpha.shape) < _MIN_SIDE_PX:

@@ -103,7 +103,7 @@ def _shoulders(garment: Mask, upper: NDArray[np.float64]) -> Points | None:
 
 
 def _collar(upper: NDArray[np.float64], shoulders: Points) -> Points:
-    """Where the shoulder lines meet the neck, left and right, and the middle of the neckline (3, 2)."""
+    """Return where the shoulder lines meet the neck, left and right, and the middle of the neckline (3, 2)."""
     (left, _), (right, _) = shoulders
     middle, width = (left + right) / 2, right - left
     found = []

@@ -1,4 +1,4 @@
-"""How good a segmentation is: every measure we report, defined once, gathered over pictures and pooled by pixels."""
+"""Metrics of a segmentation: every measure we report, defined once, gathered over pictures and pooled by pixels."""
 
 from typing import Final
 
@@ -82,7 +82,7 @@ def _inner_edge(mask: npt.NDArray[np.bool_]) -> Mask:
 
 
 class MetricsAccumulator:
-    """Gathers pictures one by one; `report` says how good they were together."""
+    """Gather pictures one by one; `report` computes the metrics of all."""
 
     def __init__(self, classes: ClassMap = USUAL) -> None:
         self._classes, count = classes, len(classes.names)
@@ -135,7 +135,7 @@ class MetricsAccumulator:
 
 
 def person_alone(report: Metrics) -> Metrics:
-    """The report of a model that does not tell garments apart: no measure of them, rather than a bad one."""
+    """Return the metrics of a model without garment classes: no measure of them, rather than a bad one."""
     nothing: dict[str, float | None] = dict.fromkeys(CLASSES)
     return msgspec.structs.replace(report, iou=nothing, mean_garment_iou=None, boundary_f=None)
 

@@ -1,4 +1,4 @@
-"""How a model does among several people, near and far: scores it on crowds made of labelled people, always the same."""
+"""Scores a model on crowds, near and far, made of labelled people, always the same."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,7 +48,7 @@ class CrowdEvaluation(NamedTuple):
 
 
 def read_crowd_set(path: Path) -> CrowdSet:
-    """A description of crowds to score on, YAML; ValueError where it says something else."""
+    """Read a description of crowds to score on, YAML; ValueError for anything else."""
     try:
         return msgspec.yaml.decode(path.read_bytes(), type=CrowdSet, dec_hook=decode_path)
     except msgspec.DecodeError as error:
@@ -93,7 +93,7 @@ def score_crowds(made: CrowdSet, predict: Predictor, tick: Callable[[], None]) -
 
 
 def found_people(crowd: Crowd, parts: npt.NDArray[np.uint8]) -> dict[str, list[bool]]:
-    """Whether each of those who are seen is found, by how far they are: half of their seen pixels are somebody's."""
+    """Return whether each visible person is found, by distance: half of their visible pixels are a person's."""
     answers: dict[str, list[bool]] = {reach: [] for reach in REACHES}
     for number, height in enumerate(crowd.heights, start=1):
         seen = crowd.people == number

@@ -56,7 +56,7 @@ def _similarity(
 
 
 def walking_figure(person: LabelledPhoto, scene: Scene, rng: np.random.Generator) -> Layer:
-    """The person, walking to and fro, leaning, and bending like a reed."""
+    """The person, walking to and fro, leaning and bending."""
     labels = _largest(person.labels)
     left, top, wide, tall = cv2.boundingRect(np.uint8(labels != BACKGROUND))
     width, height = scene.size_px
@@ -191,7 +191,7 @@ def _soften(plane: Pixels) -> Pixels:
 
 
 def _fill(picture: Pixels, known: Pixels) -> Pixels:
-    """Carry colours from where `known` (255) into the rest, by averages over ever larger areas (push-pull).
+    """Extend colours from where `known` (255) into the rest, by averages over ever larger areas (push-pull).
 
     Gortler et al. 1996, "The Lumigraph".
     """
