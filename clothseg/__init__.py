@@ -3,5 +3,5 @@
 import sys
 
 # OpenVINO and NNCF report each import to Google Analytics, from a process that they fork for it, unless told not to in
-# the user's home. They do without the package that does so; nothing of ours may speak to anybody unasked.
+# the user's home. They do without the package that does so; this project sends nothing to anyone unasked.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

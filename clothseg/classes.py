@@ -157,7 +157,7 @@ def _hue(number: int) -> Colour:
 
 _SPARE: Final = tuple(_hue(number) for number in range(2 * MAX_CLASSES))
 
-# Apart in hue and in lightness, so that colour-blind eyes tell them too.
+# Apart in hue and in lightness, so that colour-blind users can distinguish them.
 USUAL: Final = ClassMap(
     (
         ModelClass("background", "background", None, (0, 0, 0)),

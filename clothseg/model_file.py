@@ -16,12 +16,12 @@ from clothseg.network.checkpoint import DEFAULT_WEIGHTS, Metadata, from_strings
 __all__ = ["DEFAULT_WEIGHTS", "ENDINGS", "read_metadata"]
 
 ENDINGS: Final = (".safetensors", ".onnx", ".xml")
-_LARGEST_BYTES: Final = 16 * 2**20  # of metadata; a network of ours says some kilobytes
+_LARGEST_BYTES: Final = 16 * 2**20  # of metadata; our networks have some kilobytes
 # Of protobuf: a field of ONNX's ModelProto that holds StringStringEntryProto {1: key, 2: value}, and the types of
 # fields whose length is fixed.
 _METADATA_PROPS: Final = 14
 _FIXED_BYTES: Final = {1: 8, 5: 4}
-# Where OpenVINO keeps what we say, and what its ONNX reader found.
+# Where OpenVINO keeps our metadata, and what its ONNX reader found.
 _RT_INFO: Final = ("clothseg", "framework")
 
 

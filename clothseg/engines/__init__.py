@@ -68,7 +68,7 @@ def _open(model: Path, choice: EngineChoice, requested: Precision, threads: int)
         return onnxruntime.OnnxruntimeRuntime(content, threads, _describe(choice, threads))
     from clothseg.engines.torch import TorchRuntime
 
-    read_weights(model)  # refuses what torch would take
+    read_weights(model)  # rejects what torch would accept
     return TorchRuntime(model, choice.precision, threads, _describe(choice, threads))
 
 

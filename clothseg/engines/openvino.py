@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 # Compiled sizes kept: a camera has one for each view (`clothseg.network.roi`), and each costs some 30 MB.
 _LARGEST_SIZES: Final = 8
-# Where an int8 model says which weights it was made from.
+# Key under which an int8 model stores which weights it was made from.
 FINGERPRINT: Final = ["clothseg", "weights_sha256"]
 
 _HINTS: Final = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}

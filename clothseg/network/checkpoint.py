@@ -21,7 +21,7 @@ DEFAULT_WEIGHTS: Final = Path(__file__).parents[1] / "weights" / "lite0-stem2.sa
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
-# The format's own bound (100 MB) is far above any header of ours.
+# The format's own bound (100 MB) is far above any header of our networks.
 _LARGEST_HEADER_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -33,7 +33,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=False):
     """
 
     classes: tuple[str | ClassEntry, ...] = ()  # by plane, or those that `labels` name; a usual one by its name alone
-    stages: str = ""  # of a network of ours: the table in `architecture`, with the stem
+    stages: str = ""  # of our networks: the table in `architecture`, with the stem
     stem: int = 1
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD  # as `mean` in the order of `channels`

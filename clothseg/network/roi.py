@@ -17,7 +17,7 @@ FULL_FRAME_EVERY: Final = 8
 
 _MARGIN: Final = 0.125  # of the box's longer side, around it
 _SHARES: Final = (0.5, 0.65, 0.8)  # of the full view's width: few, for each size is compiled
-_MAX_ZOOM: Final = 4.0  # nearer than this the network has seen nobody in training
+_MAX_ZOOM: Final = 4.0  # closer than this the network saw no one in training
 _PERSON_THRESHOLD: Final = 128  # of 255: from here on a pixel is a person's
 _EDGE_PX: Final = 2
 
@@ -43,7 +43,7 @@ def person_box(probabilities: Pixels) -> Box | None:
     """Return the box of all people in `probabilities` (K, h, w) uint8, without margin; None where there are none."""
     height, width = probabilities.shape[1:]
     people = cv2.compare(probabilities[0], 255 - _PERSON_THRESHOLD, cv2.CMP_LE)
-    # Single pixels are nobody.
+    # Single pixels are no person.
     people = cv2.morphologyEx(people, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     x, y, wide, tall = cv2.boundingRect(people)
     return Box(x / width, y / height, (x + wide) / width, (y + tall) / height) if wide else None

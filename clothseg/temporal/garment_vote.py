@@ -59,7 +59,7 @@ def _reweigh_contested(garments: Sequence[Plane], small: Sequence[Plane], prior:
 
 def _prior(evidence: Sequence[Plane], reach: int) -> list[Plane]:
     """Return the prior of each class around each pixel, the likeliest 1."""
-    # A tenth of a second of every kind, so that a first glance does not decide.
+    # A tenth of a second of every class, so that the first frame does not decide.
     pooled = [cv2.blur(plane, (2 * reach + 1,) * 2) + np.float32(0.03) for plane in evidence]
     maximum = np.maximum.reduce(pooled)
     return [cv2.pow(plane / maximum, _PRIOR_EXPONENT) for plane in pooled]

@@ -31,7 +31,7 @@ def estimate_flow(before: Pixels, now: Pixels, at: tuple[slice, slice], toleranc
     warped previous picture is within `tolerance` grey levels of `now`: not where something was occluded or changed.
     """
     previous, present = np.ascontiguousarray(before[at]), np.ascontiguousarray(now[at])
-    # The way back only has to tell right from wrong: a level coarser will do.
+    # The flow back is only a consistency check: a level coarser will do.
     backward, forward = _dis(0).calc(present, previous, None), _dis(1).calc(previous, present, None)
     alike = _photometric_similarity(warp(previous, backward), present, tolerance)
     error_x, error_y = planes([cv2.add(backward, warp(forward, backward))])
@@ -43,7 +43,7 @@ def estimate_flow(before: Pixels, now: Pixels, at: tuple[slice, slice], toleranc
     x += np.arange(width, dtype=np.float32)
     y += np.arange(height, dtype=np.float32)[:, None]
     confidence *= (abs(x - (width - 1) / 2) <= width / 2) & (abs(y - (height - 1) / 2) <= height / 2)
-    # A body may turn about; that its surroundings stay tells it from a cut.
+    # A person may turn; that the surroundings stay separates it from a cut.
     if (
         cv2.mean(confidence)[0] < _CUT_CONFIDENCE
         and cv2.mean(_photometric_similarity(before, now, tolerance))[0] < _CUT_CONFIDENCE

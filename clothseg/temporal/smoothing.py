@@ -31,9 +31,9 @@ Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
 _FLOW_SHRINK: Final = 2  # mask pixels to one of motion, each way
-_MIN_PERSON: Final = 24  # of 255: less than this of a person is nobody
+_MIN_PERSON: Final = 24  # of 255: less than this is no person
 _DEPARTURE_GAIN: Final = 4.0  # a quarter of a person is all of one, where it comes to having left
-_GROUP: Final = 4  # planes OpenCV carries at once
+_GROUP: Final = 4  # planes OpenCV warps at once
 
 
 class Smoothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -145,7 +145,7 @@ def _update(
     evidence = _apply_vote(
         evidence, smoothed, rect.scaled_to(size, evidence_size(size)), gap_ms, settings.garment_memory_ms
     )
-    # Only where somebody is now will be asked for again.
+    # Only where a person is now will be needed again.
     inner = np.s_[
         person_rect.top - rect.top : person_rect.bottom - rect.top,
         person_rect.left - rect.left : person_rect.right - rect.left,

@@ -79,7 +79,7 @@ def _open_background(settings: Background, open_clip: OpenBackgroundVideo) -> Op
             image = read_picture(settings.image, _MAX_SIDE_PX)[:, :, :3].copy()
             return lambda state, picture, matte, pts_ns: background.composite_over_image(state, picture, matte, image)
         case BackgroundVideo():
-            open_clip(settings)  # what cannot be read is refused now
+            open_clip(settings)  # what cannot be read is rejected now
             return lambda state, picture, matte, pts_ns: _before_video(
                 state or open_clip(settings), picture, matte, pts_ns
             )

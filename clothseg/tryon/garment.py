@@ -73,7 +73,7 @@ def open_garment(settings: GarmentPhoto, cut_out: PhotoMatting) -> FlatFor:
     colour = np.ascontiguousarray(picture[:, :, :3])
     alpha = garment_alpha(picture, cut_out)
     flat_for = functools.cache(lambda region: measure_garment(colour, alpha, settings.part, region, settings.image))
-    flat_for(USUAL.region(settings.part) or "upper")  # refused now, and most likely the one that will be asked for
+    flat_for(USUAL.region(settings.part) or "upper")  # rejected now, and most likely the one that will be needed
     return flat_for
 
 
@@ -104,7 +104,9 @@ def measure_garment(
     """`colour` (H, W, 3) uint8 BGR of which `alpha` (H, W) uint8 is the garment; `name` is for the error."""
     scale = _OUTLINE_PX / max(alpha.shape)
     size = (max(round(alpha.shape[1] * scale), 1), max(round(alpha.shape[0] * scale), 1))
-    garment = np.pad(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 127, 4)  # room, so that no edge is a cut
+    garment = np.pad(
+        cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 127, 4
+    )  # a margin, so that no edge is a cut
     points = landmarks(garment, garment, region, None)
     inside = cv2.erode(np.asarray(alpha > 250, np.uint8), np.ones((3, 3), np.uint8), iterations=2)
     if points is None or not inside.any() or min(alpha.shape) < _MIN_SIDE_PX:

@@ -28,7 +28,7 @@ def read(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) 
     """
     try:
         _read_with_back_off(name, camera, mailbox, stopped)
-    except Exception as error:  # noqa: BLE001 (a mistake ends this camera, and is told as its end)
+    except Exception as error:  # noqa: BLE001 (an error ends this camera, and is reported as its end)
         mailbox.put_event(SourceEnded(name, printable(f"{name}: {describe_error(error)}")))
 
 

@@ -59,8 +59,8 @@ from stream.transport.sockets import DealerSocket, PullSocket
 CompositeInput = MaskedFrame | LateMasks | StreamStart | Outage | EndOfStream
 """Input of the step: frames in order, their camera's events between them, and late masks as they come."""
 
-_MAX_REPORTED_FAULTS: Final = 20  # of a camera: somebody may go on inventing frames
-_MAX_KEPT_ACKS: Final = 256  # of frames that were taken, to be said again; no more are ever under way
+_MAX_REPORTED_FAULTS: Final = 20  # of a camera: a malformed peer may go on inventing frames
+_MAX_KEPT_ACKS: Final = 256  # kept to be sent again; no more frames are ever in flight
 
 
 class _CompositeState(NamedTuple):

@@ -198,7 +198,7 @@ def expect_free(endpoint: str) -> None:
         try:
             asker.connect(endpoint.removeprefix("ipc://"))
         except OSError:
-            return  # nobody is there, or binding will say what is wrong
+            return  # no other run, or binding will say what is wrong
     raise ControlError(f"control.bind: another run is asked at {endpoint}: name another socket")
 
 

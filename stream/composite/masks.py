@@ -15,7 +15,7 @@ from stream.composite.resequence import MaskedFrame
 from stream.message import LateMasks, Picture, Pixels, PropagatedFrame, SegmentedFrame
 from stream.settings.config import Run
 
-_MAX_PROVISIONAL: Final = 16  # frames after which masks that have not come are given up
+_MAX_PROVISIONAL: Final = 16  # frames after which late masks are no longer waited for
 
 
 class Masks(NamedTuple):

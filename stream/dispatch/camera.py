@@ -13,7 +13,7 @@ from stream.process.status import CameraStatus, MaskSource
 FILE_FRAMES_IN_FLIGHT = 8
 """Frames of a file that may be unacknowledged at once; live, it is one more than there are workers."""
 _LIVE_POISON_AFTER = 2
-# A frame of a file is not to be lost because somebody ended its worker by chance, twice: it is tried alone by then.
+# A frame of a file is not lost because its worker happened to be killed, twice: by then it is retried alone.
 _POISON_AFTER = 3
 _EARLY_POISON_AFTER = 6
 

@@ -39,7 +39,7 @@ from stream.process.pipe import (
 from stream.settings.config import Run
 from stream.transport.sockets import PushSocket, RouterSocket
 
-_COMPOSITE_GRACE_S = 0.8  # what composite may need beyond its own patience, for the frame it is at and its files
+_COMPOSITE_GRACE_S = 0.8  # what composite may need beyond its own timeout, for the frame it is at and its files
 
 
 def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
@@ -116,7 +116,7 @@ class _DispatchLoop:
                 return self._scheduler.on_reader_message(item, now_ns)
             case WorkerReady(received):
                 worker = peer.decode(errors="replace")
-                # Less, where it was said before the frame that is on its way reached it.
+                # Fewer than were sent, where it reported before the frame on its way reached it.
                 caught_up = received >= self._frames_sent.setdefault(worker, received)
                 return self._scheduler.on_worker_ready(worker, now_ns) if caught_up else []
             case DemandChanged():

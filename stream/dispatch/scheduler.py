@@ -87,7 +87,7 @@ class Scheduler:
         """True once every camera has ended and every frame is accounted for."""
         return self._finished
 
-    # What readers say.
+    # Messages from readers.
 
     def on_reader_message(self, item: ReaderMessage, now_ns: int) -> list[Outgoing]:
         """A reader opened its source, offers a picture, lost its source, or ended."""
@@ -106,7 +106,7 @@ class Scheduler:
 
     def _admit_visitor(self, item: ReaderMessage) -> ScheduledCamera | None:
         """Admit a visitor's camera where there is capacity for it."""
-        # One that has left and whose last frames are still under way takes no place: it was given to the next.
+        # One that has left with frames in flight takes no capacity: that was given to the next.
         visitors = sum(camera.is_visitor and camera.end is None for camera in self._cameras.values())
         if (
             not isinstance(item, SourceOpened)
@@ -129,7 +129,7 @@ class Scheduler:
 
     def _on_opened(self, camera: ScheduledCamera, opened: SourceOpened) -> list[Outgoing]:
         outgoing: list[Outgoing] = []
-        if camera.state == "live":  # a reader that was replaced says Opened without having said Lost
+        if camera.state == "live":  # a restarted reader sends SourceOpened without SourceLost
             outgoing = self._on_lost(camera, "its reader was replaced")
         mode: Mode = "live" if camera.is_visitor else opened.mode
         camera.mode, camera.total_frames, camera.state = mode, opened.frames, "live"
@@ -158,7 +158,7 @@ class Scheduler:
 
     def _on_picture(self, camera: ScheduledCamera, offer: NewPicture, now_ns: int) -> list[Outgoing]:
         if camera.state != "live":
-            return []  # of a reader that has died meanwhile, or never said what it reads
+            return []  # of a reader that has exited meanwhile, or never sent SourceOpened
         camera.request_pending = False
         camera.ledger.capture(1 + offer.superseded, now_ns)
         camera.ledger.drop("superseded" if camera.was_watched_at_request else "unwatched", offer.superseded)
@@ -191,7 +191,7 @@ class Scheduler:
             camera.ledger.drop("superseded")
         return [Outgoing("composite", camera.name, Outage(camera.name, camera.next_seq - 1, cause))]
 
-    # What workers and composite say.
+    # Messages from workers and composite.
 
     def on_demand_changed(self, item: DemandChanged) -> list[Outgoing]:
         """Some output has a use for a live camera's frames, or none has any more: then it is not asked for them."""
@@ -271,9 +271,9 @@ class Scheduler:
     def _drop(self, camera: ScheduledCamera, in_flight: InFlight, reason: DropReason) -> list[Outgoing]:
         frame = in_flight.frame
         if camera.in_flight.get(frame.seq) is not in_flight:
-            return []  # given up with the one that it was to go on from
+            return []  # dropped with the one that its masks were propagated from
         outgoing: list[Outgoing] = []
-        # What was to be carried on from it is given up before it, or it would go out as soon as this one is gone.
+        # Its successors are dropped first, or they would be sent as soon as this one is gone.
         if (successor := camera.in_flight.get(frame.seq + 1)) is not None and successor.mask_source != "network":
             outgoing += self._drop(camera, successor, reason)
         del camera.in_flight[frame.seq]
@@ -434,7 +434,7 @@ class Scheduler:
             return None
         try:
             return camera.assign_seq(mask_source)
-        except ValueError:  # its times are such that no message can say them
+        except ValueError:  # no message can hold its times
             camera.ledger.drop("poison")
             return None
 

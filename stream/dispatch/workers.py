@@ -7,7 +7,7 @@ from collections import Counter, deque
 from stream.dispatch.camera import InFlight
 
 _MIN_FINISHED_FRAMES = 2  # the first compiles the network, and the second waits for what is compiled beside it
-_MAX_EXITED = 8  # incarnations of a slot whose late words are not listened to
+_MAX_EXITED = 8  # exited incarnations whose late messages are ignored
 
 
 class WorkerPool:

@@ -67,7 +67,7 @@ class Relay:
     def __init__(self, source: str, target: str, chunk_bytes: int, timeout_s: float) -> None:
         self._log_socket, child_end = socket.socketpair()
         with child_end:
-            child_end.setblocking(False)  # what it says later is not read: it is lost, and does not hold it up
+            child_end.setblocking(False)  # its later log is not read: lost, and does not block it
             self._process = subprocess.Popen(
                 [*_COMMAND, *_OPTIONS, f"-chunk:{chunk_bytes}", "--", source, target],
                 stdin=subprocess.PIPE,

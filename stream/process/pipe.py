@@ -35,7 +35,7 @@ HEARTBEAT_S = 0.25
 DRAIN_TIMEOUT_S = 0.6
 """How long frames in flight are waited for after `StopStage`; then files are closed without them."""
 
-_MAX_UNSENT = 64  # reports that wait for the launcher; those after them that may be missed are dropped
+_MAX_UNSENT = 64  # queued reports; beyond them those that may be missed are dropped
 _FLUSH_TIMEOUT_S = 1.0
 
 
@@ -190,7 +190,7 @@ def run_stage(module: str, name: str, document: bytes, pipe: Connection, folders
     failed = False
     try:
         importlib.import_module(module).serve(parse(json.loads(document)), name, supervisor)
-    except Exception as error:  # noqa: BLE001 (told once, by the launcher)
+    except Exception as error:  # noqa: BLE001 (reported once, by the supervisor)
         supervisor.report(StageFailed(describe_error(error)))
         failed = True
     supervisor.close()

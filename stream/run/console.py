@@ -18,7 +18,7 @@ from stream.process.pipe import StatusReport
 from stream.process.status import CameraStatus
 from stream.run.log import Log
 
-_STATUS_INTERVAL_S = 5.0  # how often a log that is no terminal is told how things stand
+_STATUS_INTERVAL_S = 5.0  # interval of status lines in a log that is no terminal
 
 
 class Console:

@@ -90,7 +90,7 @@ class _Inline:
             with self._console:
                 while not self._scheduler.finished:
                     self._iterate()
-        except Exception as error:  # noqa: BLE001 (told once, as a sentence)
+        except Exception as error:  # noqa: BLE001 (reported once, as a sentence)
             self._outcome.failure = describe_error(error)
         finally:
             self._stopped.set()

@@ -8,7 +8,7 @@ from typing import TextIO
 
 _MAX_UNWRITTEN = 1000  # pieces that wait; what comes after is dropped
 _FLUSH_S = 0.2
-_CLOSE_TIMEOUT_S = 5.0  # for the last words, where somebody reads slowly
+_CLOSE_TIMEOUT_S = 5.0  # for the last lines, where the reader is slow
 
 
 class Log:

@@ -44,10 +44,10 @@ _START_TIMEOUT_S = 120.0  # a first start compiles the network
 _MAX_EARLY_EXITS = 3
 _EARLY_EXIT_WINDOW_S = 10.0
 _CLOSE_TIMEOUT_S = 1.2  # what a stage is given to close its files in, once it waits for nothing any more
-_FAILURE_TIMEOUT_S = 3.0  # the same after a failure, when nobody waits
+_FAILURE_TIMEOUT_S = 3.0  # the same after a failure, when nothing is waited for
 _FILES_S = 10.0  # and more than that where files are still being finished
 _POLL_S = 0.1
-_STALL_S = 1.0  # between two looks: the launcher itself did not run, and what was said meanwhile is no measure
+_STALL_S = 1.0  # between two polls: the supervisor itself did not run, so silence meanwhile means nothing
 _SLACK_S = 5.0  # for stages that may wait for each other, beyond what a frame may take a worker
 _NOT_RESTARTED = ("stream.dispatch.dispatch", "stream.composite.composite")
 """Modules of the processes whose state cannot be made again."""
@@ -167,7 +167,7 @@ class _Supervisor:
     def _start(self, name: str, module: str) -> None:
         context = forkserver.process_context()
         parent_end, child_end = context.Pipe()
-        document = json.dumps(plain(self._settings)).encode()  # names of files may be no UTF-8, which msgspec refuses
+        document = json.dumps(plain(self._settings)).encode()  # names of files may be no UTF-8, which msgspec rejects
         folders = [*self._folders, *forkserver.folders()]
         process = context.Process(target=pipe.run_stage, args=(module, name, document, child_end, folders), name=name)
         process.start()

@@ -25,7 +25,7 @@ STATS_INTERVAL_NS = 1_000_000_000
 NEW_SUBSCRIBER_ROSTER_S = 0.1
 """How soon new subscribers get the roster, all who came since at once."""
 _POLL_S = 0.05
-_EVENTS_PER_POLL = 50  # of subscribers, between two frames: more wait, so that nobody's words hold up frames
+_EVENTS_PER_POLL = 50  # subscription changes between two frames: more wait, so that they do not delay frames
 _MAX_ENDED = 32  # cameras that have ended and are still named
 
 

@@ -134,13 +134,13 @@ class _FrameGeometry:
 
     def convert(self, frame: VideoFrame, convert: BgrConverter) -> Pixels:
         """The pixels of `frame` as they should be seen."""
-        # Decoders tell of a new shape while they still give out pictures of the old one: it holds from a key frame on.
+        # Decoders report a new shape while they still output pictures of the old one: it holds from a key frame on.
         if frame.key_frame or not self._begun:
             self._turned = frame_matrix(frame, self._of_stream)
             decoded = self._stream.codec_context.sample_aspect_ratio
             if not self._begun:
                 self._first = decoded
-            # What the container says goes before what the codec says, until that says something else.
+            # The container's value has precedence over the codec's, until that changes.
             self._aspect = (decoded if decoded != self._first else self._stream.sample_aspect_ratio) or SQUARE
             self._begun = True
         return convert(frame, self._turned, self._aspect)

@@ -106,7 +106,7 @@ def protocol_options(camera: Camera, stall_s: float) -> dict[str, str]:
         options |= {"analyzeduration": "1000000", "fpsprobesize": "0"}
     if scheme_of(camera.source) in ("rtsp", "rtsps"):
         options |= {
-            "analyzeduration": "200000",  # the session's description has said it all
+            "analyzeduration": "200000",  # the session description holds it all
             "rtsp_transport": camera.rtsp_transport,
             "allowed_media_types": "video",
             "timeout": silence_us,

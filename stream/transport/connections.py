@@ -126,7 +126,7 @@ class Connections:
 
     def _watch(self) -> None:
         while not self._over.wait(_CHECK_S):
-            with self._lock:  # also a fence, so that several threads may hear the events
+            with self._lock:  # also a fence, so that several threads may read the events
                 self._read_events()
                 self._count(time.monotonic())
                 self._judge()

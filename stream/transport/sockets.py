@@ -30,7 +30,7 @@ from stream.transport.keys import Allowed, Role
 _LINGER_MS = 1000
 _SEND_TIMEOUT_MS = 10_000  # a message is not taken for so long only where it never will be
 _HEARTBEAT_MS = 250
-_HEARTBEAT_TIMEOUT_MS = 1750  # after which a connection is opened anew: with the beat before it, within 2 s
+_HEARTBEAT_TIMEOUT_MS = 1750  # after which a connection is reopened: with the heartbeat before it, within 2 s
 _MAX_SUBSCRIPTION_BYTES = 1024
 MAX_REQUEST_BYTES = 1_048_576
 _ROLE_OF_MESSAGE: dict[Role, tuple[type, ...]] = {
@@ -40,7 +40,7 @@ _ROLE_OF_MESSAGE: dict[Role, tuple[type, ...]] = {
 }
 _STAGES = Limit(wire.MAX_MESSAGE_BYTES)
 _REQUESTERS = Limit(2 * MAX_REQUEST_BYTES)
-# One that follows a thousand cameras says some 100 kB at once.
+# One that subscribes to a thousand cameras sends some 100 kB at once.
 _SUBSCRIBERS = Limit(262_144, drain_bytes_s=16_384)
 # Who connects sends heartbeats; who is bound answers them and sends none. Where a high-water mark holds up what comes
 # in, libzmq takes its own heartbeats for death and aborts: as it connects again (its issue 3937, "Assertion failed:
@@ -130,7 +130,7 @@ class _Socket:
     def _send(self, parts: Sequence[Buffer]) -> None:
         try:
             self._socket.send_multipart(parts, copy=sum(memoryview(p).nbytes for p in parts) < 65_536)
-        except zmq.Again:  # one whose keys are refused is left without anybody to send to
+        except zmq.Again:  # one whose keys are rejected is left without a peer
             raise TransportError(
                 f"{self.endpoint} accepts no message: is that process running, and do the keys match?"
             ) from None
@@ -166,7 +166,7 @@ class _Socket:
     async def wait_readable(self, timeout_ms: int) -> None:
         """Wait until a message may be there, at most so long, while the event loop goes on."""
         if self._socket.poll(0):
-            return  # the descriptor tells of changes only
+            return  # the descriptor signals changes only
         loop, readable = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(self._socket.fileno(), readable.set)
         try:
@@ -194,7 +194,7 @@ class _Socket:
             self._connections.close()
             self._connections = None
         self._socket.close()
-        if self._authenticator is not None:  # after the socket: somebody may be at the door, and libzmq asks it who
+        if self._authenticator is not None:  # after the socket: libzmq may still ask it about a connecting peer
             self._authenticator.stop()
             self._authenticator = None
         self._context.term()
@@ -297,7 +297,7 @@ class XPubSocket(_Socket):
             zmq.SNDHWM: high_water_mark,
             zmq.LINGER: _LINGER_MS // 2,
             zmq.MAXMSGSIZE: _MAX_SUBSCRIPTION_BYTES,
-            zmq.XPUB_VERBOSE: 1,  # a second subscriber of a topic is a newcomer too
+            zmq.XPUB_VERBOSE: 1,  # a second subscriber of a topic is new too
         }
         super().__init__(
             zmq.XPUB, [endpoint], bind=True, keys=keys, options=options, limit=_SUBSCRIBERS, roles=("subscriber",)

@@ -20,7 +20,7 @@ _MAX_ERROR_CHARS = 200
 
 _LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
 # A string, which may hold anything; a bracket; or a number, its whole part first. An unfinished string reaches to the
-# end, where the decoder refuses it.
+# end, where the decoder rejects it.
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]|([0-9]+)(?:\.[0-9]+)?', re.DOTALL)
 
 Decoded = TypeVar("Decoded")
@@ -67,7 +67,7 @@ def _expect_bounded(data: bytes, max_bytes: int) -> None:
     if len(data) > max_bytes:
         raise UntrustedJsonError(f"expected JSON of at most {max_bytes} bytes, got {len(data)}")
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH and _LONG_NUMBER.search(data) is None:
-        return  # nearly every text: strings need not be told from the rest
+        return  # nearly every text: strings need not be separated from the rest
     depth = 0
     for token in _TOKEN.finditer(data):
         first = token[0][:1]

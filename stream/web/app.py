@@ -31,7 +31,7 @@ _SECURITY_HEADERS = {
     b"content-security-policy": b"default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     b"connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"same-origin",  # with none, browsers do not name the origin of the door's form
+    b"referrer-policy": b"same-origin",  # with none, browsers do not send the origin of the login form
     b"permissions-policy": b"camera=(self), microphone=(), geolocation=()",
     b"cross-origin-resource-policy": b"same-origin",
     b"cross-origin-opener-policy": b"same-origin",
@@ -162,7 +162,7 @@ class _OpenPages:
         try:
             await Session(socket, self._context).run(_messages(socket))
         except GONE:
-            pass  # the page went away while it was being told something
+            pass  # the page went away while something was sent to it
         finally:
             self._open -= 1
 

@@ -69,7 +69,7 @@ class OutfitUpdater:
             await work
         except (OutfitError, EffectsRejectedError, PhotoError) as error:
             await self._reject(str(error))
-        except OSError:  # no room, or no descriptor
+        except OSError:  # disk full, or no file descriptor left
             await self._reject("this cannot be worn at the moment: try again later")
 
     async def _process_photo(self, use: page_protocol.PhotoUse, photo: bytes) -> None:

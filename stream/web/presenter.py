@@ -30,7 +30,7 @@ class Presenter:
 
     def acknowledge(self) -> None:
         """Record that the page has shown a picture: one less is in flight."""
-        with suppress(ValueError):  # said once too often
+        with suppress(ValueError):  # acknowledged once too often
             self._credit.release()
 
     async def run(self) -> None:

@@ -31,7 +31,7 @@ from stream.web.session import ServerContext
 from stream.web.uplink import Uplink
 from stream.web.upload import PhotoProcessor
 
-_PING_S = 2  # a page is asked for one so often, and must give it in that time
+_PING_S = 2  # interval of pings, and how soon a page must answer one
 _CONNECTIONS, _CONNECTIONS_PER_VISITOR = 32, 8  # a browser opens six to load a page
 _LOG_HZ, _LOG_BURST = 0.1, 20
 

@@ -28,7 +28,7 @@ from stream.web.uplink import Uplink
 from stream.web.upload import PhotoProcessor
 from stream.web.visitor_camera import VisitorCamera
 
-_MESSAGES_HZ = 60  # "shown" is said for every picture
+_MESSAGES_HZ = 60  # FrameShown comes for every picture
 _PHOTOS_HZ = 0.2
 _PHOTOS_AT_ONCE = 8
 
@@ -250,7 +250,7 @@ async def _end(tasks: set[asyncio.Task[None]]) -> None:
     """Cancel tasks and wait for their end; their failures no longer matter when the page is gone."""
     for task in tasks:
         task.cancel()
-    ended, _ = await asyncio.wait(tasks)  # not `gather`, which hides from whoever cancels this that it was them
+    ended, _ = await asyncio.wait(tasks)  # not `gather`, which hides a cancellation from the caller that cancelled
     for task in ended:
         if not task.cancelled():
             task.exception()

@@ -112,7 +112,7 @@ def main() -> int:
     import resource
     import signal
 
-    signal.alarm(round(DEADLINE_S) + 5)  # whoever wanted it may be gone
+    signal.alarm(round(DEADLINE_S) + 5)  # the visitor may be gone
     resource.setrlimit(resource.RLIMIT_CPU, (2 * round(DEADLINE_S),) * 2)
     os.nice(5)  # the pictures that are live come first
     cv2.setNumThreads(1)

@@ -83,7 +83,7 @@ def labelled_skin(data: DataSet) -> Callable[[str], Mask]:
             f"skin is labelled in Clothing Co-Parsing alone, got layout {data.layout}; name such a data set"
         )
     names = [str(cell[0]) for cell in scipy.io.loadmat(data.root / "label_list.mat")["label_list"][0]]
-    load_label_map(data.labels).table(names)  # says so where the list of labels is another
+    load_label_map(data.labels).table(names)  # raises where the list of labels is another
     index = names.index("skin")
 
     def skin(name: str) -> Mask:

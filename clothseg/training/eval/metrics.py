@@ -155,7 +155,7 @@ def _max_f(background: npt.NDArray[np.int64], person: npt.NDArray[np.int64]) -> 
     """The best F over all thresholds of alpha, from histograms of alpha on background and on person."""
     if not person.any():
         return None
-    # Pixels at or above each threshold; at threshold 0 everything is person, which says nothing.
+    # Pixels at or above each threshold; at threshold 0 everything is person, which means nothing.
     hit, false = (np.cumsum(counts[::-1])[::-1][1:].astype(float) for counts in (person, background))
     precision, recall = hit / np.maximum(hit + false, 1), hit / person.sum()
     f = (1 + _BETA_SQUARED) * precision * recall / np.maximum(_BETA_SQUARED * precision + recall, 1e-12)

@@ -17,8 +17,8 @@ from clothseg.training.train.crowds import Crowd, CrowdMaker, Crowds
 
 SIZES: Final = ((480, 640), (432, 768), (640, 480), (540, 720))  # (H, W), one after the other
 REACHES: Final = {"far": (0.0, 1 / 3), "mid": (1 / 3, 2 / 3), "near": (2 / 3, np.inf)}  # heights, of the frame's
-FOUND: Final = 0.5  # share of somebody's seen pixels that must be called somebody's
-_SEEN: Final = 0.0004  # share of the frame, from which somebody is seen at all: 120 pixels of 640×480
+FOUND: Final = 0.5  # share of a person's visible pixels that must be labelled a person's
+_SEEN: Final = 0.0004  # share of the frame from which a person counts as visible: 120 pixels of 640×480
 
 
 class CrowdSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,7 +37,7 @@ class CrowdReport(msgspec.Struct, frozen=True):
     people: dict[str, int]  # who is seen, by how far they are: REACHES
     found: dict[str, float | None]  # share of them that is found
     person_iou_by_people: dict[int, float | None]  # by how many are in the frame
-    false_person: float  # share of the pixels where no one is that are called somebody's
+    false_person: float  # share of the pixels without people that are labelled a person's
 
 
 class CrowdEvaluation(NamedTuple):

@@ -95,7 +95,7 @@ class CrowdMaker:
         else:
             self._stand(frame, heights, rng)
         if rng.random() < 0.5 * settings.things:
-            self._scatter(frame, 1, rng)  # in front of somebody, perhaps
+            self._scatter(frame, 1, rng)  # in front of a person, perhaps
         return Crowd(*frame, heights=tuple(heights))
 
     def _figure(self, rng: Generator) -> Cutout:

@@ -65,7 +65,7 @@ def walking_figure(person: LabelledPhoto, scene: Scene, rng: np.random.Generator
     pace = scene.speed_px * _NOMINAL_HZ / reach
     phase = rng.uniform(0, 2 * math.pi, 6)
     pivot = np.array([left + wide / 2, top + tall / 2], np.float32)
-    # Whoever is taller than the picture shows the head and as much of the rest as fits.
+    # A person taller than the picture shows the head and as much of the rest as fits.
     centre_y = 0.5 * height if scene.body <= 1 else 0.06 * height + scale * tall / 2
     lively = min(scene.speed_px, 1.0)
 
