@@ -235,11 +235,11 @@ class _Usage:
 
 
 def _stage(process: psutil.Process) -> str:
-    """`capture`, `dispatch`, `inference`, `composite`, or `launcher` for all else."""
+    """`capture`, `dispatch`, `inference`, `composite`, or `supervisor` for all else."""
     title = " ".join(process.cmdline())
     found = re.match(r"run_stream (.*)", title)
     if found is None:
-        return "inference" if "slow_worker" in title else "launcher"
+        return "inference" if "slow_worker" in title else "supervisor"
     name = found[1].strip()
     return "inference" if "-worker-" in name else "capture" if name == "bench" else name
 
