@@ -1,4 +1,4 @@
-"""The composite stage: takes frames in order through the compositor to the outputs, and acknowledges them."""
+"""The composite stage: resequences frames, composites them, writes to the outputs, and acknowledges them."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ from stream.sources import redact
 from stream.stage import Sink, StreamError, run
 from stream.transport.sockets import DealerSocket, PullSocket
 
-_MAX_KEPT_ACKS: Final = 256  # of frames that were taken, to be said again; no more are ever under way
+_MAX_KEPT_ACKS: Final = 256  # kept to be sent again; no more frames are ever in flight
 
 
 class OrderedInput:
-    """What comes in from workers and the dispatcher, put in order, until the run is over."""
+    """Source: messages from workers and the dispatcher, resequenced, until the run ends."""
 
     def __init__(
         self,
@@ -100,9 +100,9 @@ def make_ack(composited: CompositedFrame) -> Ack:
 
 
 class AcknowledgingSink:
-    """Tells the dispatcher of every frame that the sinks behind it have taken, of who looks, and of its end.
+    """A sink that sends the dispatcher an Ack for every frame the sinks behind it have taken, and changes of demand.
 
-    Of a frame that could not be drawn it tells that, and the sinks hear nothing of it.
+    A frame that could not be drawn is reported as `Dropped` and does not reach them.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class AcknowledgingSink:
             self._dispatcher.send(item)
 
     def again(self, frame: Frame) -> None:
-        """Say once more what was said of a frame: the same, for in a file the network is guided by it."""
+        """Repeat the reply for a frame, unchanged: in a file it decides where the network looks."""
         for ack in self._sent:
             if (ack.camera, ack.epoch, ack.seq) == (frame.camera, frame.epoch, frame.seq):
                 self._dispatcher.send(ack)
@@ -179,7 +179,7 @@ def open_outputs(settings: Run, changes: LookChanges, supervisor: Reporter) -> T
         for sink in sinks.values():
             sink.close()
         raise
-    return Tee(sinks, lambda name, cause: supervisor.report(SinkFailed(f"{name} has ended: {cause}")))
+    return Tee(sinks, lambda name, cause: supervisor.report(SinkFailed(f"{name} stopped: {cause}")))
 
 
 def output_name(output: OutputSettings) -> str:
@@ -198,7 +198,7 @@ def output_name(output: OutputSettings) -> str:
 
 
 def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
-    """Composite until the dispatcher says that the run is over."""
+    """Run the composite stage until EndOfRun."""
     transport = settings.transport
     assert transport.dispatch is not None
     assert transport.results is not None

@@ -29,11 +29,10 @@ from stream.composite.control import (
 )
 from stream.composite.effects import expect_cut_out, expect_garments, open_camera_effects
 from stream.composite.looks import LookChange, LookChanges
-from stream.message import CompositedFrame, DemandChanged, EndOfStream, Outage, Output, StreamStart
+from stream.message import CompositedFrame, Output, StreamStart
 from stream.process.pipe import Reporter, StopRequested, describe_error
 from stream.settings.config import Run
 from stream.stage import StreamError
-from stream.transport.camera_state import after
 from stream.transport.sockets import Envelope, RepSocket
 
 _POLL_MS = 50
@@ -42,10 +41,10 @@ _MAX_PENDING = 64
 
 
 class ControlServer:
-    """A sink that watches what is given out, so that it can tell, and takes requests meanwhile.
+    """A sink that tracks every camera's state and answers control requests in a thread of its own.
 
     Pictures and videos that effects name are opened here, in a thread of their own: neither the stream nor another
-    request (`stop` above all) waits for them, and a file that cannot be used is refused before anything changes.
+    request (`stop` above all) waits for them, and a file that cannot be used is rejected before anything changes.
     """
 
     def __init__(self, settings: Run, endpoint: str, changes: LookChanges, reporter: Reporter) -> None:
@@ -63,11 +62,11 @@ class ControlServer:
         threading.Thread(target=self._open, name="opening", daemon=True).start()
 
     def write(self, item: Output) -> None:
-        """Note how a camera stands."""
+        """Record a camera's state."""
         self._reports.record(item)
 
     def wants(self, camera: str) -> bool:
-        """Never: it tells how a camera stands, and needs no frame for that."""
+        """Return False: it needs no frames, only events."""
         return False
 
     def close(self) -> None:
@@ -98,14 +97,14 @@ class ControlServer:
                 return True
             reply = self._reply(request)
         except Full:
-            reply = Rejected("too much is asked at once: wait until what was asked before is answered")
+            reply = Rejected("too many requests: wait until the earlier ones are answered")
         except StreamError as error:
             reply = Rejected(" ".join(str(error).split()))
         self._socket.reply(envelope, control.encode(reply))
         return False
 
     def _open(self) -> None:
-        """Carry out what takes its time, one request after the other."""
+        """Execute slow requests, one after the other."""
         while not self._closed.is_set():
             try:
                 envelope, request = self._to_open.get(timeout=_POLL_MS / 1000)
@@ -140,9 +139,9 @@ class ControlServer:
 
 
 def open_change(request: SetEffects | SetCutout | SetPanels, classes: ClassMap | None) -> LookChange:
-    """The change a request asks for, its files read; raises ConfigError where one cannot be.
+    """Return the change a request asks for, its files read; ConfigError where one cannot be.
 
-    What the model does not tell is refused too, once its `classes` are known.
+    Classes that the model does not have are rejected too, once `classes` is known.
     """
     match request:
         case SetEffects():
@@ -158,7 +157,7 @@ def open_change(request: SetEffects | SetCutout | SetPanels, classes: ClassMap |
 
 
 class _CameraReports:
-    """What is known of every camera, told by the pipeline's thread and asked by the socket's."""
+    """States of all cameras, written by the pipeline's thread and read by the socket's."""
 
     def __init__(self, settings: Run) -> None:
         self._lock = threading.Lock()
@@ -169,18 +168,20 @@ class _CameraReports:
         """Those of the newest frame; None before the first."""
 
     def record(self, item: Output) -> None:
-        """Note a frame or a piece of news; a visitor's camera is forgotten with its end."""
+        """Record a frame or an event; a visitor's camera is forgotten with its end."""
         camera = item.frame.camera if isinstance(item, CompositedFrame) else item.camera
-        if isinstance(item, CompositedFrame):
-            self.classes = item.classes
         with self._lock:
             known = self._cameras.get(camera)
             if known is None or (known.state.over and isinstance(item, StreamStart)):  # new, or come again
                 known = CameraReport(camera=camera, look=self._default_look)
-            if isinstance(item, EndOfStream) and camera not in self._configured:
-                self._cameras.pop(camera, None)
+            if isinstance(item, CompositedFrame):
+                self.classes = item.classes
+                known = structs.replace(known, composited=known.composited + 1, last_seq=item.frame.seq)
             else:
-                self._cameras[camera] = _report_after(known, item, self._default_look)
+                known = known.after(item)
+            self._cameras[camera] = known
+            if known.state.over and camera not in self._configured:
+                del self._cameras[camera]
 
     def active_cameras(self) -> tuple[str, ...]:
         """The cameras that can be asked something of."""
@@ -188,12 +189,12 @@ class _CameraReports:
             return tuple(name for name, report in self._cameras.items() if not report.state.over)
 
     def require_active(self, camera: str | None) -> None:
-        """Refuse a camera that is not there."""
+        """Raise ControlError for an unknown camera."""
         if camera is not None and camera not in self.active_cameras():
             raise ControlError(f"camera: expected one of {_list(self.active_cameras())}, got {camera}")
 
     def record_change(self, request: SetEffects | SetCutout | SetPanels) -> None:
-        """Note what is shown from now on."""
+        """Record the look from now on."""
         changed = {key: getattr(request, key) for key in structs.asdict(request) if key != "camera"}
         with self._lock:
             if request.camera is None:
@@ -205,22 +206,6 @@ class _CameraReports:
     def status(self) -> StatusReply:
         with self._lock:
             return StatusReply(tuple(self._cameras.values()), self._default_look)
-
-
-def _report_after(report: CameraReport, item: Output, default_look: LookSettings) -> CameraReport:
-    """What is told of a camera after `item`; one that is over shows what is for all, should it come again."""
-    if isinstance(item, CompositedFrame):
-        return structs.replace(report, frames=report.frames + 1, last_seq=item.frame.seq)
-    state = after(report.state, item)
-    match item:
-        case StreamStart():
-            return structs.replace(report, state=state, epoch=item.epoch, cause=None)
-        case Outage():
-            return structs.replace(report, state=state, cause=item.cause)
-        case EndOfStream():
-            return structs.replace(report, state=state, cause=item.error, look=default_look)
-        case DemandChanged():
-            return structs.replace(report, state=state)
 
 
 def _list(names: Sequence[str]) -> str:

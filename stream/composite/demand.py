@@ -1,4 +1,4 @@
-"""Which cameras the outputs have a use for: told at each change, so that nothing is made that nobody looks at."""
+"""Demand: which cameras any output wants, reported at each change, so that unwatched frames cost nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _IDLE_AFTER_S = 1.0  # without any use, before a camera rests: a subscriber that
 
 
 class DemandTracker:
-    """Follows a run's live cameras and asks the outputs about each; a file is read to its end, whoever looks."""
+    """Follows a run's live cameras and asks the outputs about each; a file is read to its end, watched or not."""
 
     def __init__(self, outputs: DemandAware) -> None:
         self._outputs = outputs
@@ -21,18 +21,18 @@ class DemandTracker:
         self._restarted: set[str] = set()
 
     def on_output(self, item: Output) -> None:
-        """Note a camera that begins or ends."""
+        """Track a camera that starts or ends."""
         if isinstance(item, StreamStart) and item.mode == "live":
             self._unwanted_since.setdefault(item.camera, None)
             if item.camera in self._idle:
-                self._restarted.add(item.camera)  # it begins as one that is watched
+                self._restarted.add(item.camera)  # to whoever follows its state, it starts as live
         elif isinstance(item, EndOfStream):
             self._unwanted_since.pop(item.camera, None)
             self._idle.discard(item.camera)
             self._restarted.discard(item.camera)
 
     def poll(self) -> Iterator[DemandChanged]:
-        """Tell of every camera for which a use was found, or for which there has been none for a while."""
+        """Report every camera that became wanted, or has not been wanted for a while."""
         for camera in self._restarted:
             yield DemandChanged(camera, watched=False)
         self._restarted.clear()

@@ -1,4 +1,4 @@
-"""One camera's masks at full size: steadied, with true edges, carried on where the network has not answered yet.
+"""One camera's masks at full size: smoothed, matted, and propagated where the network has not answered yet.
 
 A frame's own masks may come with it, after it (it went ahead of them, so as not to be late), before it, or never.
 `MaskTimeline` takes both as they come: `push_frame` gives the masks to show now, `push_masks` corrects what was shown
@@ -19,7 +19,7 @@ from clothseg.temporal.state import SmoothingState
 from stream.composite.resequence import MaskedFrame
 from stream.message import LateMasks, Picture, Pixels, PropagatedFrame, SegmentedFrame
 
-_MAX_PROVISIONAL: Final = 16  # frames after which masks that have not come are given up: some 1.2 MB each
+_MAX_PROVISIONAL: Final = 16  # frames after which late masks are no longer waited for: some 1.2 MB each
 
 
 class Masks(NamedTuple):
@@ -45,7 +45,7 @@ class _Provisional(NamedTuple):
 
 
 class MaskTimeline:
-    """The masks of one camera within one epoch. After an exception it is of no more use: begin a new one."""
+    """The masks of one camera within one epoch; after an exception, start a new one."""
 
     def __init__(self, smoothing: Smoothing | Literal["off"], matting: Matting | Literal["off"]) -> None:
         self._smoothing = smoothing
@@ -58,9 +58,9 @@ class MaskTimeline:
         self._corrected = False  # since the last frame
 
     def push_frame(self, item: MaskedFrame) -> Masks:
-        """The masks to show of the next frame; frames come in order.
+        """Return the masks of the next frame; frames come in order.
 
-        ValueError for a frame that is to go on from masks where there are none.
+        Raises ValueError for a frame that propagates masks where there are none.
         """
         early = self._early_masks
         if isinstance(item, PropagatedFrame) and early is not None and early.seq == item.frame.seq:
@@ -77,9 +77,9 @@ class MaskTimeline:
         return masks
 
     def push_masks(self, item: LateMasks) -> None:
-        """Take masks that come apart from their frame: those of a frame to come wait for it, others correct the past.
+        """Take masks that come apart from their frame: early ones wait for it, late ones correct the state.
 
-        Masks older than those that have corrected it already are of no more use. ValueError for other classes.
+        Masks older than those that corrected it already are ignored. Raises ValueError for masks of other classes.
         """
         if item.seq > self._last_seq:
             self._early_masks = item
@@ -99,7 +99,7 @@ class MaskTimeline:
         self._corrected = True
 
     def _remember(self, item: PropagatedFrame, masks: Masks) -> None:
-        """Note a frame through which a correction is carried on; one that has not moved is as the one before it."""
+        """Keep a frame along which corrections are propagated; one that has not moved equals the one before it."""
         moved = self._last is None or masks.smoothing is not self._last.smoothing
         if masks.smoothing is not None and moved and (self._provisional or item.how == "ahead"):
             frame = item.frame
@@ -107,7 +107,7 @@ class MaskTimeline:
             self._provisional = (*self._provisional, shown)[-_MAX_PROVISIONAL:]
 
     def _segment(self, item: SegmentedFrame) -> Masks:
-        """The masks of a frame that the network has seen, steadied and with true edges."""
+        """Smooth and matte the masks of a frame that the network has seen."""
         picture, probabilities, classes = item.frame.picture, item.probabilities, item.classes
         state = self._last.smoothing if self._last is not None else None
         if self._smoothing != "off":
@@ -119,7 +119,7 @@ class MaskTimeline:
         return Masks(classes, probabilities, matted, state, picture.pts_ns, picture.pts_ns)
 
     def _propagate(self, item: PropagatedFrame) -> Masks:
-        """The masks of the frame before, for one that does not wait for its own; ValueError where there are none."""
+        """Propagate the masks of the frame before; ValueError where there are none."""
         last, picture = self._last, item.frame.picture
         if last is None:
             raise ValueError("it is to go on from the masks before it, and there are none")
@@ -135,7 +135,7 @@ class MaskTimeline:
         return last._replace(probabilities=probabilities, matte=matted, smoothing=state, matte_pts_ns=picture.pts_ns)
 
     def _matte(self, probabilities: Pixels, classes: ClassMap, picture: Picture, state: SmoothingState | None) -> Matte:
-        """Masks at full size; their edges lean on those of the frame before, so that they do not flicker."""
+        """Matte masks at full size; edges are blended with those of the frame before, so that they do not flicker."""
         if self._matting == "off":
             return upsample(probabilities, picture.pixels, classes)
         last = self._last

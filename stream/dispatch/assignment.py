@@ -1,4 +1,4 @@
-"""Hands frames out, the cameras in turn: to a worker, or straight to composite where masks are carried on."""
+"""Assignment of frames: to a worker, or straight to composite where their masks are propagated."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _COMPOSITE = "composite"  # holds the frames that need no worker
 
 
 class Assigner:
-    """Brings the pictures that wait and the frames that go out again to the workers that are idle."""
+    """Assigns pending pictures, and frames to be dispatched again, to idle workers."""
 
     def __init__(self, cameras: CameraPool, workers: WorkerPool) -> None:
         self._cameras = cameras
         self._workers = workers
 
     def assign_frames(self, now_ns: int) -> list[Outgoing]:
-        """Hand out what can be, until no camera has anything for which there is room."""
+        """Assign frames, round robin over the cameras, until none has one for which there is capacity."""
         outgoing: list[Outgoing] = []
         skipped = 0
         while skipped < len(self._cameras):
@@ -30,7 +30,7 @@ class Assigner:
         return outgoing
 
     def _assign_frame(self, camera: ScheduledCamera, now_ns: int) -> list[Outgoing]:
-        """Hand out one frame of a camera."""
+        """Assign one frame of a camera: to a worker, or to composite where its masks are propagated."""
         if camera.mode == "file" and self._held_back_by_suspect(camera):
             return []
         in_flight = self._next_frame(camera)
@@ -42,13 +42,13 @@ class Assigner:
             return []
         in_flight.worker = self._workers.assign_frame(in_flight, now_ns)
         assignment = Outgoing("worker", in_flight.worker, in_flight.frame)
-        # A file is asked for its next picture when the last one was handed out, so that no more than one waits.
+        # Of a file the next picture is requested when the last one was assigned, so that no more than one is pending.
         if camera.mode == "file" and camera.pending is None and not camera.ending:
             return [assignment, *camera.request_picture()]
         return [assignment]
 
     def _next_frame(self, camera: ScheduledCamera) -> InFlight | None:
-        """What is to go out next: a frame that goes out again, the picture that waits, or a frame that is suspect."""
+        """Return what goes next: a frame dispatched again, else the pending picture, else a suspect frame."""
         again = (h for h in camera.in_flight.values() if h.worker is None and not h.suspect)
         in_flight = next(again, None)
         if in_flight is None and camera.pending is not None and self._has_capacity(camera):
@@ -56,7 +56,7 @@ class Assigner:
         return in_flight or (camera.next_suspect() if camera.mode == "file" else None)
 
     def _frame_of_pending(self, camera: ScheduledCamera) -> InFlight | None:
-        """The frame that the waiting picture becomes, if it need not wait on."""
+        """Make a frame of the pending picture, unless it must wait for a worker."""
         assert camera.pending is not None
         idle = self._workers.idle
         if camera.pacer is not None:
@@ -67,26 +67,26 @@ class Assigner:
             return None
         try:
             return camera.assign_seq(mask_source)
-        except ValueError:  # its times are such that no message can say them
+        except ValueError:  # no message can hold its times
             camera.ledger.drop("poison")
             return None
 
     def _send_to_composite(self, in_flight: InFlight, now_ns: int) -> list[Outgoing]:
-        """Let a frame go to composite ahead of its masks, or without any of its own."""
+        """Send a frame to composite ahead of its masks, or without any of its own."""
         assert in_flight.mask_source != "network"
         in_flight.worker, in_flight.sent_to_composite_ns = _COMPOSITE, now_ns
         frame = in_flight.frame
         outgoing = [Outgoing("composite", frame.camera, PropagatedFrame(frame, in_flight.mask_source))]
         if in_flight.mask_source == "ahead":
-            # A copy: the frame is composite's, and only its masks are lost with the worker.
+            # A copy: with the worker only its masks are lost, for composite has the frame.
             worker = self._workers.assign_frame(in_flight, now_ns)
             outgoing.append(Outgoing("worker", worker, replace(frame, reply="masks")))
         return outgoing
 
     def _held_back_by_suspect(self, camera: ScheduledCamera) -> bool:
-        """Whether a frame that may end workers is tried, or is about to be: of files it is then alone.
+        """Return whether a suspect frame is being retried, or is about to be: of files it is then alone.
 
-        Else a frame that is sound would be lost, and blamed, with the worker that the other one ends.
+        Otherwise a sound frame would be blamed for the worker that the suspect one kills.
         """
         files = [in_flight for in_flight in self._workers.frames if not in_flight.frame.live]
         if any(in_flight.suspect for in_flight in files):
@@ -95,8 +95,8 @@ class Assigner:
         return due is not None and (due is not camera or bool(files))
 
     def _has_capacity(self, camera: ScheduledCamera) -> bool:
-        """Whether one more frame of a camera may be under way."""
+        """Return whether one more frame of a camera may be in flight."""
         if camera.mode == "file":
             return len(camera.in_flight) < FILE_FRAMES_IN_FLIGHT
         live = sum(len(other.in_flight) for other in self._cameras if other.mode == "live")
-        return live <= len(self._workers)  # one more than there are workers, so that none waits for its next
+        return live <= len(self._workers)  # one more than workers, so that none idles

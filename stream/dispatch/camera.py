@@ -1,4 +1,4 @@
-"""One camera as the dispatcher knows it: the picture that waits, the frames under way, what became of the others."""
+"""One camera in the scheduler: its state, the pending picture, the frames in flight, the ledger of the others."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from stream.transport.camera_state import CameraEvent, CameraState, after
 FILE_FRAMES_IN_FLIGHT = 8
 """Frames of a file that may be unacknowledged at once; live, it is one more than there are workers."""
 _LIVE_POISON_AFTER = 2
-# A frame of a file is not to be lost because somebody ended its worker by chance, twice: it is tried alone by then.
+# A frame of a file is not lost because its worker happened to be killed, twice: by then it is retried alone.
 _POISON_AFTER = 3
 _EARLY_POISON_AFTER = 6
 
 
 class Outgoing(NamedTuple):
-    """Something to be sent: to a camera's reader or to a worker by name, or to composite."""
+    """A message to send: to a camera's reader or to a worker by name, or to composite."""
 
     to: Literal["reader", "worker", "composite"]
     name: str
@@ -58,12 +58,12 @@ class InFlight:
 
     @property
     def suspect(self) -> bool:
-        """Whether it may be what ends workers. A live one is given up instead."""
+        """True if it may be what kills workers; a live frame is dropped instead."""
         return self.workers_lost > 0 and not self.frame.live
 
     @property
     def is_poison(self) -> bool:
-        """Whether it has ended so many workers that it is not tried again."""
+        """True if it killed so many workers that it is not retried."""
         if self.frame.live:
             return self.workers_lost >= _LIVE_POISON_AFTER
         return self.proven_workers_lost >= _POISON_AFTER or self.workers_lost >= _EARLY_POISON_AFTER
@@ -71,10 +71,10 @@ class InFlight:
 
 @dataclass(eq=False)
 class Demand:
-    """What is asked of a camera's reader.
+    """Demand for a camera's pictures, and the credit its reader has.
 
     `watched`: an output wants its frames. `watched_at_request`: one did when the reader was last asked, so that what it
-    overwrote since counts as nobody's loss. `pending`: a PictureRequest is out.
+    overwrote since is counted as `unwatched`, not `superseded`. `pending`: a PictureRequest is out.
     """
 
     watched: bool = True
@@ -84,19 +84,19 @@ class Demand:
 
 @dataclass(eq=False)
 class Timeline:
-    """Makes the times of a source that is opened anew go on where they were: `pts_ns` rises over all epochs."""
+    """Shifts the timestamps of a source that was reopened, so that `pts_ns` rises over all epochs."""
 
     last: Picture | None = None
-    offset_ns: int | None = 0  # None: to be found with the next picture
+    offset_ns: int | None = 0  # None: set by the next picture
 
     def restart(self) -> None:
-        """The source was opened, and its times may begin anywhere."""
+        """The source was opened: its timestamps may start anywhere."""
         self.offset_ns = 0 if self.last is None else None
 
     def place(self, picture: Picture) -> Picture:
-        """The picture with its time on this timeline; ValueError where no message can say that."""
+        """Return the picture with its shifted timestamp; raises ValueError where no message can hold it."""
         if self.offset_ns is None and self.last is not None:
-            # Between epochs as much time has passed as on the capture host's clock.
+            # Between epochs as much time passes as on the capture host's clock.
             gap_ns = max(picture.captured_ns - self.last.captured_ns, 1)
             self.offset_ns = self.last.pts_ns + gap_ns - picture.pts_ns
         self.last = replace(picture, pts_ns=picture.pts_ns + (self.offset_ns or 0))
@@ -105,7 +105,7 @@ class Timeline:
 
 @dataclass(eq=False)
 class PeopleMemory:
-    """Where people were in frames that were taken, by `seq`; tells the network where to look in the next.
+    """Where people were in acknowledged frames, by `seq`: the region of interest of those to come.
 
     Live that is where they were last. In a file it is where they were `FILE_FRAMES_IN_FLIGHT` frames before, which is
     known whatever the timing, so that results do not depend on it.
@@ -115,13 +115,13 @@ class PeopleMemory:
     network_frames: int = 0  # that the network was given: now and then it looks everywhere
 
     def record(self, seq: int, box: Box | None, mode: Mode) -> None:
-        """Note where people were in a frame."""
+        """Record where people were in an acknowledged frame."""
         if mode == "live":
             self.boxes.clear()
         self.boxes[seq] = box
 
     def region(self, seq: int, mode: Mode, mask_source: MaskSource) -> Box | None:
-        """Where the network is to look for people in frame `seq`, None: everywhere."""
+        """Return where the network looks for people in frame `seq`; None: everywhere."""
         box = self.boxes.pop(seq - FILE_FRAMES_IN_FLIGHT, None)
         if mode == "live":
             box = next(reversed(self.boxes.values()), None)
@@ -133,7 +133,7 @@ class PeopleMemory:
 
 @dataclass(frozen=True)
 class Ending:
-    """Why nothing more is taken of a camera, whose last frames may still be under way; see `EndOfStream`."""
+    """Why no more pictures are taken of a camera, whose last frames may still be in flight; see `EndOfStream`."""
 
     error: str | None = None
     interrupted: bool = False
@@ -143,8 +143,8 @@ class Ending:
 class ScheduledCamera:
     """A camera as the scheduler tracks it.
 
-    `start`: what was told of the epoch that runs; None before the first. `pending`: the picture that waits.
-    `in_flight`: by `seq`, oldest first. `last_message_ns`: when its reader was last heard.
+    `start`: of the current epoch; None before the first. `pending`: the newest picture without a number.
+    `in_flight`: by `seq`, oldest first. `last_message_ns`: when its reader sent its last message.
     """
 
     name: str
@@ -164,45 +164,45 @@ class ScheduledCamera:
 
     @property
     def mode(self) -> Mode:
-        """Whether the newest picture wins or every one counts; before it is known, as of a live camera."""
+        """Live or file; before the first epoch, live."""
         return self.start.mode if self.start is not None else "live"
 
     @property
     def epoch(self) -> int:
-        """How often the source was opened, less one."""
+        """Number of the current epoch; -1 before the first."""
         return self.start.epoch if self.start is not None else -1
 
     @property
     def level(self) -> Level:
-        """How often and how finely masks are made."""
+        """The current level of its pacer; without one, the first."""
         return self.pacer.level if self.pacer is not None else LEVELS[0]
 
     def apply(self, event: CameraEvent) -> None:
-        """Change its state as the table says, which raises TransitionError for what does not stand there."""
+        """Change its state by the table; raises TransitionError for what is not in it."""
         self.state = after(self.state, event)
 
     def begin_epoch(self, start: StreamStart, pacer: Pacer | None) -> None:
-        """Its source was opened: forget what belongs to the picture before."""
+        """Reset what belongs to the epoch before."""
         self.start, self.pacer = start, pacer
         self.people.boxes.clear()
         self.demand.pending = False
         self.timeline.restart()
 
     def request_picture(self) -> list[Outgoing]:
-        """Ask its reader for the next picture, unless that is done."""
+        """Request the next picture from its reader, unless a request is pending."""
         if self.demand.pending:
             return []
         self.demand.pending = True
         return [Outgoing("reader", self.name, PictureRequest(self.name))]
 
     def drop_pending(self, reason: DropReason) -> None:
-        """Let go of the picture that waits, if one does."""
+        """Drop the pending picture, if there is one."""
         if self.pending is not None:
             self.pending = None
             self.ledger.drop(reason)
 
     def assign_seq(self, mask_source: MaskSource) -> InFlight:
-        """Make a frame of the picture that waits; ValueError where its times are such that none can be made."""
+        """Make a frame of the pending picture; raises ValueError where no message can hold its times."""
         picture, self.pending = self.pending, None
         assert picture is not None
         picture = self.timeline.place(picture)
@@ -214,7 +214,7 @@ class ScheduledCamera:
         return in_flight
 
     def next_suspect(self) -> InFlight | None:
-        """A frame to be tried again because nothing of the camera can go before it any more."""
+        """Return a suspect frame that is due: nothing of the camera can go before it any more."""
         more = self.pending is not None or (self.demand.pending and self.ending is None)
         if more and len(self.in_flight) < FILE_FRAMES_IN_FLIGHT:
             return None
@@ -222,12 +222,12 @@ class ScheduledCamera:
         return waiting[0] if waiting and all(in_flight.suspect for in_flight in waiting) else None
 
     def end_of_stream(self) -> EndOfStream:
-        """How its end is told."""
+        """Return its last event."""
         ending = self.ending or Ending()
         return EndOfStream(self.name, self.next_seq - 1, ending.error, ending.interrupted)
 
     def status(self, now_ns: int) -> CameraStatus:
-        """Its ledger as it stands."""
+        """Return its state, ledger and pace."""
         in_hz, out_hz = self.ledger.rates_hz(now_ns)
         age_p50_ms, age_p95_ms = self.ledger.ages_ms()
         return CameraStatus(

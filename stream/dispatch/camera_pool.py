@@ -1,4 +1,4 @@
-"""The cameras as the dispatcher knows them: who is there, who may join, what is given up, and when it is over."""
+"""The cameras of a run: which there are, who may join, which frames are dropped, and when it ends."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ VISITOR_TIMEOUT_NS = 4_500_000_000
 
 
 class CameraPool:
-    """The run's own cameras and, beside them, up to `max_visitors` that come and go; pure, is told the time.
+    """The run's own cameras and up to `max_visitors` that come and go; pure, takes the time as an argument.
 
-    With visitors the run is over only when it is stopped. `failure` is the first cause for which it has failed.
-    Those who left are told in `departed_visitors`, for whoever takes them from there.
+    With visitors the run finishes only when it is stopped. `failure` is the first cause for which it failed.
+    `departed_visitors` is the final status of those who left, for the caller to take.
     """
 
     def __init__(self, names: list[str], max_visitors: int) -> None:
@@ -29,19 +29,19 @@ class CameraPool:
         self.departed_visitors: list[CameraStatus] = []
 
     def __iter__(self) -> Iterator[ScheduledCamera]:
-        """Every camera as it is now; they may go while they are looked through."""
+        """Every camera, as a list made now; cameras may go while it is walked."""
         yield from list(self._cameras.values())
 
     def get(self, name: str) -> ScheduledCamera | None:
-        """The camera of a name, if it is there."""
+        """Return a camera by its name, if it is there."""
         return self._cameras.get(name)
 
     def in_flight(self) -> Iterator[tuple[ScheduledCamera, InFlight]]:
-        """Every frame under way as it is now; frames and cameras may go while they are looked through."""
+        """Every frame in flight, as a list made now; frames and cameras may go while it is walked."""
         yield from [(camera, in_flight) for camera in self for in_flight in camera.in_flight.values()]
 
     def next_in_turn(self) -> ScheduledCamera:
-        """The camera whose turn it is; it comes again after all others."""
+        """Return the next camera, round robin."""
         camera = self._cameras[self._turns[0]]
         self._turns.rotate(-1)
         return camera
@@ -52,8 +52,8 @@ class CameraPool:
     # Visitors.
 
     def admit_visitor(self, item: ReaderMessage) -> ScheduledCamera | None:
-        """Let a visitor's camera join, where there is room for it."""
-        # One that has left and whose last frames are still under way takes no place: it was given to the next.
+        """Admit a visitor's camera where there is capacity for it."""
+        # One that has left with frames in flight takes no capacity: that was given to the next.
         visitors = sum(camera.is_visitor and camera.ending is None for camera in self)
         full = visitors >= self._max_visitors or self.stopping
         if not isinstance(item, SourceOpened) or item.mode != "live" or full:
@@ -63,22 +63,22 @@ class CameraPool:
         return camera
 
     def silent_visitors(self, now_ns: int) -> list[str]:
-        """The visitors of whom nothing was heard for so long that they must be gone."""
+        """Return the visitors whose last message is so long ago that they must be gone."""
         return [
             camera.name
             for camera in self
             if camera.is_visitor and camera.ending is None and now_ns - camera.last_message_ns > VISITOR_TIMEOUT_NS
         ]
 
-    # What is given up.
+    # Drops.
 
     def drop(self, camera: ScheduledCamera, in_flight: InFlight, reason: DropReason) -> list[Outgoing]:
-        """Give up a frame that is under way, and what was to be carried on from it."""
+        """Drop a frame in flight, and those whose masks are propagated from it."""
         frame = in_flight.frame
         if camera.in_flight.get(frame.seq) is not in_flight:
-            return []  # given up with the one that it was to go on from
+            return []  # dropped with the one that its masks were propagated from
         outgoing: list[Outgoing] = []
-        # What was to be carried on from it is given up before it, or it would go out as soon as this one is gone.
+        # Its successors are dropped first, or they would be sent as soon as this one is gone.
         if (successor := camera.in_flight.get(frame.seq + 1)) is not None and successor.mask_source != "network":
             outgoing += self.drop(camera, successor, reason)
         del camera.in_flight[frame.seq]
@@ -89,7 +89,7 @@ class CameraPool:
         return [*outgoing, Outgoing("composite", camera.name, dropped), *self.end_if_drained(camera)]
 
     def drop_poison(self, camera: ScheduledCamera, in_flight: InFlight) -> list[Outgoing]:
-        """Give up a frame that ends workers. A file ends with it: without it, it would not be whole."""
+        """Drop a frame that kills workers. A file ends with it, as it would not be whole without it."""
         if camera.mode == "live":
             return self.drop(camera, in_flight, "poison")
         cause = f"frame {in_flight.frame.seq} of {camera.name} ended every worker that tried it"
@@ -104,7 +104,7 @@ class CameraPool:
         return outgoing
 
     def drop_in_flight(self) -> list[Outgoing]:
-        """Wait for nothing any more: after `stop`, give up the frames that are still under way."""
+        """Wait for nothing any more: after `stop`, drop the frames still in flight."""
         outgoing: list[Outgoing] = []
         for camera, in_flight in self.in_flight():
             outgoing += self.drop(camera, in_flight, "stopped")
@@ -113,21 +113,21 @@ class CameraPool:
     # The end.
 
     def stop(self) -> list[Outgoing]:
-        """End every camera after the frames that are under way."""
+        """End every camera after its frames in flight."""
         self.stopping = True
         outgoing: list[Outgoing] = []
         for camera in self:
             camera.drop_pending("stopped")
             if camera.ending is None:
                 camera.ending = Ending(interrupted=True)
-            # Those with a worker, or with composite already, are waited for: they are nearly done.
+            # Those that a worker or composite has are waited for: they are nearly done.
             for in_flight in [in_flight for in_flight in camera.in_flight.values() if in_flight.worker is None]:
                 outgoing += self.drop(camera, in_flight, "stopped")
             outgoing += self.end_if_drained(camera)
         return outgoing + self._end_run_if_drained()
 
     def end_if_drained(self, camera: ScheduledCamera) -> list[Outgoing]:
-        """Say the end of a camera once nothing of it is under way, and of the run after the last one."""
+        """End a camera once nothing of it is in flight, and the run after the last camera."""
         if camera.ending is None or camera.state.over:
             return []
         if camera.ending.error is not None and not camera.is_visitor:
@@ -143,7 +143,7 @@ class CameraPool:
         return [Outgoing("composite", camera.name, end), *self._end_run_if_drained()]
 
     def _end_run_if_drained(self) -> list[Outgoing]:
-        """Say the end of the run after the end of its last camera, once no visitor can come any more."""
+        """End the run after its last camera, once no visitor can join any more."""
         awaited = self._max_visitors > 0 and not self.stopping
         if self.finished or awaited or not all(camera.state.over for camera in self):
             return []

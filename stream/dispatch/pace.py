@@ -1,9 +1,9 @@
-"""What the masks of a live camera's next frame come from: no more work than its motion and the time at hand ask for.
+"""Pacing: where a live camera's masks come from, with no more work than its motion and the time budget need.
 
-A picture that has not changed keeps its masks (`still_gate`). Between two masks of the network the last one is carried
-along the motion, instead of dropping the picture. Where frames come out too late they no longer wait for the network:
-all go ahead with what is carried along, and its answer corrects those after it. Where that is not enough, masks are
-made more rarely and then from a smaller picture, until frames come in time (`latency_controller`).
+A picture that has not changed keeps its masks (`still_gate`). Between two masks of the network the last one is
+propagated along the motion, instead of dropping the picture. Where frames are late they no longer wait for the network:
+all go ahead with propagated masks, and its answer corrects the frames after it. Where that is not enough, masks are
+made more rarely and then from a smaller picture, until frames are in time (`latency_controller`).
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from stream.message import Picture
 from stream.process.status import MaskSource
 from stream.settings.pace import Pace
 
-_MAX_PROPAGATION_NS: Final = 250_000_000  # for so long the motion from frame to frame says where masks have gone
+_MAX_PROPAGATION_NS: Final = 250_000_000  # over longer times the motion no longer says where masks have gone
 
 
 class _KeyFrame(NamedTuple):
-    """The picture that the network saw last: when it was shown, and how many frames ago."""
+    """The last picture the network saw: its time, and how many frames ago."""
 
     pts_ns: int
     frames_since: int = 0
 
 
 class Pacer:
-    """One live camera's pace; knows no clock, is told the time."""
+    """One live camera's pace; takes the time as an argument."""
 
     def __init__(self, settings: Pace, *, can_propagate: bool) -> None:
-        """`can_propagate`: masks can be carried along the motion, which is smoothing's art."""
+        """Start at the first level. `can_propagate`: smoothing is on, so masks can be propagated along the motion."""
         self._can_propagate = can_propagate
         self._key_frame: _KeyFrame | None = None
         self._still_gate = StillGate(settings)
@@ -38,11 +38,11 @@ class Pacer:
 
     @property
     def level(self) -> Level:
-        """How often and how finely masks are made now."""
+        """The current level: how often and how finely masks are made."""
         return self._latency.level
 
     def choose_mask_source(self, picture: Picture, *, worker_idle: bool) -> MaskSource | None:
-        """What the picture's masks are to come from; None: it waits. `worker_idle`: a worker is free."""
+        """Choose the source of the picture's masks; None: it waits for a worker. `worker_idle`: one is free."""
         key = self._key_frame
         if key is not None:
             if self._still_gate.compare(picture) is Motion.STILL:
@@ -55,7 +55,7 @@ class Pacer:
             return None
         self._key_frame = _KeyFrame(picture.pts_ns)
         self._still_gate.remember(picture)
-        # Nothing can go ahead of its masks where there are none to go on from.
+        # No frame goes ahead of its masks where there are none to propagate.
         return self.level.timing if self._can_propagate and key is not None else "network"
 
     def reset(self) -> None:

@@ -1,10 +1,10 @@
-"""Hands frames out to workers and keeps the ledger: a pure state machine, told what happened and when.
+"""The scheduler: assigns frames to workers and keeps the ledger; a pure state machine.
 
-Every method takes what a peer said and returns the `Outgoing`s that follow from it; no socket, no clock.
-A frame stays the dispatcher's until composite says `Ack`, so a worker may die with it. In `live` mode
-the newest picture waits, and older ones are dropped before they get a number; one that does not wait for masks of its
-own goes to composite at once, and one that no output has a use for is not asked for. In `file` mode the reader is
-asked for the next picture only when the last one was handed out.
+Every method takes an event and its time, and returns the `Outgoing`s that follow: no socket, no clock.
+A frame stays in flight until composite sends `Ack`, so a worker may die with it. In `live` mode
+the newest picture is pending, and older ones are dropped before they get a number; one that does not wait for masks of
+its own goes to composite at once, and one that no output wants is not requested. In `file` mode the next picture is
+requested only when the last one was assigned.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from stream.settings.pace import Pace
 
 
 class Scheduler:
-    """The cameras, who is idle, and which frame is where: takes what peers say, and hands frames out as it allows.
+    """The cameras, the workers, and the frames in flight.
 
     `cameras` are the run's own, `max_visitors` may come and go beside them; see `CameraPool`. Without a `pace` every
     live frame is segmented for which there is time; `can_propagate`: see `Pacer`.
@@ -56,32 +56,32 @@ class Scheduler:
 
     @property
     def finished(self) -> bool:
-        """Whether every camera has ended and every frame is accounted for."""
+        """True once every camera has ended and every frame is accounted for."""
         return self._cameras.finished
 
     @property
     def failure(self) -> str | None:
-        """The first cause for which the run has failed."""
+        """The first cause for which the run failed; None: it did not."""
         return self._cameras.failure
 
     @property
     def departed_visitors(self) -> list[CameraStatus]:
-        """The visitors who left, for whoever takes them from here."""
+        """The final status of visitors who left, for the caller to take."""
         return self._cameras.departed_visitors
 
     def status(self, now_ns: int) -> list[CameraStatus]:
-        """Every camera's ledger as it stands."""
+        """Return the status of every camera."""
         return [camera.status(now_ns) for camera in self._cameras]
 
     def stop(self) -> list[Outgoing]:
-        """End every camera after the frames that are under way."""
+        """End every camera after its frames in flight."""
         return self._cameras.stop()
 
     def drop_in_flight(self) -> list[Outgoing]:
-        """Wait for nothing any more: after `stop`, give up the frames that are still under way."""
+        """Wait for nothing any more: after `stop`, drop the frames still in flight."""
         return self._cameras.drop_in_flight()
 
-    # What readers say.
+    # Messages from readers.
 
     def on_reader_message(self, item: ReaderMessage, now_ns: int) -> list[Outgoing]:
         """A reader opened its source, offers a picture, lost its source, or ended."""
@@ -99,12 +99,12 @@ class Scheduler:
         return self._cameras.end_if_drained(camera) + self._assign_frames(now_ns)
 
     def silent_visitors(self, now_ns: int) -> list[str]:
-        """The visitors of whom nothing was heard for so long that they must be gone."""
+        """Return the visitors whose last message is so long ago that they must be gone."""
         return self._cameras.silent_visitors(now_ns)
 
     def _on_opened(self, camera: ScheduledCamera, opened: SourceOpened) -> list[Outgoing]:
         outgoing: list[Outgoing] = []
-        if camera.state.open:  # a reader that was replaced opens its source without having said that it was lost
+        if camera.state.open:  # a restarted reader sends SourceOpened without SourceLost
             outgoing = self._on_lost(camera, "its reader was replaced")
         mode: Mode = "live" if camera.is_visitor else opened.mode
         start = StreamStart(
@@ -120,7 +120,7 @@ class Scheduler:
 
     def _on_picture(self, camera: ScheduledCamera, offer: NewPicture, now_ns: int) -> list[Outgoing]:
         if not camera.state.open:
-            return []  # of a reader that has died meanwhile, or never said what it reads
+            return []  # of a reader that has exited meanwhile, or never sent SourceOpened
         demand, ledger = camera.demand, camera.ledger
         demand.pending = False
         ledger.capture(1 + offer.superseded, now_ns)
@@ -137,7 +137,7 @@ class Scheduler:
         camera.drop_pending("superseded")
         camera.pending = offer.picture
         outgoing = self._assign_frames(now_ns)
-        # Live, the reader always owes its newest picture: the one that waits here is replaced by it.
+        # A live reader always has credit for its newest picture, which replaces the pending one.
         return outgoing + (camera.request_picture() if camera.mode == "live" else [])
 
     def _on_lost(self, camera: ScheduledCamera, cause: str) -> list[Outgoing]:
@@ -146,12 +146,12 @@ class Scheduler:
         camera.drop_pending("superseded")
         return [Outgoing("composite", camera.name, outage)]
 
-    # What workers say, and what is known of them.
+    # Messages from workers, and what the supervisor says of them.
 
     def on_worker_ready(self, worker: str, now_ns: int) -> list[Outgoing]:
         """Worker `SLOT.INCARNATION` is free: it starts, or has sent its result on to composite.
 
-        A new incarnation in a slot tells that the one before it is dead.
+        A new incarnation means that the one before it has exited.
         """
         if self._workers.has_exited(worker):
             return []
@@ -169,7 +169,7 @@ class Scheduler:
         return self.on_worker_lost(worker, now_ns)
 
     def on_worker_lost(self, worker: str, now_ns: int) -> list[Outgoing]:
-        """A worker died or hangs: what it held goes out again, or is given up by reason.
+        """A worker exited or hangs: its frame is dispatched again, or dropped with a reason.
 
         Results it had sent may be lost with it, so they are made again; composite ignores the second.
         """
@@ -180,20 +180,22 @@ class Scheduler:
             if in_flight.worker != worker:
                 continue
             in_flight.worker = in_flight.sent_to_composite_ns = None
-            # Only the frame that it was at may have ended it, not those that it had sent on before.
+            # Only the frame it was at may have killed it, not those it had sent to composite.
             in_flight.workers_lost += in_flight is blamed
             in_flight.proven_workers_lost += in_flight is blamed and proven
             if in_flight.is_poison:
                 outgoing += self._cameras.drop_poison(camera, in_flight)
             elif camera.mode == "live" and not self._workers.idle:
-                outgoing += self._cameras.drop(camera, in_flight, "worker_lost")  # a newer picture will be there first
+                outgoing += self._cameras.drop(
+                    camera, in_flight, "worker_lost"
+                )  # a newer picture is there before a worker is
         return outgoing + self._assign_frames(now_ns)
 
     def hung_workers(self, now_ns: int) -> list[str]:
         """The workers that work on a frame for longer than the deadline: they are to be replaced."""
         return self._workers.hung(now_ns, self._deadline_ns)
 
-    # What composite says, and where it says nothing.
+    # Messages from composite, and its silence.
 
     def on_demand_changed(self, item: DemandChanged) -> list[Outgoing]:
         """Some output has a use for a live camera's frames, or none has any more: then it is not asked for them."""
@@ -201,7 +203,7 @@ class Scheduler:
         if camera is None or camera.start is None or camera.mode != "live" or camera.state.over:
             return []
         if item.watched == camera.demand.watched:
-            return []  # said again after a new start
+            return []  # repeated after a new start
         camera.demand.watched = item.watched
         camera.apply(item)
         if item.watched:
@@ -212,7 +214,7 @@ class Scheduler:
         return []
 
     def on_ack(self, item: Ack, now_ns: int) -> list[Outgoing]:
-        """Every sink has taken a frame (said of a frame given up meanwhile, it is no news)."""
+        """Every sink has taken a frame; an Ack of a frame dropped meanwhile changes nothing."""
         camera = self._cameras.get(item.camera)
         in_flight = camera.in_flight.pop(item.seq, None) if camera is not None else None
         if camera is None or in_flight is None:
@@ -237,11 +239,11 @@ class Scheduler:
         return self._cameras.drop(camera, in_flight, "poison") + self._assign_frames(now_ns)
 
     def unacknowledged_count(self, now_ns: int) -> int:
-        """How many frames went on to composite longer than the deadline ago, while it took none at all."""
+        """Count frames sent to composite longer than the deadline ago, while it acknowledged none at all."""
         return len(self._unacknowledged(now_ns))
 
     def redispatch_unacknowledged(self, now_ns: int) -> list[Outgoing]:
-        """Frames that nobody answers for go out again, or live are given up: they or the word of them got lost."""
+        """Dispatch unacknowledged frames again, or drop them where live: they or their Ack got lost."""
         outgoing: list[Outgoing] = []
         for camera, in_flight in self._unacknowledged(now_ns):
             if camera.mode == "live":
@@ -251,7 +253,7 @@ class Scheduler:
         return outgoing + self._assign_frames(now_ns)
 
     def _unacknowledged(self, now_ns: int) -> list[tuple[ScheduledCamera, InFlight]]:
-        # As long as composite takes anything, a frame that waits is only late.
+        # While composite acknowledges anything, a frame that waits is only late.
         if now_ns - self._last_ack_ns <= self._deadline_ns:
             return []
         return [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Any, Final, Literal, Self
 
 import msgspec
 from msgspec import structs
@@ -104,10 +104,10 @@ def _kind_of(event: CameraEvent) -> EventKind:
 
 
 class StreamInfo(msgspec.Struct, frozen=True):
-    """One camera in the roster; `last_seq` is its last frame before an outage or its end.
+    """State of a camera as it is published; `last_seq` is its last frame before an outage or its end.
 
-    `cause` is why there is no signal or why it failed, a sentence. `rate_hz` and `frames` are the nominal rate and the
-    expected number, where the source knows them.
+    `cause` says why there is no signal or why it failed, a sentence. `rate_hz` and `frames` are the nominal rate and
+    the expected number, where the source knows them.
     """
 
     camera: str
@@ -119,15 +119,12 @@ class StreamInfo(msgspec.Struct, frozen=True):
     last_seq: int | None = None
     cause: str | None = None
 
-    def after(self, event: CameraEvent) -> StreamInfo:
-        """What is known of the camera after an event; raises TransitionError."""
-        state = after(self.state, event)
+    def after(self, event: CameraEvent) -> Self:
+        """Return what is known of the camera after an event; raises TransitionError."""
+        changes: dict[str, Any] = {}
         match event:
-            case StreamStart():
-                return StreamInfo(self.camera, state, event.mode, event.epoch, event.rate_hz, event.frames)
-            case Outage():
-                return structs.replace(self, state=state, last_seq=event.last_seq, cause=event.cause)
-            case EndOfStream():
-                return structs.replace(self, state=state, last_seq=event.last_seq, cause=event.error)
-            case DemandChanged():
-                return structs.replace(self, state=state)
+            case StreamStart(mode=mode, epoch=epoch, rate_hz=rate_hz, frames=frames):
+                changes = {"mode": mode, "epoch": epoch, "rate_hz": rate_hz, "frames": frames, "cause": None}
+            case Outage(last_seq=last_seq, cause=cause) | EndOfStream(last_seq=last_seq, error=cause):
+                changes = {"last_seq": last_seq, "cause": cause}
+        return structs.replace(self, state=after(self.state, event), **changes)

@@ -164,7 +164,7 @@ def test_the_status_follows_what_is_given_out(switchboard: ControlServer, contro
     switchboard.write(composited_frame("front", 4))
     switchboard.write(composited_frame("front", 6))
     seen = state(controller, "front")
-    assert (seen.state, seen.epoch, seen.frames, seen.last_seq) == (CameraState.LIVE, 1, 2, 6)
+    assert (seen.state, seen.epoch, seen.composited, seen.last_seq) == (CameraState.LIVE, 1, 2, 6)
     switchboard.write(Outage("front", 6, "the server is gone"))
     assert (state(controller, "front").state, state(controller, "front").cause) == (
         CameraState.NO_SIGNAL,
