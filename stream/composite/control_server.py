@@ -179,6 +179,8 @@ class _CameraReports:
                 known = structs.replace(known, composited=known.composited + 1, last_seq=item.frame.seq)
             else:
                 known = known.after(item)
+            if known.state.over:  # the next of its name starts with the default look
+                known = structs.replace(known, look=self._default_look)
             self._cameras[camera] = known
             if known.state.over and camera not in self._configured:
                 del self._cameras[camera]
