@@ -12,8 +12,8 @@ from tests.stream.pictures import picture
 SECOND_NS = 1_000_000_000
 
 
-def opened(mode: str, *cameras: str, guests: int = 0) -> Scheduler:
-    machine = Scheduler([] if guests else [*cameras], SECOND_NS, guests)
+def opened(mode: str, *cameras: str, visitors: int = 0) -> Scheduler:
+    machine = Scheduler([] if visitors else [*cameras], SECOND_NS, visitors)
     for camera in cameras:
         machine.on_reader_message(SourceOpened(camera, "file" if mode == "file" else "live", "a source"), 0)
     return machine
@@ -38,7 +38,7 @@ def finish_one(machine: Scheduler, worker: str, seq: int) -> list[Outgoing]:
 
 class TestGuests:
     def test_a_guest_who_left_while_the_worker_with_his_picture_dies_ends_nothing(self) -> None:
-        machine = opened("live", "first", "second", guests=2)
+        machine = opened("live", "first", "second", visitors=2)
         machine.on_worker_ready("w.1", 0)
         machine.on_reader_message(offer(0, "first"), 0)
         machine.on_reader_message(SourceEnded("first"), 0)
