@@ -32,8 +32,9 @@ from stream.transport.sockets import (
     remove_folder,
 )
 from tests import zmtp
-from tests.half_broken import Direction, HalfBroken
 from tests.stream.pictures import frame, segmented
+from tools.campaign.command import port_of, tcp
+from tools.campaign.proxy import Proxy, Side
 from tools.make_keys import make_keys
 
 TIMEOUT_MS = 10_000
@@ -109,21 +110,21 @@ def test_garbage_is_counted_and_refused(closing: Callable[..., None]) -> None:
     assert hub.receive(TIMEOUT_MS) == (b"a.1", WorkerReady(1))
 
 
-@pytest.mark.parametrize("direction", ["inward", "outward"])
+@pytest.mark.parametrize("side", ["client", "server"])
 @pytest.mark.parametrize("identity", ["composite", "inference-0.4711", "reader.front.4711"])
 def test_a_peer_whose_connection_breaks_in_one_direction_is_heard_again(
-    identity: str, direction: Direction, closing: Callable[..., None]
+    identity: str, side: Side, closing: Callable[..., None]
 ) -> None:
     hub = RouterSocket("tcp://127.0.0.1:*")
-    with HalfBroken(hub.endpoint) as cable:
-        peer = DealerSocket(cable.endpoint, identity)
+    with Proxy(port_of(hub.endpoint)) as cable:
+        peer = DealerSocket(tcp(cable.port), identity)
         closing(hub, peer)
         for again in range(2):
             peer.send(WorkerReady(again))
             assert hub.receive(TIMEOUT_MS) == (identity.encode(), WorkerReady(again))
         hub.send(identity.encode(), PictureRequest("front"))
         assert peer.receive(TIMEOUT_MS) == PictureRequest("front")
-        cable.swallow(direction)
+        cable.swallow(side)
         broken_s = time.monotonic()
         while hub.receive(20) is None or cable.connections < 2:
             peer.send(WorkerReady(2))
@@ -133,17 +134,17 @@ def test_a_peer_whose_connection_breaks_in_one_direction_is_heard_again(
             assert time.monotonic() - broken_s < 3
 
 
-@pytest.mark.parametrize("direction", ["inward", "outward"])
+@pytest.mark.parametrize("side", ["client", "server"])
 def test_results_come_again_after_their_connection_breaks_in_one_direction(
-    direction: Direction, closing: Callable[..., None]
+    side: Side, closing: Callable[..., None]
 ) -> None:
     inbox = PullSocket("tcp://127.0.0.1:*")
-    with HalfBroken(inbox.endpoint) as cable:
-        outbox = PushSocket(cable.endpoint)
+    with Proxy(port_of(inbox.endpoint)) as cable:
+        outbox = PushSocket(tcp(cable.port))
         closing(inbox, outbox)
         outbox.write(segmented(0))
         assert isinstance(inbox.receive(TIMEOUT_MS), SegmentedFrame)
-        cable.swallow(direction)
+        cable.swallow(side)
         broken_s = time.monotonic()
         while inbox.receive(20) is None or cable.connections < 2:
             outbox.write(segmented(1))
