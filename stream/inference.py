@@ -30,7 +30,7 @@ def load_segmenter(model: Model) -> Segmenter:
 
 
 def make_reply(frame: Frame, classes: ClassMap, probabilities: Pixels) -> SegmentedFrame | LateMasks:
-    """What a worker sends on: the frame and its masks, or the masks alone where it went ahead."""
+    """Make a worker's reply: the frame with its masks, or the masks alone where it went ahead."""
     if frame.reply == "frame":
         return SegmentedFrame(frame, classes, probabilities)
     return LateMasks(frame.camera, frame.seq, classes, probabilities)
@@ -62,7 +62,7 @@ def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame | LateMasks]:
 
 
 class WorkerInput:
-    """The frames a worker is handed: says it is ready, and waits, until it is to stop."""
+    """Source of the frames assigned to this worker: sends WorkerReady, waits, until told to stop."""
 
     def __init__(self, peer: DealerSocket, supervisor: SupervisorPipe) -> None:
         self._peer = peer
@@ -87,7 +87,7 @@ class WorkerInput:
 
 
 def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
-    """A worker process: loads the network, then works until it is told to stop."""
+    """Run a worker process: load the network, then work until told to stop."""
     transport = settings.transport
     assert transport.dispatch is not None
     assert transport.results is not None

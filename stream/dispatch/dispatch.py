@@ -1,4 +1,4 @@
-"""The dispatch stage: hears readers, workers and composite on one socket, and sends what the dispatcher orders."""
+"""The dispatch stage: receives from readers, workers and composite on one socket, sends what the scheduler returns."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from stream.process.pipe import (
 from stream.settings.config import Run
 from stream.transport.sockets import PushSocket, RouterSocket
 
-_COMPOSITE_GRACE_S = 0.8  # what composite may need beyond its own patience, for the frame it is at and its files
+_COMPOSITE_GRACE_S = 0.8  # what composite may need beyond its own timeout, for the frame it is at and its files
 
 
 def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
@@ -106,7 +106,7 @@ class _DispatchLoop:
             if received is not None:
                 self._send(self._on_message(*received, now_ns))
             for worker in self._scheduler.hung_workers(now_ns):
-                self._supervisor.report(Notice(f"{worker}: no result in time, its frame goes on without it"))
+                self._supervisor.report(Notice(f"{worker}: no result before the deadline; its frame is taken from it"))
                 self._send(self._scheduler.on_worker_lost(worker, now_ns))
             self._ask_again(now_ns)
             for visitor in self._scheduler.silent_visitors(now_ns):
@@ -154,7 +154,7 @@ class _DispatchLoop:
         return []
 
     def _ask_again(self, now_ns: int) -> None:
-        """Notice that no output takes a frame any more, say so once, and send again what may have been lost."""
+        """Notice that no output takes frames any more, report it once, and send again what may have been lost."""
         frames = self._scheduler.unacknowledged_count(now_ns)
         if frames == 0:
             return
@@ -201,7 +201,7 @@ class _DispatchLoop:
                 self._router.send(self._readers[name], item)
 
     def _report_outage(self, item: Frame | PropagatedFrame | PictureRequest | StreamEvent) -> None:
-        """Say that a camera has no signal, and why: once, however often it is tried again."""
+        """Report that a camera has no signal, and why: once, however often it is retried."""
         if isinstance(item, StreamStart | EndOfStream):
             self._reported_outages.pop(item.camera, None)
         elif isinstance(item, Outage) and self._reported_outages.get(item.camera) != item.cause:
@@ -209,13 +209,13 @@ class _DispatchLoop:
             self._supervisor.report(Notice(f"no signal: {item.cause}"))
 
     def _report_departed(self) -> None:
-        """Tell what became of the frames of guests who left, and forget them."""
+        """Report the frame counts of visitors who left, and forget them."""
         while self._scheduler.departed_visitors:
             left = self._scheduler.departed_visitors.pop()
             self._readers.pop(left.camera, None)
             dropped = sum(left.dropped.values())
-            counts = f"delivered {left.delivered} of {left.captured} pictures, dropped {dropped}"
-            self._supervisor.report(Notice(f"a visitor has left: {counts}"))
+            counts = f"delivered {left.delivered} of {left.captured} frames, dropped {dropped}"
+            self._supervisor.report(Notice(f"a visitor left: {counts}"))
 
     def _report_status(self) -> None:
         now_s = time.monotonic()

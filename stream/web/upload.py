@@ -1,4 +1,4 @@
-"""A visitor's photo: decoded, shrunk and cut out in a process of its own, which has a deadline and holds nobody up.
+"""A visitor's photo: decoded, resized and cut out in a process of its own, which has a deadline and blocks nothing.
 
 What comes back is a small PNG of 8 bits that every other process may read.
 """
@@ -32,7 +32,7 @@ _AT_ONCE = 2
 
 
 def check(data: bytes) -> None:
-    """Refuse what is no photo of a few megapixels, by its header alone; raises PhotoError."""
+    """Raise PhotoError for what is no photo of a few megapixels, by its header alone."""
     if len(data) > MAX_BYTES:
         raise PhotoError(f"expected a photo of at most {MAX_BYTES} bytes, got {len(data)}: choose another")
     header = read_image_header(data)
@@ -87,7 +87,7 @@ _REJECTED = 3
 
 
 def _surroundings() -> dict[str, str]:
-    """Where modules are found, and the decoder's own bound, which it reads when it is loaded."""
+    """Return the child's environment: where modules are found, and the decoder's own bound, read at import."""
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(place for place in sys.path if place),
         "OPENCV_IO_MAX_IMAGE_PIXELS": str(MAX_PX),
@@ -95,7 +95,7 @@ def _surroundings() -> dict[str, str]:
 
 
 def process_photo(data: bytes, use: PhotoUse) -> bytes:
-    """What `PhotoProcessor.develop` returns; raises EffectError."""
+    """Make the result of `PhotoProcessor.process`; raises EffectError."""
     longest_px = _BACKGROUND_PX if use == "background" else GARMENT_PX
     picture = decode_picture(data, str(_NAME), longest_px, MAX_PX)
     if use == "background":
@@ -112,7 +112,7 @@ def main() -> int:
     import resource
     import signal
 
-    signal.alarm(round(DEADLINE_S) + 5)  # whoever wanted it may be gone
+    signal.alarm(round(DEADLINE_S) + 5)  # the visitor may be gone
     resource.setrlimit(resource.RLIMIT_CPU, (2 * round(DEADLINE_S),) * 2)
     os.nice(5)  # the pictures that are live come first
     cv2.setNumThreads(1)

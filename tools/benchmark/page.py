@@ -11,7 +11,7 @@ _ELSEWHERE = (
     "resize",
     "network, whole view",
     "network",
-    "smoothing, carried",
+    "smoothing, propagated",
     "wire: one hop",
     "encode: H.264 of the composite",
     "encode: VP9 with alpha",
@@ -218,7 +218,7 @@ def _stage_table(report: Report) -> Iterator[str]:
 _COPIES: Sequence[str] = (
     "The last column is counted: the most memory that a stage holds beyond what it was given, its results included,",
     "in pictures of 2.8 MB. What FFmpeg and ZeroMQ hold out of Python's sight is not in it: I420 planes, and one copy",
-    "into and one out of the kernel for each hop. `smoothing, carried` takes the place of `network` and",
+    "into and one out of the kernel for each hop. `smoothing, propagated` replaces `network` and",
     "`smoothing` on frames between masks; `network` looks where people are, resizing included, `network, whole view`",
     "everywhere, as on each eighth frame.",
     "",

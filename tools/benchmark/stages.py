@@ -137,7 +137,7 @@ def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> It
             probabilities = _probabilities(watch, segmenter, picture.pixels, box_for_frame(box, seq))
             box = person_box(probabilities)
             if past is not None:
-                watch("smoothing, carried", propagate, past, picture.pixels, settings.smoothing)
+                watch("smoothing, propagated", propagate, past, picture.pixels, settings.smoothing)
             past, steady = watch(
                 "smoothing", steadied, past, probabilities, picture.pixels, picture.pts_ns, settings.smoothing
             )

@@ -1,4 +1,4 @@
-"""What trades against what: settings around the defaults on the same frames, and what no smoother can better."""
+"""Trade-off curves: settings around the defaults on the same frames, and what no smoother can better."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ClipReplay:
         return {f"true {place}": self._corrected_at(place) for place in places} | {"truth itself": self._truth}
 
     def _flow_averaged(self, constant_ms: float) -> MaskMaker:
-        """Masks with true edges, averaged over a time constant along the best flow there could be."""
+        """Return a maker of matted masks, averaged over a time constant along the exact flow."""
         previous: Planes | None = None
 
         def make(probabilities: Pixels, picture: Pixels, _: int) -> Pixels:
@@ -100,7 +100,7 @@ class ClipReplay:
 
 
 def _near_outline(shares: Pixels) -> Pixels:
-    """What is within `_OUTLINE_PX` of the person's outline, (H, W) uint8, not 0; `class_shares` (K, H, W) uint8."""
+    """Mark what is within `_OUTLINE_PX` of the person's outline, (H, W) uint8, not 0; `shares` (K, H, W) uint8."""
     _, person = cv2.threshold(shares[BACKGROUND], 127, 255, cv2.THRESH_BINARY_INV)
     outline = cv2.morphologyEx(person, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     near: Pixels = cv2.dilate(outline, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _OUTLINE_PX + 1,) * 2))
