@@ -248,6 +248,15 @@ class Scheduler:
                 outgoing += self._drop(camera, in_flight, "worker_lost")
         return outgoing + self._assign_frames(now_ns)
 
+    def on_frame_undelivered(self, worker: str) -> list[Outgoing]:
+        """A worker's frame got lost on the way to it: of a file it goes out again, and nobody is to blame."""
+        in_flight = self._workers.take_back_frame(worker)
+        if in_flight is None or in_flight.worker != worker:  # it went ahead, or is another's by now
+            return []
+        in_flight.worker = None
+        frame = in_flight.frame
+        return self._drop(self._cameras[frame.camera], in_flight, "worker_lost") if frame.live else []
+
     def _in_flight(self) -> Iterator[tuple[ScheduledCamera, InFlight]]:
         """Return every frame in flight as a list; cameras may go while it is walked."""
         yield from [(camera, in_flight) for camera in self._cameras.values() for in_flight in camera.in_flight.values()]

@@ -133,6 +133,13 @@ class Run(RuleBasedStateMachine):
         self.tell(self.dispatcher.on_worker_exited(worker, self.now_ns))
 
     @rule(slot=SLOTS)
+    def a_frame_is_lost_on_the_way_to_a_worker(self, slot: str) -> None:
+        worker = self.worker(slot)
+        if self.work.pop(worker, None) is not None:
+            self.tell(self.dispatcher.on_frame_undelivered(worker))
+            self.tell(self.dispatcher.on_worker_ready(worker, self.now_ns))
+
+    @rule(slot=SLOTS)
     def a_worker_is_replaced_without_a_word(self, slot: str) -> None:
         self.work.pop(self.worker(slot), None)
         self.incarnation[slot] += 1
