@@ -9,7 +9,7 @@ from typing import Final
 
 from clothseg.classes import ClassMap
 from clothseg.segmenter import Segmenter
-from stream.message import Frame, LateMasks, Pixels, SegmentedFrame, WorkerReady
+from stream.message import Frame, FramesSent, LateMasks, Pixels, SegmentedFrame, WorkerReady
 from stream.process.pipe import HEARTBEAT_S, Notice, SupervisorPipe
 from stream.settings.config import Model, Run
 from stream.stage import Step, run
@@ -69,13 +69,15 @@ class WorkerInput:
         self._supervisor = supervisor
 
     def __iter__(self) -> Iterator[Frame]:
-        received = 0
+        received = sent = 0
         while not self._supervisor.stopping:
-            self._peer.send(WorkerReady(received))
+            self._peer.send(WorkerReady(received, sent))
             item = self._peer.receive(int(HEARTBEAT_S * 1000))
             if isinstance(item, Frame):
                 received += 1
                 yield item
+            elif isinstance(item, FramesSent):
+                sent = item.frames
             self._supervisor.heartbeat()
             for _ in self._supervisor.commands():
                 pass

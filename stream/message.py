@@ -326,12 +326,27 @@ class PictureRequest:
 
 @dataclass(frozen=True, slots=True)
 class WorkerReady:
-    """A worker is free for a frame, having been given `received` so far: an older word is overtaken."""
+    """A worker is free for a frame, having been given `received` so far: an older word is overtaken.
+
+    `sent` is what the dispatcher last said that it had sent the worker; more than `received` got lost on the way.
+    """
 
     received: int
+    sent: int = 0
 
     def __post_init__(self) -> None:
         bounds.require_count("received", self.received)
+        bounds.require_count("sent", self.sent)
+
+
+@dataclass(frozen=True, slots=True)
+class FramesSent:
+    """The dispatcher has sent a worker so many `frames`: said after them, so that one that is not there got lost."""
+
+    frames: int
+
+    def __post_init__(self) -> None:
+        bounds.require_count("frames", self.frames)
 
 
 ReaderMessage = SourceOpened | NewPicture | SourceLost | SourceEnded

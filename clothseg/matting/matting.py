@@ -1,4 +1,4 @@
-"""Turns network-size probabilities and the full-size picture into an alpha and part masks with true edges."""
+"""Matting: from network-size probabilities and the full-size picture to an alpha and part masks fitted to its edges."""
 
 import functools
 import math

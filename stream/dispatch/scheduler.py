@@ -191,6 +191,17 @@ class Scheduler:
                 )  # a newer picture is there before a worker is
         return outgoing + self._assign_frames(now_ns)
 
+    def on_frame_undelivered(self, worker: str) -> list[Outgoing]:
+        """A worker's frame got lost on the way to it: of a file it goes out again, and nobody is to blame."""
+        in_flight = self._workers.take_back_frame(worker)
+        if in_flight is None or in_flight.worker != worker:  # it went ahead, or is another's by now
+            return []
+        in_flight.worker = None
+        camera = self._cameras.get(in_flight.frame.camera)
+        if camera is None or not in_flight.frame.live:
+            return []
+        return self._cameras.drop(camera, in_flight, "worker_lost")
+
     def hung_workers(self, now_ns: int) -> list[str]:
         """The workers that work on a frame for longer than the deadline: they are to be replaced."""
         return self._workers.hung(now_ns, self._deadline_ns)

@@ -65,6 +65,10 @@ class WorkerPool:
             self._idle.remove(worker)
         return self._busy.pop(worker, None)
 
+    def take_back_frame(self, worker: str) -> InFlight | None:
+        """Note that a worker was never given its frame, which got lost on the way; the frame."""
+        return self._busy.pop(worker, None)
+
     def mark_exited(self, worker: str) -> None:
         """Listen no more to a worker that is known to be dead: a word of it may still be on its way."""
         self._exited.setdefault(_worker_name(worker), deque(maxlen=_MAX_EXITED)).append(worker)

@@ -124,7 +124,7 @@ class SupervisorPipe:
         self._closing = False
         self.stopping = False
         self.orphaned = False
-        self._sender_thread = threading.Thread(target=self._send_reports, name="lifeline", daemon=True)
+        self._sender_thread = threading.Thread(target=self._send_reports, name="reports", daemon=True)
         self._sender_thread.start()
 
     def report(self, item: StageReport) -> None:

@@ -71,6 +71,7 @@ class Connections:
         self._waits = False
         self._lock = threading.Lock()
         self._over = threading.Event()
+        self._failure: Exception | None = None
         self._socket = socket
         address = f"inproc://connections-{id(self)}"
         socket.monitor(address, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
@@ -103,16 +104,24 @@ class Connections:
                 connection.rejected += 1
 
     def cut_off(self) -> int:
-        """Return how many connections were closed since the last call."""
+        """Return how many connections were closed since the last call; RuntimeError where they are watched no more."""
+        if self._failure is not None:
+            raise RuntimeError("the connections are watched no more, and could fill memory") from self._failure
         with self._lock:
             count, self._cut_off = self._cut_off, 0
         return count
 
     def close(self) -> None:
-        """Watch no more; to be called before the socket is closed."""
+        """Watch no more; to be called before the socket is closed.
+
+        First nothing is told any more, then nobody listens. The other way round, whoever came or went in between would
+        hold up libzmq's own thread for ever, which waits for a listener; and with it `disable_monitor`, which waits for
+        that thread's lock, where no signal reaches it.
+        """
+        self._socket.disable_monitor()
         self._over.set()
         self._thread.join()
-        self._socket.disable_monitor()
+        self._events.close(linger=0)  # here, because a thread that failed would leave it open, and `term` waits for it
 
     def _connection(self, part: zmq.Frame) -> _Connection | None:
         """The one through which a part came; None where that is no TCP connection, or gone."""
@@ -125,12 +134,14 @@ class Connections:
         return self._of.get(descriptor)
 
     def _watch(self) -> None:
-        while not self._over.wait(_CHECK_S):
-            with self._lock:  # also a fence, so that several threads may read the events
-                self._read_events()
-                self._count(time.monotonic())
-                self._judge()
-        self._events.close(linger=0)
+        try:
+            while not self._over.wait(_CHECK_S):
+                with self._lock:  # also a fence, so that several threads may read the events
+                    self._read_events()
+                    self._count(time.monotonic())
+                    self._judge()
+        except Exception as error:  # noqa: BLE001 (raised where the socket is used)
+            self._failure = error
 
     def _read_events(self) -> None:
         """Read new and closed connections from the socket monitor."""

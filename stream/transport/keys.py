@@ -81,7 +81,7 @@ def open_endpoint(endpoint: str | None, keys: Path | None) -> bool:
 def warnings(endpoints: dict[str, tuple[str | None, Path | None]]) -> list[str]:
     """A sentence for each setting, by its name, whose endpoint is open beyond this host; for the check at start."""
     return [
-        f"{setting}: {endpoint} is open to whoever reaches it: make keys (tools/make_keys.py), or keep it on loopback"
+        f"{setting}: {endpoint} is open to anyone who reaches it: make keys (tools/make_keys.py) or use loopback"
         for setting, (endpoint, keys) in endpoints.items()
         if open_endpoint(endpoint, keys)
     ]

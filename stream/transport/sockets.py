@@ -102,8 +102,10 @@ class _Socket:
                     self._connections = Connections(self._context, self._socket, limit)
             for endpoint in endpoints:
                 (self._socket.bind if bind else self._socket.connect)(endpoint)
-        except (zmq.ZMQError, OSError, ValueError) as error:
+        except BaseException as error:
             self.close()
+            if not isinstance(error, (zmq.ZMQError, OSError, ValueError)):
+                raise
             action = "bind" if bind else "connect to"
             unknown = isinstance(error, zmq.ZMQError) and error.errno in (errno.EINVAL, errno.EPROTONOSUPPORT)
             cause = "expected tcp://HOST:PORT or ipc://PATH" if unknown else error
@@ -197,7 +199,7 @@ class _Socket:
         if self._authenticator is not None:  # after the socket: libzmq may still ask it about a connecting peer
             self._authenticator.stop()
             self._authenticator = None
-        self._context.term()
+        self._context.destroy(linger=0)  # `term` would wait for ever for a socket that was left open by a fault
 
 
 class RouterSocket(_Socket):

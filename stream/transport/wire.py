@@ -44,6 +44,7 @@ TYPES: dict[str, type] = {
         message.SourceEnded,
         message.PictureRequest,
         message.WorkerReady,
+        message.FramesSent,
         message.Ack,
         message.DemandChanged,
         message.StreamStart,

@@ -101,7 +101,7 @@ def process_photo(data: bytes, use: PhotoUse) -> bytes:
     if use == "background":
         return to_png(np.asarray(picture[:, :, :3], np.uint8))
     picture[:, :, 3] = garment_alpha(picture, matte_clothing)
-    picture[0, 0, 3] = 0  # cut out it is, whatever was found: nobody does it again
+    picture[0, 0, 3] = 0  # cut out it is, whatever was found: it is not done again
     colour = np.ascontiguousarray(picture[:, :, :3])
     measure_garment(colour, np.ascontiguousarray(picture[:, :, 3]), use, USUAL.region(use) or "upper", _NAME)
     return to_png(picture)

@@ -170,7 +170,7 @@ def _table(report: Report) -> Iterator[str]:
         yield "This machine has no AMX: the rows that expect it are reported as they came out on int8."
     yield (
         "Masks are made by the network as often as the latency target (`pace:` in docs/config.md) leaves time "
-        "for; between two of them the last is carried along the motion. Where frames would be too old they do not "
+        "for; between two of them the last is propagated along the motion. Where frames would be too old they do not "
         "wait for their masks, which then correct the frames after. Each run is measured from "
         f"{report.lengths.settle_s:g} s after its first frame, by when the pace has found its level."
     )

@@ -45,6 +45,11 @@ def tcp(port: int) -> str:
     return f"tcp://127.0.0.1:{port}"
 
 
+def port_of(endpoint: str) -> int:
+    """The port of a TCP endpoint."""
+    return int(endpoint.rpartition(":")[2])
+
+
 def publisher(port: int) -> dict[str, str]:
     """The output that publishes there."""
     return {"kind": "publisher", "bind": tcp(port)}

@@ -76,7 +76,7 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
         try:
             trials = [trial for job in jobs for trial in job.result()]
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C only those under way are waited for
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C only those in progress are waited for
     wrong = [trial for trial in trials if trial.wrong is not None]
     return [
         Result(
@@ -147,7 +147,7 @@ def _hurt(lively: Lively, title: str, what: str, number: int, reach_s: float) ->
 
 def _shows(lively: Lively, after_s: float, timeout_s: float) -> bool:
     """Whether a frame captured after that time is shown."""
-    return lively.viewer.wait(_CAMERA, after_s + 1.0, timeout_s) is not None  # one that was under way proves nothing
+    return lively.viewer.wait(_CAMERA, after_s + 1.0, timeout_s) is not None  # one that was in flight proves nothing
 
 
 def _answers(lively: Lively, _after_s: float, timeout_s: float) -> bool:
@@ -170,7 +170,7 @@ def _answers(lively: Lively, _after_s: float, timeout_s: float) -> bool:
 
 
 def _ended(stage: str, number: int, terms: Terms) -> list[Trial]:
-    """A process that cannot be replaced is hurt: all ends, with its name as the cause, said once."""
+    """A process that cannot be replaced is hurt: all ends, with its name as the cause, reported once."""
     done = f"{stage} {_SIGNALS[number]}"
     reach_s = END_REACH_S if number == signal.SIGKILL else terms.hang_reach_s
     with ExitStack() as stack:

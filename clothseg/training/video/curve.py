@@ -30,7 +30,7 @@ _Place = Literal["at the outline", "but at the outline"]
 class ClipReplay:
     """The frames of a clip as they pass, for makers that know of them what no smoother can.
 
-    The yardstick's motion is the exact one on animated clips, and elsewhere the flow by which steadiness is judged.
+    The reference flow is the exact one on animated clips, and elsewhere the flow by which stability is judged.
     """
 
     def __init__(self, frames: Iterable[ClipFrame]) -> None:
@@ -44,9 +44,9 @@ class ClipReplay:
             yield frame
 
     def flow_averaged(self) -> dict[str, MaskMaker]:
-        """Masks averaged along the yardstick's motion, by name."""
+        """Return masks averaged along the reference flow, by name."""
         return {
-            f"along the yardstick's motion, {constant_ms} ms": self._flow_averaged(constant_ms)
+            f"along the reference flow, {constant_ms} ms": self._flow_averaged(constant_ms)
             for constant_ms in _AVERAGE_MS
         }
 

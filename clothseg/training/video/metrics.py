@@ -26,7 +26,7 @@ _FLIP_SHARE: Final = 0.02  # of the person's area: the least region that can fli
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """One class over one clip. None: cannot be known, for want of truth or because the class never shows.
+    """One class over one clip. None: unknown, without truth or because the class never shows.
 
     iou: intersection over union of the masks (share ≥ half), pixels pooled over the clip.
     dtssd: mean over t of √mean(((aₜ − aₜ₋₁) − (gₜ − gₜ₋₁))²), a and truth g in 0..1 (Lin et al. 2021,

@@ -292,7 +292,7 @@ def test_an_event_that_does_not_fit_its_cameras_state_goes_no_further() -> None:
 
 def test_a_camera_that_has_ended_may_come_again() -> None:
     composite = Compositor(settings(), print)
-    events = [START, EndOfStream("front", -1), START]
+    events: list[CompositeInput] = [START, EndOfStream("front", -1), START]
     assert [out for event in events for out in composite(event)] == events
 
 

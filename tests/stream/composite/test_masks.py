@@ -74,6 +74,8 @@ def test_edges_are_each_frames_own_where_nothing_is_smoothed() -> None:
 
 
 RUN = run_settings()
+HOW: tuple[Propagation | None, ...] = (None, "ahead", "warped", "still")
+ANSWERED = st.booleans()
 
 
 def moving(seq: int) -> SegmentedFrame:
@@ -155,11 +157,11 @@ class TestReplay:
         items: list[Any] = [moving(0)]
         owed: list[int] = []
         for seq in range(1, 10):
-            how = data.draw(st.sampled_from(["network", "ahead", "warped", "still"]))
-            items.append(moving(seq) if how == "network" else carried(seq, how))
+            how = data.draw(st.sampled_from(HOW))
+            items.append(carried(seq, how) if how is not None else moving(seq))
             if how == "ahead":
                 owed.append(seq)
-            while owed and data.draw(st.booleans()):
+            while owed and data.draw(ANSWERED):
                 items.append(late(owed.pop(data.draw(st.integers(0, len(owed) - 1)))))
         seen = network_seqs(replay(items, RUN))
         assert seen == sorted(seen)
