@@ -20,7 +20,7 @@ from stream.transport.camera_state import CameraState
 MAX_TEXT_BYTES = 4_194_304
 """Bound of a message; a visitor's own photo is the longest."""
 
-Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*\Z")]
 PhotoUse = ClassName
 """Use of a visitor's own photo: the background, or a garment of the model."""
 MAX_GARMENTS = 15

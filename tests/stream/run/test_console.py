@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream.process.pipe import StatusReport
 from stream.process.status import CameraStatus
-from stream.run.console import Console, summary
+from stream.run.console import Console, escape_controls, summary
 from stream.transport.camera_state import CameraState
 
 STATUS = CameraStatus(
@@ -76,3 +79,17 @@ def test_the_ledger_ends_with_what_was_refused(capsys: pytest.CaptureFixture[str
 def test_square_brackets_in_an_event_are_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
     Console().log("cannot open [/tmp/a].mp4")
     assert "cannot open [/tmp/a].mp4" in capsys.readouterr().err
+
+
+@given(st.text(alphabet=st.characters(categories=["Cc", "Cf", "Zl", "Zp", "Lu", "Zs"])))
+def test_nothing_that_a_peer_says_steers_the_terminal(text: str) -> None:
+    shown = escape_controls(text)
+    assert not any(unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} for character in shown)
+
+
+def test_a_hostile_cause_is_one_line_that_shows_what_came(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    console.log("front: gone\x1b[2J\r\n12:00:00 front: \u202eall well\x9b31m")
+    console.close()
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith(r" front: gone\x1b[2J\r\n12:00:00 front: \u202eall well\x9b31m")
