@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any
 
@@ -205,10 +206,11 @@ class Controller:
         controller.ask(SetCutout(cutout="top", camera="front"))
     """
 
-    def __init__(self, endpoint: str | None = None, *, timeout_ms: int = 5000) -> None:
+    def __init__(self, endpoint: str | None = None, *, keys: Path | None = None, timeout_ms: int = 5000) -> None:
+        """`keys`: the folder of this host's keys, for a socket with keys; raises TransportError."""
         self._endpoint = endpoint or endpoint_of(config.Control())
         self._timeout_ms = timeout_ms
-        self._socket = ReqSocket(self._endpoint)
+        self._socket = ReqSocket(self._endpoint, keys)
 
     def request(self, request: Request) -> Accepted | CameraList | StatusReply:
         """Send a request, return the reply; ControlError where it was rejected or no reply came in time."""
@@ -216,7 +218,7 @@ class Controller:
         if data is None:
             raise ControlError(
                 f"no reply on {self._endpoint} within {self._timeout_ms} ms: "
-                "is a stream running with control: {bind: " + self._endpoint + "}?"
+                "is a stream running with control: {bind: " + self._endpoint + "}, and are these the keys for it?"
             )
         try:
             reply: Reply = untrusted_json.decode(data, Reply, max_bytes=MAX_REPLY_BYTES, dec_hook=parse.decode_path)

@@ -49,7 +49,7 @@ class ControlServer:
 
     def __init__(self, settings: Run, endpoint: str, changes: LookChanges, reporter: Reporter) -> None:
         control.expect_free(endpoint)
-        self._socket = RepSocket(endpoint)
+        self._socket = RepSocket(endpoint, settings.control.keys if settings.control is not None else None)
         self.endpoint = self._socket.endpoint
         self._changes = changes
         self._reporter = reporter

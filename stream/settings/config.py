@@ -201,7 +201,9 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     bind: str | None = None
     """Endpoint; anyone who reaches it may request anything. By default `ipc://` in a folder of yours alone;
-    `tcp://` is reached by every user of this host."""
+    `tcp://` without `keys` is reached by every user of this host."""
+    keys: Path | None = None
+    """Folder with CURVE keys (`tools/make_keys.py`): encrypts, and accepts only holders of a `controller` key."""
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -62,7 +62,7 @@ def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
     listener = _listen(web)
     peer = DealerSocket(transport.dispatch, f"{name}.{os.getpid()}", transport.keys)
     notify = _rate_limited_log(supervisor)
-    effects_client = EffectsClient(endpoint_of(settings.control), notify)
+    effects_client = EffectsClient(endpoint_of(settings.control), notify, keys=settings.control.keys)
     try:
         uplink = Uplink(peer, web.visitors, web.rate_hz)
         folder = _private_folder(transport.publish)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -37,10 +38,13 @@ from stream.message import CompositedFrame, EndOfStream, Outage, SegmentedFrame,
 from stream.process.pipe import StageReport, StopRequested
 from stream.settings import parse
 from stream.settings.config import Control
+from stream.stage import StreamError
+from stream.transport import sockets
 from stream.transport.camera_state import CameraState
 from stream.transport.sockets import ReqSocket
 from tests.stream.composited import composited_frame
 from tests.stream.pictures import segmented
+from tools.make_keys import make_keys
 
 LOOPBACK = "tcp://127.0.0.1:*"
 SETTINGS = parse.parse(
@@ -285,3 +289,40 @@ def test_nobody_there_is_a_sentence() -> None:
         pytest.raises(ControlError, match=r"nobody answered on tcp://127.0.0.1:1 within 100 ms"),
     ):
         controller.request(GetStatus())
+
+
+class TestKeys:
+    @pytest.fixture
+    def keys(self, tmp_path: Path) -> Path:
+        make_keys(tmp_path / "keys", {"desk": ["controller"], "gpu": ["worker"]})
+        return tmp_path / "keys"
+
+    @pytest.fixture
+    def endpoint(self, keys: Path, changes: LookChanges, reports: Reports) -> Iterator[str]:
+        settings = msgspec.structs.replace(SETTINGS, control=Control(keys=keys / "server"))
+        switchboard = ControlServer(settings, LOOPBACK, changes, reports)
+        yield switchboard.endpoint
+        switchboard.close()
+
+    @pytest.mark.parametrize("host", ["desk", "server"])
+    def test_a_controller_and_the_page_of_this_host_are_answered(self, host: str, keys: Path, endpoint: str) -> None:
+        with Controller(endpoint, keys=keys / host) as controller:
+            assert controller.request(ListCameras()) == CameraList(("front", "side"))
+
+    @pytest.mark.parametrize("who", ["a stranger", "a worker", "another's controller"])
+    def test_a_stranger_and_a_wrong_key_are_turned_away(
+        self, who: str, keys: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch, reports: Reports
+    ) -> None:
+        monkeypatch.setattr(sockets, "_SEND_TIMEOUT_MS", 300)
+        others = keys.parent / "others"
+        make_keys(others, {"desk": ["controller"]})
+        (others / "desk" / "server.key").write_bytes((keys / "desk" / "server.key").read_bytes())
+        folders = {"a worker": keys / "gpu", "another's controller": others / "desk"}
+        with (
+            Controller(endpoint, keys=folders.get(who), timeout_ms=500) as refused,
+            pytest.raises(StreamError, match="are these the keys for it"),
+        ):
+            refused.request(StopRun())
+        assert reports.items == []
+        with Controller(endpoint, keys=keys / "desk") as controller:
+            assert controller.request(StopRun()) == Accepted()
