@@ -1,4 +1,4 @@
-"""What a try-on app imports: `Subscriber` hands out every frame's cut-out and masks as they are published."""
+"""The client library: `Subscriber` yields every frame's cut-out and masks as they are published."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 
 from stream.stage import StreamError
 from stream.transport import protocol, published
+from stream.transport.camera_state import CameraState, StreamInfo
 from stream.transport.codec import Encoding
-from stream.transport.protocol import Kind, ProtocolError, Roster, Stats, StreamInfo, VersionError
+from stream.transport.protocol import Kind, ProtocolError, Roster, Stats, VersionError
 from stream.transport.published import PublishedFrame
 from stream.transport.sockets import SubSocket
 
-__all__ = ["PublishedFrame", "Stats", "StreamInfo", "Subscriber", "SubscriberError"]
+__all__ = ["CameraState", "PublishedFrame", "Stats", "StreamInfo", "Subscriber", "SubscriberError"]
 
 _WAIT_MS = 100
 
@@ -34,11 +35,11 @@ class Subscriber:
     network, `png` for those who can read nothing else.
 
     Iteration ends when the publisher closes, or when all the named cameras have ended. It raises
-    SubscriberError where a stream has ended with an error, or where nothing was heard from the publisher
-    for `timeout_s` (also before the first word; `math.inf` waits for ever), and VersionError where the
+    SubscriberError where a stream has ended with an error, or where no message came from the publisher
+    for `timeout_s` (also before the first message; `math.inf` waits for ever), and VersionError where the
     publisher is of another release.
 
-    Whoever is too slow loses frames: `dropped` counts them, by the gaps in `seq`. `streams` says at any time
+    A subscriber that is too slow loses frames: `dropped` counts them, by the gaps in `seq`. `streams` says at any time
     how each camera stands, so that a view can show "no signal", `stats` how fast and how late its frames
     are given out. Not for use by several threads at once.
     """
@@ -83,7 +84,7 @@ class Subscriber:
 
     @property
     def ended(self) -> bool:
-        """Whether no frame will come any more."""
+        """True once no frame will come any more."""
         return self._ended
 
     def __iter__(self) -> Iterator[PublishedFrame]:
@@ -100,7 +101,7 @@ class Subscriber:
         self._close_and_raise()
 
     def close(self) -> None:
-        """Hear nothing any more; may be called more than once."""
+        """Unsubscribe and close; may be called more than once."""
         self._ended = True
         self._socket.close()
 
@@ -111,12 +112,12 @@ class Subscriber:
         self.close()
 
     def _receive(self, timeout_ms: int) -> PublishedFrame | None:
-        """Hear one message: a frame, or what the roster says."""
+        """Receive one message: a frame, or what follows from the roster."""
         parts = self._socket.receive(timeout_ms)
         if parts is None:
             if time.monotonic() - self._last_message_s > self._timeout_s:
                 raise SubscriberError(
-                    f"nothing was heard from {self._endpoint} for {self._timeout_s:g} s: is a publisher running there?"
+                    f"no message from {self._endpoint} for {self._timeout_s:g} s: is a publisher running there?"
                 )
             return None
         try:
@@ -144,8 +145,8 @@ class Subscriber:
     def _on_roster(self, roster: Roster) -> None:
         """Follow the cameras that have come and leave those that have ended."""
         self.streams = {stream.camera: stream for stream in roster.streams}
-        ended = {stream.camera: stream.cause for stream in roster.streams if stream.state == "ended"}
-        self._failures += [cause for camera, cause in ended.items() if cause and camera in self._subscribed]
+        ended = {stream.camera: stream for stream in roster.streams if stream.state.over}
+        self._failures += [info.cause for camera, info in ended.items() if info.cause and camera in self._subscribed]
         wanted = set(self._cameras or self.streams) - ended.keys()
         for camera in wanted - self._subscribed:
             self._subscribe(camera)

@@ -61,7 +61,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
         "stream.stage", "stream.message", "stream.transport", "stream.media",
     ),
-    "stream.process": ("stream.stage", "stream.message", "stream.settings"),
+    "stream.process": ("stream.stage", "stream.message", "stream.transport", "stream.settings"),
     # then where pictures come from and go to,
     "stream.sources": (
         "clothseg.regular", "clothseg.labels",
@@ -130,9 +130,11 @@ PURE = (
     "clothseg.network.roi", "clothseg.network.transforms",
     "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
     "stream.message", "stream.stage",
-    "stream.transport.wire", "stream.transport.framing", "stream.transport.codec",
+    "stream.transport.camera_state", "stream.transport.wire", "stream.transport.framing", "stream.transport.codec",
     "stream.transport.protocol", "stream.transport.frame_encoder", "stream.transport.published",
-    "stream.dispatch.scheduler", "stream.dispatch.camera", "stream.dispatch.ledger", "stream.dispatch.pace",
+    "stream.dispatch.scheduler", "stream.dispatch.camera", "stream.dispatch.camera_pool", "stream.dispatch.assignment",
+    "stream.dispatch.ledger", "stream.dispatch.pace",
+    "stream.dispatch.still_gate", "stream.dispatch.latency_controller",
     "stream.composite.resequence", "stream.composite.masks", "stream.composite.looks",
 )  # fmt: skip
 """Pure rooms and modules: time, chance and surroundings are their arguments."""

@@ -18,7 +18,7 @@ from clothseg.labels import TOP
 from clothseg.network.architecture import ARCHITECTURES
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS, load, read_metadata, save
 from clothseg.segmenter import Segmenter
-from stream.composite.composite import step
+from stream.composite.compositor import Compositor
 from stream.message import CompositedFrame, Pixels, SegmentedFrame
 from stream.run import command
 from stream.settings.config import Camera
@@ -39,7 +39,7 @@ def composited(picture: Pixels, classes: ClassMap, probabilities: Pixels, **grou
     settings = parse({"cameras": {"front": {"source": "synthetic:"}}, **groups})
     made = frame()
     made = dataclasses.replace(made, picture=dataclasses.replace(made.picture, pixels=picture))
-    (shown,) = step(settings, print)(SegmentedFrame(made, classes, probabilities))
+    (shown,) = Compositor(settings, print)(SegmentedFrame(made, classes, probabilities))
     assert isinstance(shown, CompositedFrame)
     return shown
 

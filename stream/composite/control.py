@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 import platformdirs
@@ -16,13 +17,14 @@ from stream.settings import config, parse
 from stream.settings.config import CameraName, ConfigError, Panel
 from stream.stage import StreamError
 from stream.transport import untrusted_json
+from stream.transport.camera_state import StreamInfo
 from stream.transport.sockets import MAX_REQUEST_BYTES, ReqSocket
 from stream.transport.untrusted_json import UntrustedJsonError
 
 __all__ = [
     "Accepted",
     "CameraList",
-    "CameraState",
+    "CameraReport",
     "ControlError",
     "Controller",
     "GetStatus",
@@ -47,7 +49,7 @@ MAX_REPLY_BYTES = 16_777_216
 
 
 class ControlError(StreamError):
-    """A request was refused or not answered; the text is one sentence."""
+    """A request that was rejected or not answered; the text is one sentence."""
 
 
 class SetEffects(
@@ -98,25 +100,20 @@ Request = SetEffects | SetCutout | SetPanels | ListCameras | GetStatus | StopRun
 
 
 class LookSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is shown of a camera."""
+    """A camera's look as settings."""
 
     effects: tuple[Effect, ...]
     cutout: Cutout
     panels: tuple[Panel, ...]
 
 
-class CameraState(msgspec.Struct, frozen=True, kw_only=True):
-    """How a camera stands: `frames` counts what was given out, `last_seq` is the newest of them.
+class CameraReport(StreamInfo, frozen=True, kw_only=True):
+    """A camera as in the roster, `last_seq` being its newest composited frame, and how many were composited.
 
-    `cause` is why there is no signal or why it ended.
+    `look` is what is shown of it.
     """
 
-    camera: str
-    state: Literal["awaited", "running", "no_signal", "ended"] = "awaited"
-    epoch: int = 0
-    frames: int = 0
-    last_seq: int | None = None
-    cause: str | None = None
+    composited: int = 0
     look: LookSettings
 
 
@@ -125,7 +122,7 @@ class Accepted(msgspec.Struct, frozen=True, tag_field="reply", tag="accepted"):
 
 
 class Rejected(msgspec.Struct, frozen=True, tag_field="reply", tag="rejected"):
-    """Nothing was changed; `error` says what was expected, in one sentence."""
+    """Reply: nothing changed; `error` says what was expected, in one sentence."""
 
     error: str
 
@@ -139,7 +136,7 @@ class CameraList(msgspec.Struct, frozen=True, tag_field="reply", tag="cameras"):
 class StatusReply(msgspec.Struct, frozen=True, tag_field="reply", tag="status"):
     """Every camera, and what is shown of those to come."""
 
-    cameras: tuple[CameraState, ...]
+    cameras: tuple[CameraReport, ...]
     default_look: LookSettings
 
 
@@ -147,7 +144,7 @@ Reply = Accepted | Rejected | CameraList | StatusReply
 
 
 def read_request(data: bytes) -> Request:
-    """The request in `data`; ControlError says which key is wrong, what was expected and what came."""
+    """Decode a request; ControlError says which key is wrong, what was expected and what came."""
     if len(data) > MAX_REQUEST_BYTES:
         raise ControlError(f"expected a request of at most {MAX_REQUEST_BYTES} bytes, got {len(data)}")
     try:
@@ -169,7 +166,7 @@ def encode(message: Request | Reply) -> bytes:
 
 
 def endpoint_of(settings: config.Control) -> str:
-    """Where a run with these settings is asked: by default a socket in a folder that no other user enters.
+    """Return the control endpoint of a run: by default a socket in a folder of this user's alone.
 
     Raises ControlError where that folder is not this user's alone.
     """
@@ -189,7 +186,7 @@ def endpoint_of(settings: config.Control) -> str:
 
 
 def expect_free(endpoint: str) -> None:
-    """Refuse the `ipc://` endpoint at which another run is asked: ZeroMQ would take it away from that run."""
+    """Raise ControlError where another run is bound to this `ipc://` endpoint: ZeroMQ would take it from that run."""
     if not endpoint.startswith("ipc://"):
         return
     with socket.socket(socket.AF_UNIX) as asker:
@@ -197,7 +194,7 @@ def expect_free(endpoint: str) -> None:
         try:
             asker.connect(endpoint.removeprefix("ipc://"))
         except OSError:
-            return  # nobody is there, or binding will say what is wrong
+            return  # no other run, or binding will say what is wrong
     raise ControlError(f"control.bind: another run is asked at {endpoint}: name another socket")
 
 
@@ -208,23 +205,24 @@ class Controller:
         controller.ask(SetCutout(cutout="top", camera="front"))
     """
 
-    def __init__(self, endpoint: str | None = None, *, timeout_ms: int = 5000) -> None:
+    def __init__(self, endpoint: str | None = None, *, keys: Path | None = None, timeout_ms: int = 5000) -> None:
+        """`keys`: the folder of this host's keys, for a socket with keys; raises TransportError."""
         self._endpoint = endpoint or endpoint_of(config.Control())
         self._timeout_ms = timeout_ms
-        self._socket = ReqSocket(self._endpoint)
+        self._socket = ReqSocket(self._endpoint, keys)
 
     def request(self, request: Request) -> Accepted | CameraList | StatusReply:
-        """The reply; ControlError where the request was refused or nobody answered in time."""
+        """Send a request, return the reply; ControlError where it was rejected or no reply came in time."""
         data = self._socket.request(encode(request), self._timeout_ms)
         if data is None:
             raise ControlError(
-                f"nobody answered on {self._endpoint} within {self._timeout_ms} ms: "
-                "is a stream running with control: {bind: " + self._endpoint + "}?"
+                f"no reply on {self._endpoint} within {self._timeout_ms} ms: "
+                "is a stream running with control: {bind: " + self._endpoint + "}, and are these the keys for it?"
             )
         try:
             reply: Reply = untrusted_json.decode(data, Reply, max_bytes=MAX_REPLY_BYTES, dec_hook=parse.decode_path)
         except UntrustedJsonError as error:
-            raise ControlError(f"{self._endpoint} does not speak as a control socket does ({error})") from error
+            raise ControlError(f"{self._endpoint} is not a control socket ({error})") from error
         if isinstance(reply, Rejected):
             raise ControlError(reply.error)
         return reply

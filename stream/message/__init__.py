@@ -8,6 +8,7 @@ from stream.message.events import (
     DropReason,
     EndOfRun,
     EndOfStream,
+    FramesSent,
     Mode,
     Outage,
     PictureRequest,
@@ -38,6 +39,7 @@ __all__ = [
     "EndOfRun",
     "EndOfStream",
     "Frame",
+    "FramesSent",
     "LateMasks",
     "Mode",
     "NewPicture",
@@ -65,5 +67,5 @@ ReaderMessage = SourceOpened | NewPicture | SourceLost | SourceEnded
 StreamEvent = StreamStart | Outage | EndOfStream | Dropped | EndOfRun
 """Messages from the dispatcher to composite besides frames."""
 
-Output = CompositedFrame | StreamStart | Outage | EndOfStream
+Output = CompositedFrame | StreamStart | Outage | DemandChanged | EndOfStream
 """What a sink is given."""

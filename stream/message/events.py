@@ -109,7 +109,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class DemandChanged:
-    """Whether any output wants a camera's frames at present; from composite to the dispatcher."""
+    """Whether any output wants a live camera's frames at present; from composite to the dispatcher and the sinks."""
 
     camera: str
     watched: bool
@@ -177,9 +177,24 @@ class PictureRequest:
 
 @dataclass(frozen=True, slots=True)
 class WorkerReady:
-    """A worker is free for a frame, having been given `received` so far: an older word is overtaken."""
+    """A worker is free for a frame, having been given `received` so far: an older word is overtaken.
+
+    `sent` is what the dispatcher last said that it had sent the worker; more than `received` got lost on the way.
+    """
 
     received: int
+    sent: int = 0
 
     def __post_init__(self) -> None:
         bounds.require_count("received", self.received)
+        bounds.require_count("sent", self.sent)
+
+
+@dataclass(frozen=True, slots=True)
+class FramesSent:
+    """The dispatcher has sent a worker so many `frames`: said after them, so that one that is not there got lost."""
+
+    frames: int
+
+    def __post_init__(self) -> None:
+        bounds.require_count("frames", self.frames)

@@ -13,12 +13,23 @@ from stream import inference
 from stream.capture.mailbox import Mailbox
 from stream.capture.reader import read
 from stream.composite import composite
+from stream.composite.compositor import Compositor
 from stream.composite.demand import DemandTracker
 from stream.composite.looks import LookChanges, drain
-from stream.composite.resequence import Resequencer
+from stream.composite.resequence import MaskedFrame, Resequencer
 from stream.dispatch import dispatch
-from stream.dispatch.scheduler import Outgoing
-from stream.message import CompositedFrame, DemandChanged, Dropped, EndOfRun, Frame, LateMasks, Output, PictureRequest
+from stream.dispatch.camera import Outgoing
+from stream.message import (
+    CompositedFrame,
+    DemandChanged,
+    Dropped,
+    EndOfRun,
+    Frame,
+    LateMasks,
+    Output,
+    PictureRequest,
+    StreamEvent,
+)
 from stream.process import signals
 from stream.process.pipe import (
     HEARTBEAT_S,
@@ -51,7 +62,7 @@ class _Inline:
         self._stopped = threading.Event()
         self._stop_requested = False
         self._segment = inference.step(inference.load_segmenter(settings.model))
-        self._composite = composite.step(settings, console.log)
+        self._composite = Compositor(settings, console.log)
         self._changes: LookChanges = SimpleQueue()
         self._outputs = composite.open_outputs(settings, self._changes, self)
         self._resequencer = Resequencer()
@@ -64,7 +75,7 @@ class _Inline:
             )
             for name, camera in settings.cameras.items()
         ]
-        self._demand = DemandTracker(self._outputs, self._on_demand_changed)
+        self._demand = DemandTracker(self._outputs)
         self._last_status_s = 0.0
 
     def on_signal(self, number: int, _frame: object) -> None:
@@ -72,7 +83,7 @@ class _Inline:
         self._stop_requested = True
 
     def report(self, item: StageReport) -> None:
-        """What an output says, as a stage would say it to the launcher."""
+        """Handle an output's report, as the supervisor would handle a stage's."""
         match item:
             case SinkFailed(text):
                 self._outcome.sink_failures.append(text)
@@ -90,7 +101,7 @@ class _Inline:
             with self._console:
                 while not self._scheduler.finished:
                     self._iterate()
-        except Exception as error:  # noqa: BLE001 (told once, as a sentence)
+        except Exception as error:  # noqa: BLE001 (reported once, as a sentence)
             self._outcome.failure = describe_error(error)
         finally:
             self._stopped.set()
@@ -102,11 +113,13 @@ class _Inline:
         return self._outcome
 
     def _iterate(self) -> None:
-        """Hear every reader once; where none has anything, wait for one."""
+        """Take from every mailbox once; where none has anything, wait for one."""
         for change in drain(self._changes):
             for output in self._composite(change):
                 self._write(output)
-        self._demand.poll()
+        for demand in self._demand.poll():
+            for output in self._composite(demand):
+                self._write(output)
         received = False
         for name, mailbox in self._mailboxes.items():
             item = mailbox.take(credit=self._credit[name])
@@ -135,10 +148,7 @@ class _Inline:
             elif not isinstance(item, EndOfRun):
                 self._deliver(item)
 
-    def _on_demand_changed(self, item: DemandChanged) -> None:
-        self._execute(self._scheduler.on_demand_changed(item))
-
-    def _deliver(self, item: composite.CompositeInput | Dropped) -> None:
+    def _deliver(self, item: MaskedFrame | LateMasks | StreamEvent) -> None:
         for due in [item] if isinstance(item, LateMasks) else self._resequencer.push(item):
             for output in self._composite(due):
                 self._write(output)
@@ -151,3 +161,5 @@ class _Inline:
         self._demand.on_output(output)
         if isinstance(output, CompositedFrame):
             self._execute(self._scheduler.on_ack(composite.make_ack(output), time.monotonic_ns()))
+        elif isinstance(output, DemandChanged):
+            self._execute(self._scheduler.on_demand_changed(output))

@@ -8,15 +8,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from stream.message import Picture, Pixels
+from stream.transport.camera_state import CameraState
 from stream.web import stamp
 from stream.web.async_latest import AsyncLatest
-from stream.web.page_protocol import StreamState
+from stream.web.page_protocol import StreamStateChanged, ToPage, VisitorLimitReached
 from stream.web.photo import PhotoError, from_jpeg
 from stream.web.stamp import CLOCK_MS
 from stream.web.uplink import Uplink, VisitorLimitError
 
 TIMEOUT_S = 3.0
-"""A camera that sends nothing for longer is given up, and taken up anew with its next picture."""
+"""A camera that sends nothing for longer is closed, and reopened with its next picture."""
 
 
 class _Received(NamedTuple):
@@ -27,10 +28,10 @@ class _Received(NamedTuple):
 class VisitorCamera:
     """One visitor's camera; `name` is None while nothing comes from it.
 
-    `changed(cause)` is called when it comes (None), goes (`ended`) or finds no room (`full`).
+    `changed` is called when it comes (with None), goes or is over the limit (with a message to the page).
     """
 
-    def __init__(self, uplink: Uplink, max_px: int, changed: Callable[[StreamState | None], None]) -> None:
+    def __init__(self, uplink: Uplink, max_px: int, changed: Callable[[ToPage | None], None]) -> None:
         self._uplink = uplink
         self._max_px = max_px
         self._changed = changed
@@ -57,7 +58,7 @@ class VisitorCamera:
                 try:
                     arrived = await asyncio.wait_for(self._latest.take(), TIMEOUT_S)
                 except TimeoutError:
-                    self._close("ended")
+                    self._close(StreamStateChanged(CameraState.ENDED))
                 else:
                     await self._take(arrived)
                     self._idle.set()
@@ -84,7 +85,7 @@ class VisitorCamera:
         self._uplink.put(self.name, Picture(pixels, self.pts_ns, arrived.captured_ns))
 
     def _advance_clock(self, clock_ms: int) -> bool:
-        """Carry the page's clock on, which starts over every few hours; False for an old picture."""
+        """Advance the page's clock, which wraps every few hours; False for an old picture."""
         gap_ms = (clock_ms - self._clock_ms) % CLOCK_MS
         if self.name is None:
             self.pts_ns = clock_ms * 1_000_000
@@ -104,14 +105,14 @@ class VisitorCamera:
         try:
             self.name = self._uplink.open()
         except VisitorLimitError:
-            self._changed("full")
+            self._changed(VisitorLimitReached())
             return False
         self._changed(None)
         return True
 
-    def _close(self, cause: StreamState | None) -> None:
+    def _close(self, message: StreamStateChanged | None) -> None:
         if self.name is not None:
             self._uplink.close(self.name)
             self.name = None
-            if cause is not None:
-                self._changed(cause)
+            if message is not None:
+                self._changed(message)

@@ -18,7 +18,7 @@ from tools.campaign.viewer import Viewer
 
 START_S = 150.0
 """A first start compiles the network; on a busy machine that takes long."""
-_END_S = 20.0
+_CLOSE_TIMEOUT_S = 20.0
 _MOST_LOAD = 4.0
 
 LIGHT: Mapping[str, Any] = {
@@ -88,9 +88,9 @@ def stopped(run: Running, allowed: int = 0) -> list[str]:
     """Stop a live run as Ctrl-C does; what was wrong about its end, nothing where all was well."""
     run.send(signal.SIGINT)
     try:
-        code = run.exit_code(_END_S)
+        code = run.exit_code(_CLOSE_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        return [f"it did not end within {_END_S:g} s of Ctrl-C"]
+        return [f"it did not end within {_CLOSE_TIMEOUT_S:g} s of Ctrl-C"]
     wrong = [] if code == allowed else [f"exit code {code}, expected {allowed}: {run.words[-300:]}"]
     return wrong + tracebacks(run)
 

@@ -17,7 +17,7 @@ _FLIP_SHARE: Final = 0.02  # of the person's area: the least region that can fli
 
 
 class FlipCounter:
-    """Counts garment regions that change class, on a map of settled classes carried along the motion.
+    """Count garment regions that change class, on a map of settled classes warped along the motion.
 
     The map is shares, not labels: rounded from frame to frame, what moves by less than half a pixel would stay behind.
     """

@@ -1,4 +1,4 @@
-"""How well masks follow a video: match with truth, steadiness along the motion, lag, ghosts, flips."""
+"""Metrics of masks in a video: match with truth, stability along the motion, lag, ghosts, flips."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _JUST_LEFT: Final = 3  # frames
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """One class over one clip. None: cannot be known, for want of truth or because the class never shows.
+    """One class over one clip. None: unknown, without truth or because the class never shows.
 
     iou: intersection over union of the masks (share ≥ half), pixels pooled over the clip.
     dtssd: mean over t of √mean(((aₜ − aₜ₋₁) − (gₜ − gₜ₋₁))²), a and truth g in 0..1 (Lin et al. 2021,
@@ -62,7 +62,7 @@ class Scorer:
     def add(self, shares: Pixels, truth: Pixels | None, warp: FrameWarp | None, milliseconds: float) -> None:
         """Score one frame: `shares` and `truth` (K, H, W) uint8, each class's share of each pixel.
 
-        `warp` carries the frame before onto this one, None on the first.
+        `warp` maps the frame before onto this one, None on the first.
         """
         labels = shares.argmax(0).astype(np.uint8)
         labels_true = None if truth is None else truth.argmax(0).astype(np.uint8)
@@ -140,7 +140,7 @@ class _ClassScore:
         self.before = (plane, truth)
 
     def _follow(self, plane: Pixels, truth: Pixels) -> None:
-        """What needs the frames before: steps, ghosts, lag."""
+        """Score what needs the frames before: steps, ghosts, lag."""
         if self.before is not None and self.before[1] is not None:
             step = np.subtract(plane, self.before[0], dtype=np.int16)
             step -= np.subtract(truth, self.before[1], dtype=np.int16)

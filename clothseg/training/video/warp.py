@@ -14,10 +14,10 @@ VALID_BELOW: Final = 12.0  # grey levels of 255: a warp that is further off does
 
 
 class FrameWarp(NamedTuple):
-    """How to carry the frame before onto this one.
+    """Warp of the frame before onto this one.
 
-    points: (H, W, 2) float32, where in the frame before each pixel was seen; explained: (H, W) bool, where
-    the picture carried so is the picture seen.
+    points: (H, W, 2) float32, where each pixel was in the frame before; valid: (H, W) bool, where the
+    warped picture is the current one.
     """
 
     points: Points
@@ -39,7 +39,7 @@ def warp(before: Pixels, now: Pixels, motion: Points | None) -> FrameWarp:
 
 
 def pixel_grid(size: tuple[int, ...]) -> Points:
-    """Where each pixel of a plane of `size` (H, W) is: (H, W, 2) float32, x and y."""
+    """Return the position of each pixel of a plane of `size` (H, W): (H, W, 2) float32, x and y."""
     height, width = size
     return np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), 2)
 

@@ -11,15 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
+import msgspec
 import numpy as np
 import pytest
 
 from clothseg.tryon import BackgroundColour, BackgroundImage, BackgroundVideo, GarmentPhoto, Recolour, Texture
-from stream.composite import composite, control
+from stream.composite import control
+from stream.composite.compositor import Compositor
 from stream.composite.control import (
     Accepted,
     CameraList,
-    CameraState,
+    CameraReport,
     ControlError,
     Controller,
     GetStatus,
@@ -36,9 +38,13 @@ from stream.message import CompositedFrame, EndOfStream, Outage, SegmentedFrame,
 from stream.process.pipe import StageReport, StopRequested
 from stream.settings import parse
 from stream.settings.config import Control
+from stream.stage import StreamError
+from stream.transport import sockets
+from stream.transport.camera_state import CameraState
 from stream.transport.sockets import ReqSocket
 from tests.stream.composited import composited_frame
 from tests.stream.pictures import segmented
+from tools.make_keys import make_keys
 
 LOOPBACK = "tcp://127.0.0.1:*"
 SETTINGS = parse.parse(
@@ -72,19 +78,19 @@ def changes() -> LookChanges:
 
 
 @pytest.fixture
-def switchboard(changes: LookChanges, reports: Reports) -> Iterator[ControlServer]:
-    switchboard = ControlServer(SETTINGS, LOOPBACK, changes, reports)
-    yield switchboard
-    switchboard.close()
+def server(changes: LookChanges, reports: Reports) -> Iterator[ControlServer]:
+    server = ControlServer(SETTINGS, LOOPBACK, changes, reports)
+    yield server
+    server.close()
 
 
 @pytest.fixture
-def controller(switchboard: ControlServer) -> Iterator[Controller]:
-    with Controller(switchboard.endpoint) as controller:
+def controller(server: ControlServer) -> Iterator[Controller]:
+    with Controller(server.endpoint) as controller:
         yield controller
 
 
-def state(controller: Controller, camera: str) -> CameraState:
+def state(controller: Controller, camera: str) -> CameraReport:
     reply = controller.request(GetStatus())
     assert isinstance(reply, StatusReply)
     return {camera.camera: camera for camera in reply.cameras}[camera]
@@ -92,10 +98,10 @@ def state(controller: Controller, camera: str) -> CameraState:
 
 def drawn(changes: LookChanges, frame: SegmentedFrame) -> CompositedFrame:
     """What composite makes of a frame after the changes that wait."""
-    step = composite.step(SETTINGS, print)
+    composite = Compositor(SETTINGS, print)
     for change in drain(changes):
-        assert not list(step(change))
-    (made,) = step(frame)
+        assert not list(composite(change))
+    (made,) = composite(frame)
     assert isinstance(made, CompositedFrame)
     return made
 
@@ -127,9 +133,9 @@ def test_the_cutout_is_changed_in_what_every_output_gets(controller: Controller,
 
 
 def test_what_the_model_does_not_tell_is_refused_once_its_classes_are_known(
-    switchboard: ControlServer, controller: Controller
+    server: ControlServer, controller: Controller
 ) -> None:
-    switchboard.write(composited_frame())
+    server.write(composited_frame())
     with pytest.raises(ControlError, match="cutout: expected one of person, clothing, top, bottom, dress, got hat"):
         controller.request(SetCutout(cutout="hat"))
     with pytest.raises(ControlError, match=r"effects\[0\]\.part: expected one of top, bottom, dress, got person"):
@@ -144,29 +150,32 @@ def test_panels_are_changed(controller: Controller, changes: LookChanges) -> Non
     assert made.composite.shape == (height, 3 * width, 3)
 
 
-def test_a_visitor_has_the_default_look_until_changed(switchboard: ControlServer, controller: Controller) -> None:
+def test_a_visitor_has_the_default_look_until_changed(server: ControlServer, controller: Controller) -> None:
     with pytest.raises(ControlError, match="camera: expected one of front, side, got visitor"):
         controller.request(SetCutout(cutout="top", camera="visitor"))
     controller.request(SetCutout(cutout="dress"))
-    switchboard.write(StreamStart("visitor", 0, 0, "live", "browser"))
+    server.write(StreamStart("visitor", 0, 0, "live", "browser"))
     assert controller.request(ListCameras()) == CameraList(("front", "side", "visitor"))
     assert state(controller, "visitor").look.cutout == "dress"
     assert controller.request(SetCutout(cutout="top", camera="visitor")) == Accepted()
-    switchboard.write(EndOfStream("visitor", 10))
+    server.write(EndOfStream("visitor", 10))
     assert controller.request(ListCameras()) == CameraList(("front", "side"))
 
 
-def test_the_status_follows_what_is_given_out(switchboard: ControlServer, controller: Controller) -> None:
-    assert state(controller, "front").state == "awaited"
-    switchboard.write(StreamStart("front", 1, 4, "live", "rtsp://host"))
-    switchboard.write(composited_frame("front", 4))
-    switchboard.write(composited_frame("front", 6))
+def test_the_status_follows_what_is_given_out(server: ControlServer, controller: Controller) -> None:
+    assert state(controller, "front").state is CameraState.OPENING
+    server.write(StreamStart("front", 1, 4, "live", "rtsp://host"))
+    server.write(composited_frame("front", 4))
+    server.write(composited_frame("front", 6))
     seen = state(controller, "front")
-    assert (seen.state, seen.epoch, seen.frames, seen.last_seq) == ("running", 1, 2, 6)
-    switchboard.write(Outage("front", 6, "the server is gone"))
-    assert (state(controller, "front").state, state(controller, "front").cause) == ("no_signal", "the server is gone")
-    switchboard.write(StreamStart("front", 2, 7, "live", "rtsp://host"))
-    assert (state(controller, "front").state, state(controller, "front").cause) == ("running", None)
+    assert (seen.state, seen.epoch, seen.composited, seen.last_seq) == (CameraState.LIVE, 1, 2, 6)
+    server.write(Outage("front", 6, "the server is gone"))
+    assert (state(controller, "front").state, state(controller, "front").cause) == (
+        CameraState.NO_SIGNAL,
+        "the server is gone",
+    )
+    server.write(StreamStart("front", 2, 7, "live", "rtsp://host"))
+    assert (state(controller, "front").state, state(controller, "front").cause) == (CameraState.LIVE, None)
 
 
 def test_stop_is_passed_on(controller: Controller, reports: Reports) -> None:
@@ -175,7 +184,7 @@ def test_stop_is_passed_on(controller: Controller, reports: Reports) -> None:
 
 
 def test_stop_is_answered_while_a_picture_is_being_opened(
-    switchboard: ControlServer, controller: Controller, monkeypatch: pytest.MonkeyPatch, reports: Reports
+    server: ControlServer, controller: Controller, monkeypatch: pytest.MonkeyPatch, reports: Reports
 ) -> None:
     opening, enough = threading.Event(), threading.Event()
 
@@ -185,7 +194,7 @@ def test_stop_is_answered_while_a_picture_is_being_opened(
         return ()
 
     monkeypatch.setattr("stream.composite.control_server.open_camera_effects", slowly)
-    with ThreadPoolExecutor(1) as another, Controller(switchboard.endpoint) as patient:
+    with ThreadPoolExecutor(1) as another, Controller(server.endpoint) as patient:
         dressed = another.submit(patient.request, SetEffects(effects=()))
         assert opening.wait(5)
         assert controller.request(ListCameras()) == CameraList(("front", "side"))
@@ -255,8 +264,8 @@ def test_two_backgrounds_are_one_too_many(controller: Controller) -> None:
         controller.request(SetEffects(effects=(BackgroundColour(), BackgroundColour())))
 
 
-def test_a_malformed_request_is_rejected_and_the_next_one_answered(switchboard: ControlServer) -> None:
-    caller = ReqSocket(switchboard.endpoint)
+def test_a_malformed_request_is_rejected_and_the_next_one_answered(server: ControlServer) -> None:
+    caller = ReqSocket(server.endpoint)
     try:
         for garbage in (b"", b"{", b"\xff\x00", b'{"request": "fly"}', b"[" * 50_000):
             answer = caller.request(garbage, 5000)
@@ -267,8 +276,8 @@ def test_a_malformed_request_is_rejected_and_the_next_one_answered(switchboard: 
         caller.close()
 
 
-def test_a_client_that_disconnects_after_asking_is_harmless(switchboard: ControlServer, controller: Controller) -> None:
-    hasty = ReqSocket(switchboard.endpoint)
+def test_a_client_that_disconnects_after_asking_is_harmless(server: ControlServer, controller: Controller) -> None:
+    hasty = ReqSocket(server.endpoint)
     assert hasty.request(control.encode(GetStatus()), 0) is None
     hasty.close()
     assert controller.request(ListCameras()) == CameraList(("front", "side"))
@@ -280,3 +289,40 @@ def test_nobody_there_is_a_sentence() -> None:
         pytest.raises(ControlError, match=r"nobody answered on tcp://127.0.0.1:1 within 100 ms"),
     ):
         controller.request(GetStatus())
+
+
+class TestKeys:
+    @pytest.fixture
+    def keys(self, tmp_path: Path) -> Path:
+        make_keys(tmp_path / "keys", {"desk": ["controller"], "gpu": ["worker"]})
+        return tmp_path / "keys"
+
+    @pytest.fixture
+    def endpoint(self, keys: Path, changes: LookChanges, reports: Reports) -> Iterator[str]:
+        settings = msgspec.structs.replace(SETTINGS, control=Control(keys=keys / "server"))
+        switchboard = ControlServer(settings, LOOPBACK, changes, reports)
+        yield switchboard.endpoint
+        switchboard.close()
+
+    @pytest.mark.parametrize("host", ["desk", "server"])
+    def test_a_controller_and_the_page_of_this_host_are_answered(self, host: str, keys: Path, endpoint: str) -> None:
+        with Controller(endpoint, keys=keys / host) as controller:
+            assert controller.request(ListCameras()) == CameraList(("front", "side"))
+
+    @pytest.mark.parametrize("who", ["a stranger", "a worker", "another's controller"])
+    def test_a_stranger_and_a_wrong_key_are_turned_away(
+        self, who: str, keys: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch, reports: Reports
+    ) -> None:
+        monkeypatch.setattr(sockets, "_SEND_TIMEOUT_MS", 300)
+        others = keys.parent / "others"
+        make_keys(others, {"desk": ["controller"]})
+        (others / "desk" / "server.key").write_bytes((keys / "desk" / "server.key").read_bytes())
+        folders = {"a worker": keys / "gpu", "another's controller": others / "desk"}
+        with (
+            Controller(endpoint, keys=folders.get(who), timeout_ms=500) as refused,
+            pytest.raises(StreamError, match="are these the keys for it"),
+        ):
+            refused.request(StopRun())
+        assert reports.items == []
+        with Controller(endpoint, keys=keys / "desk") as controller:
+            assert controller.request(StopRun()) == Accepted()
