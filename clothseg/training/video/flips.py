@@ -1,4 +1,4 @@
-"""Garments that change class: regions of a map of settled classes, carried along the motion."""
+"""Garments that change class: regions of a map of settled classes, propagated along the motion."""
 
 from typing import Final
 
