@@ -13,6 +13,7 @@ from stream.message import Frame, LateMasks, Pixels, SegmentedFrame, WorkerReady
 from stream.process.pipe import HEARTBEAT_S, Notice, SupervisorPipe
 from stream.settings.config import Model, Run
 from stream.stage import Step, run
+from stream.transport.endpoints import Endpoints
 from stream.transport.sockets import DealerSocket, PushSocket
 
 _NICE: Final = 5  # a frame on its way to the outputs goes before masks that it does not wait for
@@ -84,13 +85,10 @@ class WorkerInput:
         self._peer.close()
 
 
-def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
+def serve(settings: Run, endpoints: Endpoints, name: str, supervisor: SupervisorPipe) -> None:
     """A worker process: loads the network, then works until it is told to stop."""
-    transport = settings.transport
-    assert transport.dispatch is not None
-    assert transport.results is not None
     os.nice(_NICE)
     segmenter = load_segmenter(settings.model)
     supervisor.report(Notice(f"{name}: {segmenter.engine.description}"))
-    peer = DealerSocket(transport.dispatch, f"{name}.{os.getpid()}", transport.keys)
-    run(WorkerInput(peer, supervisor), step(segmenter), PushSocket(transport.results, transport.keys))
+    peer = DealerSocket(endpoints.dispatch, supervisor.identity, endpoints.keys)
+    run(WorkerInput(peer, supervisor), step(segmenter), PushSocket(endpoints.results, endpoints.keys))

@@ -58,7 +58,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
         "stream.stage", "stream.message", "stream.transport", "stream.media",
     ),
-    "stream.process": ("stream.stage", "stream.message", "stream.settings"),
+    "stream.process": ("stream.stage", "stream.message", "stream.transport", "stream.settings"),
     # then where pictures come from and go to,
     "stream.sources": (
         "clothseg.regular", "clothseg.labels",
@@ -103,7 +103,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "aiortc": ("stream.web",),
     "starlette": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
     "uvicorn": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
-    "pyvirtualcam": ("stream.sinks.virtualcam",),
+    "pyvirtualcam": ("stream.sinks.virtual_camera",),
     "tenacity": ("stream.sinks.reconnecting",),
     "yaml": ("stream.settings.parse", "stream.web.library"),
     "rich": ("stream.run.console", "clothseg.training.train"),

@@ -188,8 +188,6 @@ class Transport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Endpoint bound by capture, e.g. `tcp://10.0.0.1:5550`; by default a private `ipc://` folder."""
     results: str | None = None
     """Endpoint bound by composite."""
-    publish: str | None = None
-    """Endpoint where composite publishes to the page, visitors' cameras too, an endpoint that the launcher makes."""
     frames: Literal["raw", "jpeg"] = "raw"
     """How frames travel to the workers: `jpeg` for slow networks (raw 720p30 is 660 Mbit/s)."""
     keys: Path | None = None

@@ -6,13 +6,15 @@ import itertools
 import threading
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import structs
 
 from stream.message import CompositedFrame, EndOfStream, Outage, Output, StreamStart
 from stream.settings.config import Publisher
+from stream.sinks.buffers import LatestBuffer
 from stream.sinks.error import SinkError
-from stream.sinks.latest import LatestBuffer
+from stream.sinks.registry import SinkType
 from stream.transport import protocol
 from stream.transport.protocol import FrameEncoder, Roster, Stats, StreamInfo
 from stream.transport.sockets import TransportError, XPubSocket
@@ -164,3 +166,10 @@ def roster_entry_after(stream: StreamInfo | None, event: StreamStart | Outage | 
             return structs.replace(
                 known, state="ended", last_seq=event.last_seq, cause=event.error, interrupted=event.interrupted
             )
+
+
+SINK: Final[SinkType[Publisher]] = SinkType(
+    name=lambda settings: f"publisher {settings.bind}",
+    open=lambda settings, context: PublisherSink(settings, context.cameras),
+    takes="direct",
+)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from stream.message import CompositedFrame, EndOfStream, Output, StreamStart
-from stream.sinks.latest import LatestBuffer
+from stream.sinks.buffers import LatestBuffer
 from tests.stream.composited import composited_frame
 
 

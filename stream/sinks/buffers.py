@@ -1,0 +1,112 @@
+"""What waits between the pipeline and an output with a thread of its own: the newest frames, or every one."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from typing import Final, Protocol
+
+from stream.message import CompositedFrame, Output
+
+MAX_QUEUED: Final = 2
+"""Items that may wait in a `BoundedBuffer`; then the pipeline does."""
+
+
+class Buffer(Protocol):
+    """Written by the pipeline, emptied by the output's thread. `dropped` counts each camera's frames that were lost."""
+
+    dropped: Counter[str]
+
+    def put(self, item: Output) -> None:
+        """Leave a frame or news of a camera."""
+
+    def take(self, timeout_s: float | None) -> Output | None:
+        """The oldest that waits; None when nothing came in time, or when all was taken after `close`."""
+
+    @property
+    def drained(self) -> bool:
+        """Whether nothing waits and nothing will come."""
+
+    def close(self) -> None:
+        """Nothing more will come, and what comes is dropped; what waits may still be taken."""
+
+
+class _Queue:
+    """The part that both buffers share: items in order, and a condition that is notified of each change."""
+
+    def __init__(self) -> None:
+        self.dropped: Counter[str] = Counter()
+        self._condition = threading.Condition()  # re-entrant: `fail` closes
+        self._items: deque[Output] = deque()
+        self._closed = False
+
+    def take(self, timeout_s: float | None) -> Output | None:
+        with self._condition:
+            self._condition.wait_for(lambda: self._items or self._closed, timeout_s)
+            item = self._items.popleft() if self._items else None
+            self._condition.notify_all()
+            return item
+
+    @property
+    def drained(self) -> bool:
+        with self._condition:
+            return self._closed and not self._items
+
+    def close(self) -> None:
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+
+    def _append(self, item: Output) -> None:
+        if self._closed:
+            self._count_dropped(item)
+            return
+        self._items.append(item)
+        self._condition.notify_all()
+
+    def _count_dropped(self, item: Output) -> None:
+        if isinstance(item, CompositedFrame):
+            self.dropped[item.frame.camera] += 1
+
+
+class LatestBuffer(_Queue):
+    """A place for one frame of each camera, and the newest wins; `put` never waits.
+
+    News of a camera keeps its order with the frames.
+    """
+
+    def put(self, item: Output) -> None:
+        """Leave something, in place of the camera's frame that still waits."""
+        with self._condition:
+            if isinstance(item, CompositedFrame) and not self._closed:
+                self._drop_waiting_frame(item.frame.camera)
+            self._append(item)
+
+    def _drop_waiting_frame(self, camera: str) -> None:
+        """Drop the camera's waiting frame, unless news came after it."""
+        for item in reversed(self._items):
+            if isinstance(item, CompositedFrame):
+                if item.frame.camera == camera:
+                    self._items.remove(item)
+                    self._count_dropped(item)
+                    return
+            elif item.camera == camera:
+                return
+
+
+class BoundedBuffer(_Queue):
+    """Every frame in order; where as many wait as may, `put` waits too."""
+
+    def put(self, item: Output) -> None:
+        """Leave something, once there is room."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._closed or len(self._items) < MAX_QUEUED)
+            self._append(item)
+
+    def fail(self) -> None:
+        """Nobody takes anything any more: what waits and what comes is dropped, so that nobody waits for ever."""
+        with self._condition:
+            for item in self._items:
+                self._count_dropped(item)
+            self._items.clear()
+            self.close()
