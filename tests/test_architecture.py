@@ -88,9 +88,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "stream.run": (
         "clothseg.model_file",
-        "stream.stage", "stream.message", "stream.transport", "stream.media", "stream.settings", "stream.process",
-        "stream.sources", "stream.sinks", "stream.capture", "stream.dispatch", "stream.inference", "stream.composite",
-        "stream.web",
+        "stream.stage", "stream.transport", "stream.media", "stream.settings", "stream.process",
+        "stream.sources", "stream.sinks", "stream.composite", "stream.web",
     ),
     "run_stream": ("stream.process", "stream.run"),
 }  # fmt: skip

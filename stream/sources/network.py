@@ -21,7 +21,7 @@ HLS_STALL_MS = 15_000.0
 """HLS comes in segments of several seconds, so its silence means something only after longer."""
 
 
-def open_network(camera: Camera, heard: Callable[[], None] = lambda: None) -> ContainerSource:
+def open_source(camera: Camera, heard: Callable[[], None]) -> ContainerSource:
     """Open a URL; a server that is absent or silent is given up after `stall_ms`, `heard` is called when it is not.
 
     A recording served over HTTP (one with a length) and HLS do not come in real time.
