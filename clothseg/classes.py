@@ -126,20 +126,20 @@ def class_map(entries: Sequence[str | ClassEntry]) -> ClassMap:
 
     Raises ValueError where the role of a class, or the region of a garment, cannot be told.
     """
-    told = [ClassEntry(entry) if isinstance(entry, str) else entry for entry in entries]
+    known_entries = [ClassEntry(entry) if isinstance(entry, str) else entry for entry in entries]
     known = {entry.name: entry for entry in USUAL.classes}
-    taken = {entry.colour for entry in told if entry.colour} | {
-        known[entry.name].colour for entry in told if entry.name in known
+    taken = {entry.colour for entry in known_entries if entry.colour} | {
+        known[entry.name].colour for entry in known_entries if entry.name in known
     }
     spare = iter(colour for colour in _SPARE if colour not in taken)
     resolved = []
-    for entry in told:
+    for entry in known_entries:
         usual = known.get(entry.name) if entry.role is None else None
         role = usual.role if usual else entry.role
         if role is None:
             raise ValueError(
                 f"the role of class {entry.name!r} cannot be told: expected background, person or garment for each of "
-                f"{', '.join(one.name for one in told)}; say it in the file's classes (docs/models.md)"
+                f"{', '.join(one.name for one in known_entries)}; say it in the file's classes (docs/models.md)"
             )
         colour = entry.colour or (known[entry.name].colour if entry.name in known else next(spare))
         resolved.append(ModelClass(entry.name, role, usual.region if usual else entry.region, colour))

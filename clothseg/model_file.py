@@ -40,19 +40,19 @@ def read_metadata(path: Path) -> Metadata:
     if path.suffix == ".safetensors":
         return checkpoint.read_metadata(path)
     strings = _onnx_strings(path) if path.suffix == ".onnx" else _openvino_strings(path)
-    beside = path.with_suffix(".yaml")
+    side_file = path.with_suffix(".yaml")
     try:
         if "classes" in strings:
             return from_strings(strings)
-        if beside.is_file():
-            return _beside(beside)
+        if side_file.is_file():
+            return _side_file(side_file)
     except (msgspec.MsgspecError, ValueError) as error:
-        said = path if "classes" in strings else beside
-        raise ValueError(f"{said}: does not describe a model ({error}); docs/models.md says how") from None
-    raise ValueError(f"{path}: says nothing of its classes; put {beside.name} beside it, as docs/models.md says")
+        source = path if "classes" in strings else side_file
+        raise ValueError(f"{source}: does not describe a model ({error}); docs/models.md says how") from None
+    raise ValueError(f"{path}: says nothing of its classes; put {side_file.name} beside it, as docs/models.md says")
 
 
-def _beside(path: Path) -> Metadata:
+def _side_file(path: Path) -> Metadata:
     """A description in YAML; a key that is none is refused, for it must be misspelt."""
     plain = msgspec.yaml.decode(path.read_bytes(), type=dict[str, Any])
     unknown = sorted(plain.keys() - {*Metadata.__struct_fields__})
@@ -109,10 +109,10 @@ def _openvino_strings(path: Path) -> Mapping[str, str]:
         end = file.read()
     # The model's own follows those of its layers.
     start = end.rfind(b"<rt_info>")
-    told, _, _ = end[max(start, 0) :].partition(b"</rt_info>")
+    stated, _, _ = end[max(start, 0) :].partition(b"</rt_info>")
     try:
-        root = ET.fromstring(told + b"</rt_info>") if start >= 0 else ET.Element("rt_info")
+        root = ET.fromstring(stated + b"</rt_info>") if start >= 0 else ET.Element("rt_info")
     except ET.ParseError:
         raise ValueError(f"{path}: not a readable OpenVINO model; get or export it again") from None
-    said = [{entry.tag: entry.get("value", "") for entry in root.iterfind(f"{key}/*")} for key in _RT_INFO]
-    return next((strings for strings in said if "classes" in strings), {})
+    source = [{entry.tag: entry.get("value", "") for entry in root.iterfind(f"{key}/*")} for key in _RT_INFO]
+    return next((strings for strings in source if "classes" in strings), {})

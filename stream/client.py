@@ -34,7 +34,7 @@ class Subscriber:
     network, `png` for those who can read nothing else.
 
     Iteration ends when the publisher closes, or when all the named cameras have ended. It raises
-    SubscriberError where a stream has ended with an error, or where nothing was heard from the publisher
+    SubscriberError where a stream has ended with an error, or where no message from the publisher
     for `timeout_s` (also before the first word; `math.inf` waits for ever), and VersionError where the
     publisher is of another release.
 
@@ -118,7 +118,7 @@ class Subscriber:
         if parts is None:
             if time.monotonic() - self._last_message_s > self._timeout_s:
                 raise SubscriberError(
-                    f"nothing was heard from {self._endpoint} for {self._timeout_s:g} s: is a publisher running there?"
+                    f"no message from {self._endpoint} for {self._timeout_s:g} s: is a publisher running there?"
                 )
             return None
         try:

@@ -67,18 +67,18 @@ class WorkerInput:
 
     def __init__(self, peer: DealerSocket, supervisor: SupervisorPipe) -> None:
         self._peer = peer
-        self._lifeline = supervisor
+        self._supervisor = supervisor
 
     def __iter__(self) -> Iterator[Frame]:
         received = 0
-        while not self._lifeline.stopping:
+        while not self._supervisor.stopping:
             self._peer.send(WorkerReady(received))
             item = self._peer.receive(int(HEARTBEAT_S * 1000))
             if isinstance(item, Frame):
                 received += 1
                 yield item
-            self._lifeline.heartbeat()
-            for _ in self._lifeline.commands():
+            self._supervisor.heartbeat()
+            for _ in self._supervisor.commands():
                 pass
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ class StreamError(Exception):
     SourceError   an input cannot be opened or read      (stream.sources)
     SinkError     an output cannot be opened or written  (stream.sinks)
     ConfigError   a setting is wrong                     (stream.settings.config)
-    WireError     bytes that are not a message of ours   (stream.transport.wire)
+    WireError     bytes that are not a valid message      (stream.transport.wire)
     """
 
 

@@ -118,7 +118,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(360)
 def test_a_network_with_six_classes_trains_exports_and_streams(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = f"{{layout: folder, root: {folder}}}"
     (folder / "six.yaml").write_text(

@@ -76,7 +76,7 @@ def _open_openvino(model: Path, choice: EngineChoice, requested: Precision, thre
     from clothseg.engines.cache import compiled_folder
     from clothseg.engines.openvino import OpenvinoRuntime, exported_model, read_int8, read_model
 
-    read, refused = None, ""
+    read, cache_error = None, ""
     if choice.precision == "int8":
         try:
             read = read_int8(model)
@@ -85,15 +85,15 @@ def _open_openvino(model: Path, choice: EngineChoice, requested: Precision, thre
                 raise
             choice = EngineChoice("openvino", "fp32", f"{choice.reason}, but {error}")
     if read is None:
-        read, refused = exported_model(model) if model.suffix == ".safetensors" else (read_model(model), "")
+        read, cache_error = exported_model(model) if model.suffix == ".safetensors" else (read_model(model), "")
     cache = None
     try:
         cache = compiled_folder()
     except OSError as error:
-        refused = str(error)
+        cache_error = str(error)
     description = _describe(choice, threads)
-    if refused:
-        description += f"; every start compiles anew, for the cache failed: {refused}"
+    if cache_error:
+        description += f"; compiled models are not cached: {cache_error}"
     return OpenvinoRuntime(read, choice.precision, threads, description, cache)
 
 

@@ -64,9 +64,9 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def _forget(entries: Iterable[Path], most: int) -> None:
+def _forget(entries: Iterable[Path], max_files: int) -> None:
     """Remove the oldest beyond so many."""
-    for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime)[:-most]:
+    for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime)[:-max_files]:
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
         else:

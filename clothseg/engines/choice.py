@@ -52,8 +52,8 @@ def choose_engine(engine: EngineName, precision: Precision, host: Host, ending: 
         known = ", ".join(f"{offer.engine} {offer.precision}" for offer in offers)
         raise ValueError(f"{engine} at {precision} cannot run on this host; expected one of: {known}")
     best = matching[0]
-    asked = engine == best.engine and precision == best.precision
-    return best._replace(reason="as asked") if asked else best
+    requested = engine == best.engine and precision == best.precision
+    return best._replace(reason="as asked") if requested else best
 
 
 def _runs(offer: EngineChoice, ending: str) -> bool:

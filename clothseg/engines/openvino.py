@@ -59,7 +59,7 @@ class OpenvinoRuntime:
         self._request(shape)
 
     @property
-    def sizes_held(self) -> int:
+    def compiled_sizes(self) -> int:
         """How many input shapes are compiled at present."""
         return self._request.cache_info().currsize
 

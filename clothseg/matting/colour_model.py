@@ -40,18 +40,18 @@ def colour_model(person: Pixels, picture: Pixels, band: Pixels, evidence: float,
     # Sampled, not averaged: the noise must be that of single pixels, which the model will judge.
     sampled = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)[at]
     wanted = np.flatnonzero(near[at])
-    ours, theirs, squares = _moments(sampled.astype(np.float32), share, wanted)
-    weight_ours, mean_ours = _mean(ours)
-    weight_theirs, mean_theirs = _mean(theirs)
-    difference = mean_ours - mean_theirs
-    covariance = _covariance(squares, ((weight_ours, mean_ours), (weight_theirs, mean_theirs)), noise)
+    person_sums, background_sums, squares = _moments(sampled.astype(np.float32), share, wanted)
+    person_weight, person_mean = _mean(person_sums)
+    background_weight, background_mean = _mean(background_sums)
+    difference = person_mean - background_mean
+    covariance = _covariance(squares, ((person_weight, person_mean), (background_weight, background_mean)), noise)
     direction = _solve(covariance, difference)
     distance = (direction * difference).sum(0)
     # Where only one side was seen nearby there is nothing to tell apart.
-    known = np.minimum(np.minimum(weight_ours, weight_theirs) * 50, 1)
+    known = np.minimum(np.minimum(person_weight, background_weight) * 50, 1)
     strength = known * np.minimum(1, evidence / np.maximum(distance, 1e-3))
     weights = direction * strength
-    middle = (weights * (mean_ours + mean_theirs)).sum(0) / -510
+    middle = (weights * (person_mean + background_mean)).sum(0) / -510
     odds = np.zeros((*share.shape, 4), np.float32)
     odds.reshape(-1, 4)[wanted] = np.stack([*weights, middle], axis=1)
     colours = np.zeros((*share.shape, 3), np.float32)
@@ -77,13 +77,13 @@ def _moments(colour: Reals, share: Reals, wanted: NDArray[np.intp]) -> tuple[Rea
 
     The person's weight and its colours times it, (4, n); the background's; both sides' BB, GG, RR, BG, BR, GR, (6, n).
     """
-    ours, theirs = np.square(np.square(share)), np.square(np.square(1 - share))
+    person_sums, background_sums = np.square(np.square(share)), np.square(np.square(1 - share))
     b, g, r = cv2.split(colour)
-    both = ours + theirs
+    both = person_sums + background_sums
     weighted_b, weighted_g, weighted_r = both * b, both * g, both * r
     groups = (
-        (ours, ours * b, ours * g, ours * r),
-        (theirs, theirs * b, theirs * g, theirs * r),
+        (person_sums, person_sums * b, person_sums * g, person_sums * r),
+        (background_sums, background_sums * b, background_sums * g, background_sums * r),
         (weighted_b * b, weighted_g * g, weighted_r * r, weighted_b * g),
         (weighted_b * r, weighted_g * r),
     )

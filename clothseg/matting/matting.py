@@ -107,8 +107,10 @@ def previous_matte(before: Matte, before_ns: int, state: SmoothingState | None, 
 
     That is in the first frame, after a cut, where nothing is smoothed, and after a timestamp (ns) that jumps back.
     """
-    way = None if state is None else backward_flow(state)
-    return None if way is None or now_ns < before_ns else PreviousMatte(before, way, gap_between_ms(before_ns, now_ns))
+    flow = None if state is None else backward_flow(state)
+    return (
+        None if flow is None or now_ns < before_ns else PreviousMatte(before, flow, gap_between_ms(before_ns, now_ns))
+    )
 
 
 def _blend_with_previous(share: Reals, sparse: SparsePixels, previous: PreviousMatte, memory_ms: float) -> Reals:
@@ -119,15 +121,15 @@ def _blend_with_previous(share: Reals, sparse: SparsePixels, previous: PreviousM
     before, confidence = _sample_previous(previous.matte.alpha, sparse, previous, cv2.INTER_LINEAR)
     change = before * np.float32(1 / 255) - share
     weight = np.maximum(1 - np.float32(_CHANGE_GAIN) * np.abs(change), 0) * confidence
-    leaning: Reals = share + weight * change * np.float32(math.exp(-previous.gap_ms / memory_ms))
-    return leaning
+    blend: Reals = share + weight * change * np.float32(math.exp(-previous.gap_ms / memory_ms))
+    return blend
 
 
 def _sample_previous(plane: Pixels, sparse: SparsePixels, previous: PreviousMatte, how: int) -> tuple[Pixels, Reals]:
     """What a plane (H, W) of the frame before shows of some places, and how far the way there is trusted."""
-    way = previous.flow.flow
-    scale_y, scale_x = sparse.size[0] / way.shape[0], sparse.size[1] / way.shape[1]
-    x, y, confidence = cv2.split(sample_field(cv2.merge([way, previous.flow.confidence]), sparse))
+    flow = previous.flow.flow
+    scale_y, scale_x = sparse.size[0] / flow.shape[0], sparse.size[1] / flow.shape[1]
+    x, y, confidence = cv2.split(sample_field(cv2.merge([flow, previous.flow.confidence]), sparse))
     # Whole numbers as floats first: numpy would add the two as doubles.
     x = cv2.scaleAdd(x, scale_x, sparse.x.astype(np.float32))
     y = cv2.scaleAdd(y, scale_y, sparse.y.astype(np.float32))

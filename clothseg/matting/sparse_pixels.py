@@ -36,30 +36,30 @@ def sparse_where(mask: Pixels, size: tuple[int, int]) -> SparsePixels:
     # Each network pixel covers this many picture pixels, or one fewer: it then shares one with the next.
     offsets = (np.arange(tall)[:, None, None], np.arange(wide)[None, :, None])
     count = tall * wide * len(rows_columns[0])
-    places = np.empty((2, -(-count // ROW) * ROW), np.intp)
-    for place, at, offset, side, small in zip(places, rows_columns, offsets, size, mask.shape, strict=True):
-        place[:count].reshape(tall, wide, -1)[:] = np.minimum(at * side // small + offset, side - 1)
-        place[count:] = place[count - 1 : count]
-    return SparsePixels(places[0].reshape(-1, ROW), places[1].reshape(-1, ROW), size)
+    pixels = np.empty((2, -(-count // ROW) * ROW), np.intp)
+    for pixel, at, offset, side, small in zip(pixels, rows_columns, offsets, size, mask.shape, strict=True):
+        pixel[:count].reshape(tall, wide, -1)[:] = np.minimum(at * side // small + offset, side - 1)
+        pixel[count:] = pixel[count - 1 : count]
+    return SparsePixels(pixels[0].reshape(-1, ROW), pixels[1].reshape(-1, ROW), size)
 
 
-def sample_field(field: NDArray[Any], places: SparsePixels) -> NDArray[Any]:
+def sample_field(field: NDArray[Any], pixels: SparsePixels) -> NDArray[Any]:
     """A field (h, w, C) over the whole picture read at some places, bilinear: (rows, ROW, C)."""
-    x, y = places.x.astype(np.float32), places.y.astype(np.float32)
-    for where, side, small in zip((x, y), places.size[::-1], field.shape[1::-1], strict=True):
+    x, y = pixels.x.astype(np.float32), pixels.y.astype(np.float32)
+    for where, side, small in zip((x, y), pixels.size[::-1], field.shape[1::-1], strict=True):
         np.multiply(where, np.float32(small / side), out=where)
         np.add(where, np.float32(0.5 * small / side - 0.5), out=where)
     read: NDArray[Any] = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return read
 
 
-def sample_colour(picture: Pixels, places: SparsePixels) -> Pixels:
+def sample_colour(picture: Pixels, pixels: SparsePixels) -> Pixels:
     """The picture's colour at some places, averaged over about 3 × 3, as B, G, R and 255: (rows, ROW, 4)."""
     # Halved only where it is asked for, at even corners: the whole picture would come from memory once more.
-    top, left = (2 * (int(at.min()) // 2) for at in (places.y, places.x))
-    part = picture[top : places.y.max() + 2, left : places.x.max() + 2]
+    top, left = (2 * (int(at.min()) // 2) for at in (pixels.y, pixels.x))
+    part = picture[top : pixels.y.max() + 2, left : pixels.x.max() + 2]
     height, width = part.shape[:2]
     half = cv2.resize(part, (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_AREA)
-    inside = SparsePixels(places.y - top, places.x - left, (height, width))
-    seen: Pixels = sample_field(cv2.cvtColor(half, cv2.COLOR_BGR2BGRA), inside)
-    return seen
+    inside = SparsePixels(pixels.y - top, pixels.x - left, (height, width))
+    sampled: Pixels = sample_field(cv2.cvtColor(half, cv2.COLOR_BGR2BGRA), inside)
+    return sampled

@@ -105,7 +105,7 @@ def read_metadata(path: Path) -> Metadata:
         return from_strings(msgspec.json.decode(header, type=dict[str, Any]).get("__metadata__", {}))
     except (msgspec.MsgspecError, ValueError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise ValueError(
-            f"{path}: its header does not describe a model of ours ({error}); "
+            f"{path}: its header does not describe a supported model ({error}); "
             "convert it with tools/import_checkpoint.py"
         ) from None
 

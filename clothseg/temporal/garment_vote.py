@@ -61,8 +61,8 @@ def _prior(evidence: Sequence[Plane], reach: int) -> list[Plane]:
     """How likely each kind is around each place, the likeliest 1."""
     # A tenth of a second of every kind, so that a first glance does not decide.
     pooled = [cv2.blur(plane, (2 * reach + 1,) * 2) + np.float32(0.03) for plane in evidence]
-    most = np.maximum.reduce(pooled)
-    return [cv2.pow(plane / most, _PRIOR_EXPONENT) for plane in pooled]
+    maximum = np.maximum.reduce(pooled)
+    return [cv2.pow(plane / maximum, _PRIOR_EXPONENT) for plane in pooled]
 
 
 def _reweigh(likelihood: Sequence[Plane], prior: Sequence[Plane]) -> list[Plane]:

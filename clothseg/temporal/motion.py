@@ -30,10 +30,10 @@ def estimate_flow(before: Pixels, now: Pixels, at: tuple[slice, slice], toleranc
     Dense inverse search (DIS, Kroeger et al. 2016). It is trusted where the ways there and back agree and the past,
     carried, is within `tolerance` grey levels of the present: not where something was hidden or has changed.
     """
-    past, present = np.ascontiguousarray(before[at]), np.ascontiguousarray(now[at])
+    previous, present = np.ascontiguousarray(before[at]), np.ascontiguousarray(now[at])
     # The way back only has to tell right from wrong: a level coarser will do.
-    backward, forward = _dis(0).calc(present, past, None), _dis(1).calc(past, present, None)
-    alike = _photometric_similarity(warp(past, backward), present, tolerance)
+    backward, forward = _dis(0).calc(present, previous, None), _dis(1).calc(previous, present, None)
+    alike = _photometric_similarity(warp(previous, backward), present, tolerance)
     error_x, error_y = planes([cv2.add(backward, warp(forward, backward))])
     x, y = planes([backward])
     allowed = cv2.magnitude(x, y) * np.float32(0.1) + np.float32(_CONSISTENCY_PX)
@@ -52,22 +52,23 @@ def estimate_flow(before: Pixels, now: Pixels, at: tuple[slice, slice], toleranc
     return BackwardFlow(backward, confidence)
 
 
-def resize_flow(way: Reals, size: tuple[int, ...], origin: tuple[int, int]) -> Reals:
-    """How far each pixel of a present part of `size` (h, w) is from its place in a past plane: (h, w, 2) float32.
+def resize_flow(flow: Reals, size: tuple[int, ...], origin: tuple[int, int]) -> Reals:
+    """Resize a flow to part of the current frame, `size` (h, w), and shift it: (h, w, 2) float32.
 
-    `flow` (h', w', 2) float32 is a `BackwardFlow`'s, at any size; `origin` (y, x) is where the part starts in the past plane.
+    `flow` (h', w', 2) float32 comes from a `BackwardFlow`, at any size; `origin` (y, x) is where that part starts in
+    the previous plane.
     """
     height, width = size[:2]
-    scale_x, scale_y = width / way.shape[1], height / way.shape[0]
+    scale_x, scale_y = width / flow.shape[1], height / flow.shape[0]
     affine = np.array([[scale_x, 0, origin[1]], [0, scale_y, origin[0]]])
-    moved: Reals = cv2.resize(cv2.transform(way, affine), (width, height), interpolation=cv2.INTER_LINEAR)
+    moved: Reals = cv2.resize(cv2.transform(flow, affine), (width, height), interpolation=cv2.INTER_LINEAR)
     return moved
 
 
-def warp(past: NDArray[Any], how_far: Reals) -> NDArray[Any]:
+def warp(previous: NDArray[Any], how_far: Reals) -> NDArray[Any]:
     """A past plane (h', w'[, C]) as it comes to the present by `resize_flow` (h, w, 2), bilinear: (h, w[, C])."""
     how = cv2.INTER_LINEAR | cv2.WARP_RELATIVE_MAP
-    present: NDArray[Any] = cv2.remap(past, how_far, None, how, borderMode=cv2.BORDER_REPLICATE)
+    present: NDArray[Any] = cv2.remap(previous, how_far, None, how, borderMode=cv2.BORDER_REPLICATE)
     return present
 
 
@@ -80,11 +81,11 @@ def _dis(finest: int) -> cv2.DISOpticalFlow:
     return flow
 
 
-def _photometric_similarity(carried: Pixels, now: Pixels, tolerance: float) -> Reals:
+def _photometric_similarity(warped: Pixels, now: Pixels, tolerance: float) -> Reals:
     """How far one grey picture is the other, 0 to 1, (h', w') float32."""
     # Light that changes everywhere is no motion.
-    brighter = float(cv2.mean(now)[0] - cv2.mean(carried)[0])
-    error = cv2.blur(cv2.absdiff(cv2.add(carried, brighter), now), (3, 3))
+    brighter = float(cv2.mean(now)[0] - cv2.mean(warped)[0])
+    error = cv2.blur(cv2.absdiff(cv2.add(warped, brighter), now), (3, 3))
     alike: Reals = cv2.LUT(error, np.exp(-((np.arange(256) / tolerance) ** 2)).astype(np.float32))
     return alike
 

@@ -87,18 +87,18 @@ def propagate(state: SmoothingState, picture: Pixels, settings: Smoothing) -> tu
     smoothed = planes(after.averages)
     at = after.rect.scaled_to(state.size[1:], evidence_size(state.size[1:]))
     _apply_vote(after.evidence, smoothed, at, 0.0, settings.garment_memory_ms)
-    nobody = np.zeros(state.size, np.uint8)
-    nobody[0] = 255
-    return after, _write_planes(nobody, smoothed, after.rect)
+    background = np.zeros(state.size, np.uint8)
+    background[0] = 255
+    return after, _write_planes(background, smoothed, after.rect)
 
 
 def correct_history(
     states: Sequence[SmoothingState], probabilities: Pixels, pts_ns: int, settings: Smoothing
 ) -> list[SmoothingState]:
-    """What `states` become once the network's `probabilities` (K, h, w) uint8 of the first one's picture are known.
+    """Redo `states` now that the network's `probabilities` (K, h, w) uint8 of the first one's frame are known.
 
-    `propagate` made them, one from the other, while the network was still at the first one's picture, shown at `pts_ns`.
-    What could not be trusted on the way there counts nothing; the ways from there are gone once more.
+    `propagate` made them, one from the other, while the network was still working on the first one's frame, shown at
+    `pts_ns`. Where confidence was lost on the way, the correction counts nothing.
     """
     first, *later = states
     garments = len(first.evidence)
@@ -123,7 +123,7 @@ def _update(
     *,
     garments: int,
 ) -> tuple[SmoothingState, list[Reals], Rect]:
-    """Average with the past as it was `state_warp`, if it was; return the state, and the planes of the area they cover."""
+    """Average with the warped history, if any; return the state, and the planes of the rect they cover."""
     size = probabilities.shape[1:]
     person_rect = _person_rect(probabilities)
     if state_warp is None:
@@ -137,8 +137,8 @@ def _update(
             before, probabilities[0], rect
         )
         averages = [
-            cv2.blendLinear(past, now, weight, 1 - weight)
-            for past, now in zip(before, _class_groups(probabilities, rect), strict=True)
+            cv2.blendLinear(history, now, weight, 1 - weight)
+            for history, now in zip(before, _class_groups(probabilities, rect), strict=True)
         ]
         evidence = warped_evidence(state_warp)
     smoothed = planes(averages)
@@ -151,10 +151,10 @@ def _update(
         person_rect.left - rect.left : person_rect.right - rect.left,
     ]
     cropped = tuple(group[inner] for group in averages)
-    trust = np.ones_like(grey[person_rect.scaled_to(size, grey.shape)], np.float32)
+    confidence = np.ones_like(grey[person_rect.scaled_to(size, grey.shape)], np.float32)
     motion = None if state_warp is None else flow_in(state_warp, person_rect)
     return (
-        SmoothingState(grey, pts_ns, probabilities.shape, person_rect, cropped, tuple(evidence), trust, motion),
+        SmoothingState(grey, pts_ns, probabilities.shape, person_rect, cropped, tuple(evidence), confidence, motion),
         smoothed,
         rect,
     )
@@ -162,8 +162,8 @@ def _update(
 
 def _person_rect(probabilities: Pixels) -> Rect:
     """Where anybody is."""
-    somebody = cv2.inRange(probabilities[0], 0, 255 - _MIN_PERSON)
-    return rect_around(cv2.boundingRect(somebody), probabilities.shape[1:])
+    person = cv2.inRange(probabilities[0], 0, 255 - _MIN_PERSON)
+    return rect_around(cv2.boundingRect(person), probabilities.shape[1:])
 
 
 def _class_groups(probabilities: Pixels, person_rect: Rect) -> list[Reals]:

@@ -57,15 +57,15 @@ def gap_between_ms(before_ns: int, now_ns: int) -> float:
     return (now_ns - before_ns) / 1e6 or NOMINAL_GAP_MS
 
 
-def warp_to(state: SmoothingState, grey: Pixels, area: Rect, tolerance: float) -> StateWarp | None:
+def warp_to(state: SmoothingState, grey: Pixels, rect: Rect, tolerance: float) -> StateWarp | None:
     """How the past comes to `rect` of the present's `grey`; None after a cut."""
-    found = estimate_flow(state.grey, grey, area.scaled_to(state.size[1:], grey.shape), tolerance)
-    return None if found is None else _warp_by(state, area, found)
+    found = estimate_flow(state.grey, grey, rect.scaled_to(state.size[1:], grey.shape), tolerance)
+    return None if found is None else _warp_by(state, rect, found)
 
 
-def identity_warp(state: SmoothingState, area: Rect) -> StateWarp:
+def identity_warp(state: SmoothingState, rect: Rect) -> StateWarp:
     """The past in `rect` of its own picture: nothing moves, and is trusted as far as it was."""
-    return _warp_by(state, area, _flow_over(None, state, area))
+    return _warp_by(state, rect, _flow_over(None, state, rect))
 
 
 def propagate_state(state: SmoothingState, grey: Pixels, tolerance: float) -> SmoothingState:
@@ -78,8 +78,8 @@ def propagate_like(state: SmoothingState, other: SmoothingState) -> SmoothingSta
     """The past at the picture of `other`, by the motion that brought another past there."""
     if other.flow is None:
         return _after_cut(state, other.grey)
-    area = _reachable_rect(state)
-    return _apply(_warp_by(state, area, _flow_over(other.flow, other, area)), other.grey)
+    rect = _reachable_rect(state)
+    return _apply(_warp_by(state, rect, _flow_over(other.flow, other, rect)), other.grey)
 
 
 def backward_flow(state: SmoothingState) -> BackwardFlow | None:
@@ -89,22 +89,24 @@ def backward_flow(state: SmoothingState) -> BackwardFlow | None:
 
 def warped_averages(state_warp: StateWarp) -> list[Reals]:
     """The past's averages, carried to the area of the present."""
-    past = state_warp.state
+    history = state_warp.state
     top, left, bottom, right = state_warp.rect
-    flow = resize_flow(state_warp.flow.flow, (bottom - top, right - left), (top - past.rect.top, left - past.rect.left))
-    return [warp(group, flow) for group in past.averages]
+    flow = resize_flow(
+        state_warp.flow.flow, (bottom - top, right - left), (top - history.rect.top, left - history.rect.left)
+    )
+    return [warp(group, flow) for group in history.averages]
 
 
 def warped_evidence(state_warp: StateWarp) -> list[Reals]:
     """Evidence moved to the present; where motion is not trusted it stays: what a hand hid is there again after."""
-    past = state_warp.state
-    if not past.evidence:
+    history = state_warp.state
+    if not history.evidence:
         return []
-    at = state_warp.rect.scaled_to(past.size[1:], past.evidence[0].shape)
+    at = state_warp.rect.scaled_to(history.size[1:], history.evidence[0].shape)
     motion = cv2.multiply(state_warp.flow.flow, cv2.merge([state_warp.confidence] * 2))
-    flow = resize_flow(motion, past.evidence[0][at].shape, (at[0].start, at[1].start))
-    moved = [plane.copy() for plane in past.evidence]
-    for plane, before in zip(moved, past.evidence, strict=True):
+    flow = resize_flow(motion, history.evidence[0][at].shape, (at[0].start, at[1].start))
+    moved = [plane.copy() for plane in history.evidence]
+    for plane, before in zip(moved, history.evidence, strict=True):
         plane[at] = warp(before, flow)
     return moved
 
@@ -114,10 +116,10 @@ def evidence_size(size: tuple[int, ...]) -> tuple[int, int]:
     return max(size[0] // EVIDENCE_PX, 1), max(size[1] // EVIDENCE_PX, 1)
 
 
-def flow_in(state_warp: StateWarp, area: Rect) -> BackwardFlow:
+def flow_in(state_warp: StateWarp, rect: Rect) -> BackwardFlow:
     """The motion by which the past came, in an `rect` within the one it came to."""
     size, shape = state_warp.state.size[1:], state_warp.state.grey.shape
-    inner, outer = area.scaled_to(size, shape), state_warp.rect.scaled_to(size, shape)
+    inner, outer = rect.scaled_to(size, shape), state_warp.rect.scaled_to(size, shape)
     at = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
     return BackwardFlow(state_warp.flow.flow[at], state_warp.flow.confidence[at])
 
@@ -129,24 +131,24 @@ def _reachable_rect(state: SmoothingState) -> Rect:
     return rect_around(box, state.size[1:])
 
 
-def _warp_by(state: SmoothingState, area: Rect, motion: BackwardFlow) -> StateWarp:
+def _warp_by(state: SmoothingState, rect: Rect, motion: BackwardFlow) -> StateWarp:
     """The past on its way to an area, trusted no more than before."""
     shape = state.grey.shape
-    at, held = area.scaled_to(state.size[1:], shape), state.rect.scaled_to(state.size[1:], shape)
-    origin = at[0].start - held[0].start, at[1].start - held[1].start
+    at, covered = rect.scaled_to(state.size[1:], shape), state.rect.scaled_to(state.size[1:], shape)
+    origin = at[0].start - covered[0].start, at[1].start - covered[1].start
     before = warp(state.confidence, resize_flow(motion.flow, motion.confidence.shape, origin))
-    return StateWarp(state, area, motion, motion.confidence * before)
+    return StateWarp(state, rect, motion, motion.confidence * before)
 
 
-def _flow_over(motion: BackwardFlow | None, state: SmoothingState, area: Rect) -> BackwardFlow:
+def _flow_over(motion: BackwardFlow | None, state: SmoothingState, rect: Rect) -> BackwardFlow:
     """Motion over `rect`, from what is known of it in the area of `state`; nothing moves elsewhere."""
     shape = state.grey.shape
-    at, known = area.scaled_to(state.size[1:], shape), state.rect.scaled_to(state.size[1:], shape)
-    flow, trust = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
-    trust[known] = 1
+    at, known = rect.scaled_to(state.size[1:], shape), state.rect.scaled_to(state.size[1:], shape)
+    flow, confidence = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
+    confidence[known] = 1
     if motion is not None:
-        flow[known], trust[known] = motion
-    return BackwardFlow(np.ascontiguousarray(flow[at]), np.ascontiguousarray(trust[at]))
+        flow[known], confidence[known] = motion
+    return BackwardFlow(np.ascontiguousarray(flow[at]), np.ascontiguousarray(confidence[at]))
 
 
 def _apply(state_warp: StateWarp, grey: Pixels) -> SmoothingState:

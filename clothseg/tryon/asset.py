@@ -32,8 +32,8 @@ def read_picture(path: Path, longest_px: int) -> NDArray[np.uint8]:
     return decode_picture(content, str(path), longest_px, MAX_AREA_PX)
 
 
-def decode_picture(content: bytes, name: str, longest_px: int, most_px: int) -> NDArray[np.uint8]:
-    """The picture in a file's `content`, of at most `most_px` pixels, as `read_picture` gives it.
+def decode_picture(content: bytes, name: str, longest_px: int, max_px: int) -> NDArray[np.uint8]:
+    """The picture in a file's `content`, of at most `max_px` pixels, as `read_picture` gives it.
 
     Raises EffectError, which calls it `name`.
     """
@@ -42,9 +42,9 @@ def decode_picture(content: bytes, name: str, longest_px: int, most_px: int) -> 
     header = read_image_header(content)
     if header is None:
         raise EffectError(f"{name} is neither a PNG nor a JPEG picture: convert it to one of them")
-    if header.width * header.height * max(header.bits, 8) > 8 * most_px:
+    if header.width * header.height * max(header.bits, 8) > 8 * max_px:
         raise EffectError(
-            f"{name} is {header.width}×{header.height}, expected at most {most_px} pixels of 8 bits: make it smaller"
+            f"{name} is {header.width}×{header.height}, expected at most {max_px} pixels of 8 bits: make it smaller"
         )
     if header.scans > MAX_SCANS:
         raise EffectError(f"{name} is a JPEG of over {MAX_SCANS} scans: save it anew")

@@ -15,7 +15,7 @@ from clothseg.tryon.blend import Image, halve_until, over
 from clothseg.tryon.colour import GAMMA, Colour, to_bgr
 from clothseg.tryon.effect import BackgroundEffect, OpenEffect, Resources, VideoLookup
 
-_LONGEST_PX: Final = 1920  # of a background image
+_MAX_SIDE_PX: Final = 1920  # of a background image
 
 
 class BackgroundColour(BackgroundEffect, frozen=True, tag="background_colour"):
@@ -35,7 +35,7 @@ class BackgroundImage(BackgroundEffect, frozen=True, tag="background_image"):
     """A PNG or JPEG file."""
 
     def open(self, resources: Resources) -> OpenEffect:
-        image = read_picture(self.image, _LONGEST_PX)[:, :, :3].copy()
+        image = read_picture(self.image, _MAX_SIDE_PX)[:, :, :3].copy()
         return lambda state, picture, matte, pts_ns: composite_over_image(state, picture, matte, image)
 
 

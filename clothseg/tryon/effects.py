@@ -33,8 +33,8 @@ def open_effects(
         raise EffectError(f"{len(backgrounds)} backgrounds are asked for, expected at most one: remove the others")
     resources = Resources(open_video, matte_photo)
     opened = [effect.open(resources) for effect in backgrounds]
-    dressing = [effect.open(resources) for effect in settings if not isinstance(effect, BackgroundEffect)]
-    return (*opened, *(dressing if len(dressing) < 2 else [_stacked(dressing)]))
+    garments = [effect.open(resources) for effect in settings if not isinstance(effect, BackgroundEffect)]
+    return (*opened, *(garments if len(garments) < 2 else [_stacked(garments)]))
 
 
 def apply_effects(

@@ -18,7 +18,7 @@ from clothseg.tryon.outline import Points, landmarks, proportion
 from clothseg.tryon.part import Garment, class_mask, edge_px, garment_alpha
 from clothseg.tryon.shading import Light, fold_gains, fold_levels, follow_light
 from clothseg.tryon.spline import solve
-from clothseg.tryon.tracking import Track, fill_missing, follow_motion, is_other_garment, pull_towards_seen
+from clothseg.tryon.tracking import Track, fill_missing, follow_motion, is_other_garment, pull_towards_observed
 
 _MASK_PX = 128  # the longer side of the mask in which landmarks are looked for
 _REMEASURE_MS = 90  # landmarks follow the outline slowly: it need not be looked at in every picture
@@ -72,7 +72,7 @@ def fitted(part: Garment, flat_for: FlatFor) -> OpenEffect:
 
 
 class Wearer(NamedTuple):
-    """One worn garment: where its landmarks are, how it is lit, and which of the `FlatGarment`'s sizes it is shown in."""
+    """One worn garment: its landmarks, its light, and which of the `FlatGarment`'s pyramid levels is shown."""
 
     track: Track
     light: Light
@@ -190,13 +190,13 @@ def _update_track(before: Track | None, mask: NDArray[np.uint8], view: Observati
 
     The outline draws them slowly, and is not looked at in every picture while the cloth shows how it moves.
     """
-    carried, share = follow_motion(before, view.grey, mask, view.pts_ns) if before else (None, 0.0)
+    followed, share = follow_motion(before, view.grey, mask, view.pts_ns) if before else (None, 0.0)
     if (
-        carried is not None
-        and np.isfinite(carried.observed).any()
-        and 0 <= view.pts_ns - carried.observed_ns < _REMEASURE_MS * 1e6
+        followed is not None
+        and np.isfinite(followed.observed).any()
+        and 0 <= view.pts_ns - followed.observed_ns < _REMEASURE_MS * 1e6
     ):
-        return pull_towards_seen(carried, share)
+        return pull_towards_observed(followed, share)
     height, width = view.grey.shape
     scale = min(_MASK_PX / max(height, width), 1.0)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
@@ -206,10 +206,10 @@ def _update_track(before: Track | None, mask: NDArray[np.uint8], view: Observati
     if seen is None:
         return None
     seen = seen * (width / size[0], height / size[1])
-    if carried is None or is_other_garment(carried, seen):
+    if followed is None or is_other_garment(followed, seen):
         whole = fill_missing(seen, flat.points)
         return None if whole is None else Track(whole, seen, view.pts_ns, view.grey, mask, view.pts_ns)
-    return pull_towards_seen(carried._replace(observed=seen, observed_ns=view.pts_ns), share)
+    return pull_towards_observed(followed._replace(observed=seen, observed_ns=view.pts_ns), share)
 
 
 def _lookup_map(

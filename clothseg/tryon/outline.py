@@ -31,7 +31,7 @@ _BESIDE_ARM: Final = 1.0  # where the side is taken to be when an arm hides it, 
 _ARM: Final = 0.07  # how far in from the outline's corner a shoulder's seam is, in widths between the corners
 _UNSEEN: Final = (math.nan, math.nan)
 _NARROWEST_PX: Final = 4  # between the sides of a garment, and
-_SHORTEST_PX: Final = 4  # from its top to its hem: below, nothing can be told apart
+_MIN_LENGTH_PX: Final = 4  # from its top to its hem: below, nothing can be told apart
 
 
 def landmarks(garment: Mask, person: Mask, region: Region, length: float | None) -> Points | None:
@@ -70,7 +70,7 @@ def _torso(garment: Mask, person: Mask, region: Region, length: float | None) ->
         return None
     width = shoulders[1, 0] - shoulders[0, 0]
     hem = _hem(garment, shoulders, length)
-    if hem - shoulders[:, 1].mean() < _SHORTEST_PX:
+    if hem - shoulders[:, 1].mean() < _MIN_LENGTH_PX:
         return None
     sides = _sides(garment, person, shoulders, hem, _WIDEST[region])
     # Below, a dress flares.

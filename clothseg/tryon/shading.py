@@ -12,7 +12,7 @@ from clothseg.tryon.blend import Image
 _MEDIAN = 80.0  # of 255: leaves room for what is three times as bright as the median
 _SAMPLES = 2000  # pixels looked at to measure the light: enough for percentiles
 _TIME_CONSTANT_MS = 400.0  # a hand passing before the garment must not change its colour
-_LOOK_MS = 100  # so it is not measured in every picture
+_REMEASURE_MS = 100  # so it is not measured in every picture
 _FLOOR = 4.0  # grey levels added before the logarithm: below, there is noise, not light
 _SPREAD = (0.30, 0.09)  # what a black and a white garment show of folds, as `Light.spread`
 _GAIN = (0.2, 1.6)  # how far folds are flattened or deepened: more would show camera noise as folds
@@ -42,7 +42,7 @@ def follow_light(
     `picture` is the whole camera picture: its brightest parts say how bright white is. What was known stays,
     None to begin with, while too little of the garment is seen.
     """
-    if light is not None and 0 <= pts_ns - light.pts_ns < _LOOK_MS * 1e6:
+    if light is not None and 0 <= pts_ns - light.pts_ns < _REMEASURE_MS * 1e6:
         return light
     step = max(round(math.sqrt(alpha.size / _SAMPLES)), 1)
     seen = foreground[::step, ::step][alpha[::step, ::step] > 250]

@@ -51,37 +51,37 @@ def follow_motion(
         unseen = np.full_like(track.observed, math.nan)
         return Track(track.points, unseen, track.observed_ns, grey, garment, pts_ns), 1 - math.exp(-gap_ms / _FORGET_MS)
     motion, corners = moved
-    points, seen = (at @ motion[:, :2].T + motion[:, 2] for at in (track.points, track.observed))
-    carried = Track(points, seen, track.observed_ns, grey, garment, pts_ns, corners)
-    return carried, 1 - math.exp(-gap_ms / _TIME_CONSTANT_MS)
+    points, observed = (at @ motion[:, :2].T + motion[:, 2] for at in (track.points, track.observed))
+    followed = Track(points, observed, track.observed_ns, grey, garment, pts_ns, corners)
+    return followed, 1 - math.exp(-gap_ms / _TIME_CONSTANT_MS)
 
 
-def pull_towards_seen(track: Track, share: float) -> Track:
+def pull_towards_observed(track: Track, share: float) -> Track:
     """`track` with its landmarks gone a `share` of the way to where they are seen; those that are not stay."""
     drawn = track.points + share * (np.nan_to_num(track.observed) - track.points)
     return track._replace(points=np.where(np.isfinite(track.observed), drawn, track.points))
 
 
-def is_other_garment(track: Track, seen: Points) -> bool:
+def is_other_garment(track: Track, observed: Points) -> bool:
     """Whether `observed` is so far from `track` that it must be another garment."""
-    known = np.isfinite(seen[:, 0])
+    known = np.isfinite(observed[:, 0])
     if not known.any():
         return False
-    distance = np.median(np.linalg.norm(seen[known] - track.points[known], axis=1))
+    distance = np.median(np.linalg.norm(observed[known] - track.points[known], axis=1))
     return bool(distance > 0.5 * np.ptp(track.points[:, 0]))
 
 
-def fill_missing(seen: Points, flat: Points) -> Points | None:
+def fill_missing(observed: Points, flat: Points) -> Points | None:
     """`observed` (N, 2) with its gaps filled from `flat` (N, 2), the landmarks of the garment laid flat.
 
     By the affine map that fits best those which are seen; None if under four are.
     """
-    known, both = np.isfinite(seen[:, 0]), np.isfinite(seen[:, 0]) & np.isfinite(flat[:, 0])
+    known, both = np.isfinite(observed[:, 0]), np.isfinite(observed[:, 0]) & np.isfinite(flat[:, 0])
     if np.count_nonzero(both) < 4:
         return None
     sides = np.column_stack([np.ones(len(flat)), flat])
-    fit, _, rank, _ = np.linalg.lstsq(sides[both], seen[both], rcond=None)
-    return np.where(known[:, None], seen, sides @ fit) if rank == 3 else None
+    fit, _, rank, _ = np.linalg.lstsq(sides[both], observed[both], rcond=None)
+    return np.where(known[:, None], observed, sides @ fit) if rank == 3 else None
 
 
 def _moved(

@@ -13,7 +13,7 @@ from stream.sources.regular import open_film
 
 log = logging.getLogger(__name__)
 
-_MOST_PICTURES = 600
+_MAX_PICTURES = 600
 """Read for one picture of the camera: after a long gap the video goes on from where it is instead."""
 
 
@@ -44,7 +44,7 @@ class _LoopedVideo:
         read = 0
         while not self._broken and self._current.pts_ns - self._loop_start_ns < pts_ns - self._loop_requested_ns:
             read += 1
-            if read > _MOST_PICTURES:
+            if read > _MAX_PICTURES:
                 self._set_out(pts_ns)
                 break
             try:

@@ -51,8 +51,8 @@ from stream.transport.sockets import DealerSocket, PullSocket
 CompositeInput = MaskedFrame | LateMasks | StreamStart | Outage | EndOfStream
 """What reaches the step: frames in order, the news of their camera between them, and masks as they come."""
 
-_MOST_FAULTS_TOLD: Final = 20  # of a camera: somebody may go on inventing frames
-_WORDS_KEPT: Final = 256  # of frames that were taken, to be said again; no more are ever under way
+_MAX_REPORTED_FAULTS: Final = 20  # of a camera: somebody may go on inventing frames
+_MAX_KEPT_ACKS: Final = 256  # of frames that were taken, to be said again; no more are ever under way
 
 
 class _CompositeState(NamedTuple):
@@ -64,10 +64,10 @@ class _CompositeState(NamedTuple):
 
 
 def step(settings: Run, notify: Callable[[str], None]) -> Step[CompositeInput | LookChange, Output | Dropped]:
-    """SegmentedFrame or CarriedFrame → CompositedFrame; news of a camera passes through, and makes its past forgotten.
+    """Turn each SegmentedFrame or PropagatedFrame into a CompositedFrame; events pass through and reset the state.
 
-    LateMasks correct the past from which the next frame goes on. A `LookChange` is obeyed from the next frame on. A frame
-    that cannot be drawn becomes `Dropped`, and its camera's past is forgotten; `notify` is given each cause once.
+    LateMasks correct the state from which the next frame goes on. A `LookChange` applies from the next frame on. A
+    frame that cannot be drawn becomes `Dropped` and resets its camera's state; `notify` is given each cause once.
     """
     states: dict[str, _CompositeState] = {}
     faults: dict[str, set[str]] = {}
@@ -75,9 +75,9 @@ def step(settings: Run, notify: Callable[[str], None]) -> Step[CompositeInput | 
 
     def fail(camera: str, what: str, error: Exception) -> None:
         states.pop(camera, None)
-        cause, told = describe_error(error), faults.setdefault(camera, set())
-        if cause not in told and len(told) < _MOST_FAULTS_TOLD:
-            told.add(cause)
+        cause, reported = describe_error(error), faults.setdefault(camera, set())
+        if cause not in reported and len(reported) < _MAX_REPORTED_FAULTS:
+            reported.add(cause)
             notify(f"{camera}: {what}: {cause}")
 
     def take(item: LateMasks) -> None:
@@ -220,26 +220,26 @@ class AcknowledgingSink:
         self._closing = closing
         self._dispatcher = dispatcher
         self._demand = demand
-        self._said: deque[Ack | Dropped] = deque(maxlen=_WORDS_KEPT)
+        self._sent: deque[Ack | Dropped] = deque(maxlen=_MAX_KEPT_ACKS)
 
     def write(self, item: Output | Dropped) -> None:
         if isinstance(item, Dropped):
-            self._say(item)
+            self._send(item)
             return
         self._sink.write(item)
         self._demand.on_output(item)
         if isinstance(item, CompositedFrame):
-            self._say(make_ack(item))
+            self._send(make_ack(item))
 
     def again(self, frame: Frame) -> None:
         """Say once more what was said of a frame: the same, for in a file the network is guided by it."""
-        for word in self._said:
-            if (word.camera, word.epoch, word.seq) == (frame.camera, frame.epoch, frame.seq):
-                self._dispatcher.send(word)
+        for ack in self._sent:
+            if (ack.camera, ack.epoch, ack.seq) == (frame.camera, frame.epoch, frame.seq):
+                self._dispatcher.send(ack)
 
-    def _say(self, word: Ack | Dropped) -> None:
-        self._said.append(word)
-        self._dispatcher.send(word)
+    def _send(self, ack: Ack | Dropped) -> None:
+        self._sent.append(ack)
+        self._dispatcher.send(ack)
 
     def close(self) -> None:
         self._closing()

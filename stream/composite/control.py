@@ -21,21 +21,21 @@ from stream.transport.sockets import MAX_REQUEST_BYTES, ReqSocket
 from stream.transport.untrusted_json import UntrustedJsonError
 
 __all__ = [
-    "CameraState",
+    "Accepted",
     "CameraList",
+    "CameraState",
     "ControlError",
     "Controller",
-    "Accepted",
+    "GetStatus",
     "ListCameras",
+    "LookSettings",
     "Rejected",
     "Reply",
     "Request",
     "SetCutout",
     "SetEffects",
     "SetPanels",
-    "LookSettings",
     "StatusReply",
-    "GetStatus",
     "StopRun",
     "endpoint_of",
     "expect_free",
@@ -219,13 +219,13 @@ class Controller:
         data = self._socket.request(encode(request), self._timeout_ms)
         if data is None:
             raise ControlError(
-                f"nobody answered on {self._endpoint} within {self._timeout_ms} ms: "
+                f"no reply on {self._endpoint} within {self._timeout_ms} ms: "
                 "is a stream running with control: {bind: " + self._endpoint + "}?"
             )
         try:
             reply: Reply = untrusted_json.decode(data, Reply, max_bytes=MAX_REPLY_BYTES, dec_hook=parse.decode_path)
         except UntrustedJsonError as error:
-            raise ControlError(f"{self._endpoint} does not speak as a control socket does ({error})") from error
+            raise ControlError(f"{self._endpoint} is not a control socket ({error})") from error
         if isinstance(reply, Rejected):
             raise ControlError(reply.error)
         return reply

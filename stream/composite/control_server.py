@@ -37,7 +37,7 @@ from stream.transport.sockets import Envelope, RepSocket
 
 _POLL_MS = 50
 _SOON_MS = 5  # while something is opened, whose asker waits
-_MOST_WAITING = 64
+_MAX_PENDING = 64
 
 
 class ControlServer:
@@ -55,7 +55,7 @@ class ControlServer:
         self._reporter = reporter
         self._states = _CameraStates(settings)
         self._closed = threading.Event()
-        self._to_open: Queue[tuple[Envelope, SetEffects]] = Queue(_MOST_WAITING)
+        self._to_open: Queue[tuple[Envelope, SetEffects]] = Queue(_MAX_PENDING)
         self._opened: SimpleQueue[tuple[Envelope, Reply]] = SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
         self._thread.start()
@@ -75,20 +75,20 @@ class ControlServer:
         self._thread.join()
 
     def _serve(self) -> None:
-        under_way = 0
+        pending = 0
         try:
             while not self._closed.is_set():
-                heard = self._socket.receive(_SOON_MS if under_way else _POLL_MS)
-                if heard is not None:
-                    under_way += self._hear(*heard)
+                received = self._socket.receive(_SOON_MS if pending else _POLL_MS)
+                if received is not None:
+                    pending += self._on_request(*received)
                 while not self._opened.empty():
                     envelope, reply = self._opened.get()
                     self._socket.reply(envelope, control.encode(reply))
-                    under_way -= 1
+                    pending -= 1
         finally:
             self._socket.close()
 
-    def _hear(self, envelope: Envelope, data: bytes) -> bool:
+    def _on_request(self, envelope: Envelope, data: bytes) -> bool:
         """Answer a request at once, or hand it on, because files must be opened for it: True."""
         try:
             request = control.read_request(data)
@@ -97,7 +97,7 @@ class ControlServer:
                 return True
             reply = self._reply(request)
         except Full:
-            reply = Rejected("too much is asked at once: wait until what was asked before is answered")
+            reply = Rejected("too many requests: wait until the earlier ones are answered")
         except StreamError as error:
             reply = Rejected(" ".join(str(error).split()))
         self._socket.reply(envelope, control.encode(reply))

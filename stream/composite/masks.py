@@ -41,10 +41,10 @@ class _Provisional(NamedTuple):
 
 
 class MaskState(NamedTuple):
-    """What is remembered of a camera's masks.
+    """One camera's masks, and what late masks may still correct.
 
-    `seq`: the last frame. `provisional`: the frames since the first whose own masks are still to come. `early_masks`: masks that
-    came before their frame. `corrected`: late masks have come since the last frame.
+    `seq`: the last frame. `provisional`: the frames since the first whose own masks are still to come. `early_masks`:
+    masks that came before their frame. `corrected`: late masks have come since the last frame.
     """
 
     masks: Masks | None = None
@@ -102,13 +102,13 @@ def apply_late_masks(item: LateMasks, mask_state: MaskState, settings: Run) -> M
     return mask_state._replace(masks=masks, provisional=later, corrected=True)
 
 
-def _with_provisional(item: PropagatedFrame, past: MaskState, masks: Masks) -> tuple[_Provisional, ...]:
+def _with_provisional(item: PropagatedFrame, mask_state: MaskState, masks: Masks) -> tuple[_Provisional, ...]:
     """The frames since the first whose own masks are still to come; one that has not moved is as the one before it."""
-    moved = past.masks is None or masks.smoothing is not past.masks.smoothing
-    if masks.smoothing is None or not moved or not (past.provisional or item.how == "ahead"):
-        return past.provisional
+    moved = mask_state.masks is None or masks.smoothing is not mask_state.masks.smoothing
+    if masks.smoothing is None or not moved or not (mask_state.provisional or item.how == "ahead"):
+        return mask_state.provisional
     frame = item.frame
-    return (*past.provisional, _Provisional(frame.seq, frame.picture.pts_ns, masks.smoothing))[-_MAX_PROVISIONAL:]
+    return (*mask_state.provisional, _Provisional(frame.seq, frame.picture.pts_ns, masks.smoothing))[-_MAX_PROVISIONAL:]
 
 
 def _masks_from_network(item: SegmentedFrame, last: Masks | None, settings: Run) -> Masks:
@@ -124,13 +124,13 @@ def _masks_from_network(item: SegmentedFrame, last: Masks | None, settings: Run)
     return Masks(item.classes, probabilities, matted, smoothing, picture.pts_ns, picture.pts_ns)
 
 
-def _propagated_masks(item: PropagatedFrame, past: MaskState, settings: Run) -> Masks:
+def _propagated_masks(item: PropagatedFrame, mask_state: MaskState, settings: Run) -> Masks:
     """The masks of the frame before, for one that does not wait for its own; ValueError where there are none."""
-    last = past.masks
+    last = mask_state.masks
     if last is None:
         raise ValueError("it is to go on from the masks before it, and there are none")
     picture = item.frame.picture
-    still = item.how == "still" and not past.corrected
+    still = item.how == "still" and not mask_state.corrected
     if still or last.smoothing is None or settings.smoothing == "off":
         # The picture stays live; only at the edges the colours freed of the background are kept.
         inside = cv2.compare(last.matte.alpha, 255, cv2.CMP_EQ)

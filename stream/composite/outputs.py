@@ -39,4 +39,4 @@ def open_outputs(settings: Run, endpoints: Endpoints, changes: LookChanges, supe
         for sink in sinks.values():
             sink.close()
         raise
-    return Tee(sinks, lambda name, cause: supervisor.report(SinkFailed(f"{name} has ended: {cause}")))
+    return Tee(sinks, lambda name, cause: supervisor.report(SinkFailed(f"{name} stopped: {cause}")))

@@ -15,8 +15,8 @@ from stream.message import Dropped, EndOfRun, EndOfStream, Frame, Outage, Propag
 MaskedFrame = SegmentedFrame | PropagatedFrame
 """A frame with masks, or with word of where they come from."""
 
-_MOST_EARLY: Final = 256  # frames before their turn: no camera has more under way, unless somebody invents them
-_MOST_UNKNOWN: Final = 64  # cameras of which frames came and no start: the start is on its way, or never comes
+_MAX_EARLY: Final = 256  # frames before their turn: no camera has more under way, unless somebody invents them
+_MAX_UNKNOWN: Final = 64  # cameras of which frames came and no start: the start is on its way, or never comes
 
 
 class Resequencer:
@@ -53,7 +53,7 @@ class Resequencer:
     def _expect(self, name: str) -> _CameraSequence:
         """A camera that was not known; of those that never started the oldest is forgotten where they are too many."""
         unknown = [other for other, camera in self._cameras.items() if camera.epoch < 0]
-        if len(unknown) >= _MOST_UNKNOWN:
+        if len(unknown) >= _MAX_UNKNOWN:
             del self._cameras[unknown[0]]
         camera = self._cameras[name] = _CameraSequence()
         return camera
@@ -69,7 +69,7 @@ class _CameraSequence:
         self.events: deque[StreamStart | Outage | EndOfStream] = deque()
 
     def take(self, seq: int, item: MaskedFrame | Dropped) -> None:
-        if not self.next_seq <= seq < self.next_seq + _MOST_EARLY:
+        if not self.next_seq <= seq < self.next_seq + _MAX_EARLY:
             return  # a duplicate of one that went out, or an invention
         if isinstance(item, Dropped):
             self.early[seq] = item  # given up after all

@@ -20,10 +20,11 @@ _EARLY_POISON_AFTER = 6
 
 @dataclass(eq=False)
 class InFlight:
-    """A frame under way: what its masks come from, who had it last and since when (None: it is to go out again).
+    """A dispatched, unacknowledged frame; `worker` is None while it awaits re-dispatch.
 
-    `sent_to_composite_ns` is when it went on to composite, None: it has not yet. `workers_lost` are those of workers that were at it, and
-    `proven_workers_lost` of those among them that had finished frames before: a new one may die of its own start.
+    `mask_source`: where its masks come from. `sent_to_composite_ns`: when it went on to composite, None: not yet.
+    `workers_lost` were lost while they had it; `proven_workers_lost` of those had finished frames before, as a new
+    worker may die of its own start.
     """
 
     frame: Frame
@@ -49,9 +50,11 @@ class InFlight:
 
 @dataclass(eq=False)
 class ScheduledCamera:
-    """`watched`: an output has a use for it; `was_watched_at_request`: it had, when its reader was last asked; `request_pending`: it still is.
+    """A camera as the scheduler tracks it.
 
-    `recent_boxes`: where people were in frames lately done, by number; `network_frames`: frames that the network was given.
+    `watched`: an output wants its frames. `was_watched_at_request`: one did when the reader was last asked.
+    `request_pending`: a PictureRequest is out. `recent_boxes`: where people were in recently acknowledged frames, by
+    seq. `network_frames`: frames given to the network.
     """
 
     name: str
@@ -91,18 +94,18 @@ class ScheduledCamera:
         box = self._region_of_interest(how)
         live = self.mode == "live"
         frame = Frame(self.name, self.epoch, self.next_seq, picture, box, self._level().detail, live)
-        held = InFlight(frame, how)
-        self.in_flight[self.next_seq] = held
+        in_flight = InFlight(frame, how)
+        self.in_flight[self.next_seq] = in_flight
         self.next_seq += 1
-        return held
+        return in_flight
 
     def next_suspect(self) -> InFlight | None:
         """A frame to be tried again because nothing of the camera can go before it any more."""
         more = self.pending is not None or (self.request_pending and self.end is None)
         if more and len(self.in_flight) < FILE_FRAMES_IN_FLIGHT:
             return None
-        waiting = [held for held in self.in_flight.values() if held.worker is None]
-        return waiting[0] if waiting and all(held.suspect for held in waiting) else None
+        waiting = [in_flight for in_flight in self.in_flight.values() if in_flight.worker is None]
+        return waiting[0] if waiting and all(in_flight.suspect for in_flight in waiting) else None
 
     def record_box(self, seq: int, box: Box | None) -> None:
         """Note where people were in a frame that is done."""

@@ -45,13 +45,13 @@ _COMPOSITE_GRACE_S = 0.8  # what composite may need beyond its own patience, for
 
 def serve(settings: Run, endpoints: Endpoints, name: str, supervisor: SupervisorPipe) -> None:
     """Dispatch until every camera has ended and every frame is accounted for."""
-    hub = RouterSocket(endpoints.dispatch, endpoints.keys)
-    outbox = PushSocket(endpoints.results, endpoints.keys)
+    router = RouterSocket(endpoints.dispatch, endpoints.keys)
+    composite = PushSocket(endpoints.results, endpoints.keys)
     try:
-        _DispatchLoop(settings, hub, outbox, supervisor).run()
+        _DispatchLoop(settings, router, composite, supervisor).run()
     finally:
-        outbox.close()
-        hub.close()
+        composite.close()
+        router.close()
 
 
 def new_scheduler(settings: Run) -> Scheduler:
@@ -68,11 +68,11 @@ def new_scheduler(settings: Run) -> Scheduler:
 class _DispatchLoop:
     """The dispatcher between its sockets: which peer speaks for which camera, and what each was sent."""
 
-    def __init__(self, settings: Run, hub: RouterSocket, outbox: PushSocket, supervisor: SupervisorPipe) -> None:
+    def __init__(self, settings: Run, router: RouterSocket, composite: PushSocket, supervisor: SupervisorPipe) -> None:
         self._scheduler = new_scheduler(settings)
         self._picture_encoding = settings.transport.frames
-        self._router = hub
-        self._composite = outbox
+        self._router = router
+        self._composite = composite
         self._supervisor = supervisor
         self._readers: dict[str, bytes] = {}
         self._frames_sent: dict[str, int] = {}
@@ -93,13 +93,15 @@ class _DispatchLoop:
             if received is not None:
                 self._send(self._on_message(*received, now_ns))
             for worker in self._scheduler.hung_workers(now_ns):
-                self._supervisor.report(Notice(f"{worker}: no result in time, its frame goes on without it"))
+                self._supervisor.report(
+                    Notice(f"{worker}: no result before the deadline; its frame is taken from it")
+                )
                 # What it was sent may be lost with a broken connection: its next word counts, whatever it has received.
                 self._frames_sent.pop(worker, None)
                 self._send(self._scheduler.on_worker_lost(worker, now_ns))
             self._ask_again(now_ns)
-            for guest in self._scheduler.silent_visitors(now_ns):
-                self._send(self._scheduler.on_reader_message(SourceEnded(guest), now_ns))
+            for visitor in self._scheduler.silent_visitors(now_ns):
+                self._send(self._scheduler.on_reader_message(SourceEnded(visitor), now_ns))
             self._report_departed()
             self._report_status()
         self._last_status_s = 0.0
@@ -120,7 +122,7 @@ class _DispatchLoop:
             case DemandChanged():
                 return self._scheduler.on_demand_changed(item)
             case Ack() | Dropped():
-                return self._answered(item, now_ns)
+                return self._on_reply(item, now_ns)
             case EndOfRun():  # composite ends: what it has not taken it never will
                 return self._scheduler.drop_in_flight()
         self._router.rejected += 1
@@ -142,14 +144,14 @@ class _DispatchLoop:
             )
         self._send(self._scheduler.redispatch_unacknowledged(now_ns))
 
-    def _answered(self, word: Ack | Dropped, now_ns: int) -> list[Outgoing]:
+    def _on_reply(self, reply: Ack | Dropped, now_ns: int) -> list[Outgoing]:
         if self._silent:
             self._silent = False
             self._supervisor.report(Notice("composite takes frames again"))
         return (
-            self._scheduler.on_ack(word, now_ns)
-            if isinstance(word, Ack)
-            else self._scheduler.on_frame_failed(word, now_ns)
+            self._scheduler.on_ack(reply, now_ns)
+            if isinstance(reply, Ack)
+            else self._scheduler.on_frame_failed(reply, now_ns)
         )
 
     def _on_command(self, command: Command, now_ns: int) -> list[Outgoing]:
@@ -159,8 +161,8 @@ class _DispatchLoop:
             case WorkerLost(worker):
                 return self._scheduler.on_worker_exited(worker, now_ns)
             case ReaderLost(camera, cause, retried):
-                news = SourceLost(camera, cause) if retried else SourceEnded(camera, cause)
-                return self._scheduler.on_reader_message(news, now_ns)
+                event = SourceLost(camera, cause) if retried else SourceEnded(camera, cause)
+                return self._scheduler.on_reader_message(event, now_ns)
 
     def _send(self, orders: list[Outgoing]) -> None:
         for to, name, item in orders:
@@ -187,8 +189,8 @@ class _DispatchLoop:
             left = self._scheduler.departed_visitors.pop()
             self._readers.pop(left.camera, None)
             dropped = sum(left.dropped.values())
-            told = f"delivered {left.delivered} of {left.captured} pictures, dropped {dropped}"
-            self._supervisor.report(Notice(f"a visitor has left: {told}"))
+            counts = f"delivered {left.delivered} of {left.captured} frames, dropped {dropped}"
+            self._supervisor.report(Notice(f"a visitor left: {counts}"))
 
     def _report_status(self) -> None:
         now_s = time.monotonic()

@@ -132,18 +132,18 @@ class Pacer:
         if now_ns - self._since_ns < _WINDOW_NS or len(self._window) < _MIN_WINDOW_FRAMES:
             return
         late_ms = float(np.percentile(self._window, 95))
-        missed = self._skipped / (self._skipped + len(self._window))
+        skipped = self._skipped / (self._skipped + len(self._window))
         self._window.clear()
         self._since_ns, self._skipped = now_ns, 0
-        self._adjust(late_ms, missed)
+        self._adjust(late_ms, skipped)
 
-    def _adjust(self, late_ms: float, missed: float) -> None:
+    def _adjust(self, late_ms: float, skipped: float) -> None:
         target_ms = self._settings.latency_ms
-        if late_ms > target_ms or missed > _MAX_SKIPPED_SHARE:
-            self._step_down(late_ms, missed)
+        if late_ms > target_ms or skipped > _MAX_SKIPPED_SHARE:
+            self._step_down(late_ms, skipped)
             return
         self._baseline, self._hold_windows, self._next_hold_windows = None, 0, _HOLD_WINDOWS
-        if late_ms < _SPARE_LATENCY_SHARE * target_ms and missed == 0:
+        if late_ms < _SPARE_LATENCY_SHARE * target_ms and skipped == 0:
             self._windows_in_budget += 1
             if self._windows_in_budget == 0:
                 self._windows_to_step_up = _STEP_UP_WINDOWS
@@ -152,14 +152,14 @@ class Pacer:
         else:
             self._windows_in_budget = min(self._windows_in_budget, 0)
 
-    def _step_down(self, late_ms: float, missed: float) -> None:
+    def _step_down(self, late_ms: float, skipped: float) -> None:
         """A level lower; from the last one back to where a step last bought something, if the rest bought nothing."""
         # What was tried and did not hold is tried again later, each time twice as late.
         if self._windows_in_budget < 0:
             self._windows_to_step_up = min(2 * self._windows_to_step_up, _MAX_STEP_UP_WINDOWS)
         self._windows_in_budget = 0
-        now, before = _Baseline(self._level, late_ms, missed), self._baseline
-        if before is not None and (late_ms <= _WORTHWHILE * before.late_ms or missed < _WORTHWHILE * before.skipped):
+        now, before = _Baseline(self._level, late_ms, skipped), self._baseline
+        if before is not None and (late_ms <= _WORTHWHILE * before.late_ms or skipped < _WORTHWHILE * before.skipped):
             before = self._baseline = now
         if self._hold_windows:
             self._hold_windows -= 1

@@ -107,8 +107,13 @@ class Scheduler:
     def _admit_visitor(self, item: ReaderMessage) -> ScheduledCamera | None:
         """A guest's camera joins, where there is room for it."""
         # One that has left and whose last frames are still under way takes no place: it was given to the next.
-        guests = sum(camera.is_visitor and camera.end is None for camera in self._cameras.values())
-        if not isinstance(item, SourceOpened) or item.mode != "live" or guests >= self._max_visitors or self._stopping:
+        visitors = sum(camera.is_visitor and camera.end is None for camera in self._cameras.values())
+        if (
+            not isinstance(item, SourceOpened)
+            or item.mode != "live"
+            or visitors >= self._max_visitors
+            or self._stopping
+        ):
             return None
         camera = self._cameras[item.camera] = ScheduledCamera(item.camera, is_visitor=True)
         self._round_robin.append(item.camera)

@@ -34,8 +34,8 @@ class WorkerPool:
 
     def predecessors(self, worker: str) -> list[str]:
         """The others of its slot: each is dead, for a slot has one at a time."""
-        slot = _worker_name(worker)
-        return [other for other in self._finished if other != worker and _worker_name(other) == slot]
+        name = _worker_name(worker)
+        return [other for other in self._finished if other != worker and _worker_name(other) == name]
 
     def mark_idle(self, worker: str) -> InFlight | None:
         """Note that a worker can be given a frame; the one that it has finished, if it had any."""
@@ -49,13 +49,13 @@ class WorkerPool:
         """Whether it has finished frames, so that its death is not that of a start."""
         return self._finished[worker] >= _MIN_FINISHED_FRAMES
 
-    def assign_frame(self, held: InFlight, now_ns: int) -> str:
+    def assign_frame(self, in_flight: InFlight, now_ns: int) -> str:
         """Give an idle worker a frame: the one that waits longest, or for a suspect one that is proven."""
-        proven = next((worker for worker in self._idle if held.suspect and self.has_finished_frames(worker)), None)
+        proven = next((worker for worker in self._idle if in_flight.suspect and self.has_finished_frames(worker)), None)
         worker = proven or self._idle[0]
         self._idle.remove(worker)
-        held.assigned_ns = now_ns
-        self._busy[worker] = held
+        in_flight.assigned_ns = now_ns
+        self._busy[worker] = in_flight
         return worker
 
     def remove(self, worker: str) -> InFlight | None:
@@ -75,7 +75,7 @@ class WorkerPool:
 
     def hung(self, now_ns: int, deadline_ns: int) -> list[str]:
         """Those that work on a frame for longer than the deadline."""
-        return [worker for worker, held in self._busy.items() if now_ns - held.assigned_ns > deadline_ns]
+        return [worker for worker, in_flight in self._busy.items() if now_ns - in_flight.assigned_ns > deadline_ns]
 
 
 def _worker_name(worker: str) -> str:

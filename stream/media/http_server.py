@@ -21,39 +21,41 @@ REQUEST_S = 5.0
 UNREAD_S = 10.0
 """A peer that has not read what was sent to it for so long is hung up on."""
 _RETRY_S = 1.0
-_TOLD = 20
+_REPORTED = 20
 
 
 class Once:
     """Tells each text the first time it comes, at most so many in all: who provokes errors writes no log."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-        self._told: set[str] = set()
+    def __init__(self, notify: Callable[[str], None]) -> None:
+        self._notify = notify
+        self._notified: set[str] = set()
 
     def __call__(self, text: str) -> None:
-        if text not in self._told and len(self._told) < _TOLD:
-            self._told.add(text)
-            self._tell(text)
+        if text not in self._notified and len(self._notified) < _REPORTED:
+            self._notified.add(text)
+            self._notify(text)
 
-    def heed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What an event loop calls with an error that nobody waits for."""
         error = context.get("exception")
         self(f"{context['message']} ({type(error).__name__}: {error})" if error else str(context["message"]))
 
 
 class Server(uvicorn.Server):
-    """Serves on `listener`, at most `most` connections at once.
+    """Serves on `listener`, at most `max_connections` connections at once.
 
     One more takes the place of the oldest that has asked for nothing yet; where there is none, it is hung up on.
     Leaves signals alone: the launcher stops all stages in order.
     """
 
-    def __init__(self, config: uvicorn.Config, listener: socket.socket, most: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, listener: socket.socket, max_connections: int, notify: Callable[[str], None]
+    ) -> None:
         super().__init__(config)
         self._listener = listener
-        self._most = most
-        self._once = Once(tell)
+        self._max_connections = max_connections
+        self._once = Once(notify)
         config.app = _Quiet(config.app, self._once)  # type: ignore[arg-type]
         self._waiting: dict[_HttpProtocol, None] = {}
         self._arriving: set[asyncio.Task[None]] = set()
@@ -63,7 +65,7 @@ class Server(uvicorn.Server):
         return nullcontext()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().set_exception_handler(self._once.heed)
+        asyncio.get_running_loop().set_exception_handler(self._once.on_loop_error)
         await super().startup(sockets=[])
         self._listener.setblocking(False)
         self._accepting = asyncio.create_task(self._accept())
@@ -96,7 +98,7 @@ class Server(uvicorn.Server):
             task.add_done_callback(self._arriving.discard)
 
     def _full(self) -> bool:
-        return len(self.server_state.connections) + len(self._arriving) >= self._most
+        return len(self.server_state.connections) + len(self._arriving) >= self._max_connections
 
     def _make_room(self) -> bool:
         oldest = next(iter(self._waiting), None)
@@ -110,9 +112,9 @@ class Server(uvicorn.Server):
             return _HttpProtocol(self.config, self.server_state, self.lifespan.state, waiting=self._waiting)
 
         secured = self.config.ssl
-        patience = {"ssl_handshake_timeout": REQUEST_S, "ssl_shutdown_timeout": 1.0} if secured else {}
+        timeout = {"ssl_handshake_timeout": REQUEST_S, "ssl_shutdown_timeout": 1.0} if secured else {}
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(requests, connection, ssl=secured, **patience)
+            await asyncio.get_running_loop().connect_accepted_socket(requests, connection, ssl=secured, **timeout)
         except OSError:  # no handshake, or none in time
             connection.close()
 
@@ -150,17 +152,17 @@ class _HttpProtocol(H11Protocol):
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._asked()
+        self._mark_active()
         self.resume_writing()
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
         super().handle_events()
         if self.cycle is not None and not self.cycle.response_complete:
-            self._asked()
+            self._mark_active()
 
     def handle_websocket_upgrade(self, event: Any) -> None:
-        self._asked()
+        self._mark_active()
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
@@ -182,11 +184,11 @@ class _HttpProtocol(H11Protocol):
             self._unread = None
 
     def _await_request(self) -> None:
-        self._asked()
+        self._mark_active()
         self._waiting[self] = None
         self._deadline = self.loop.call_later(REQUEST_S, self.transport.abort)
 
-    def _asked(self) -> None:
+    def _mark_active(self) -> None:
         self._waiting.pop(self, None)
         if self._deadline is not None:
             self._deadline.cancel()

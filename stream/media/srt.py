@@ -30,10 +30,10 @@ _PACKAGES = {"srt-live-transmit": "srt-tools", "setpriv": "util-linux", "stdbuf"
 _COMMAND = ("setpriv", "--pdeathsig", "KILL", "stdbuf", "--input=0", "--output=0", "srt-live-transmit")
 _OPTIONS = ("-autoreconnect:no", "-buffering:1", "-loglevel:warn")
 _CONNECTED = re.compile(r"^(SRT \w+ connected|Accepted SRT \w+ connection)\n", re.MULTILINE)
-_REFUSED = re.compile(
+_REJECTED = re.compile(
     r"^(?:ERROR: (?:error: )?|.*REJECT reported from HS processing: )(.+?)(?:: Success| - not .*)?\n", re.MULTILINE
 )
-_NO_PEER = "nobody is there"
+_NO_PEER = "no peer answered"
 
 
 def needs_relay(address: str) -> bool:
@@ -65,7 +65,7 @@ class Relay:
     """
 
     def __init__(self, source: str, target: str, chunk_bytes: int, timeout_s: float) -> None:
-        self._log, child_end = socket.socketpair()
+        self._log_socket, child_end = socket.socketpair()
         with child_end:
             child_end.setblocking(False)  # what it says later is not read: it is lost, and does not hold it up
             self._process = subprocess.Popen(
@@ -97,7 +97,7 @@ class Relay:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._log.close()
+        self._log_socket.close()
 
     def _connect(self, source: str, target: str, until_s: float) -> None:
         """Wait until it says so; of its words, among which is the address, only a reason is repeated.
@@ -106,12 +106,12 @@ class Relay:
         """
         log = ""
         while not _CONNECTED.search(log):
-            if refused := _REFUSED.search(log):
-                told = reveals(refused[1], source) or reveals(refused[1], target)
-                raise ConnectionError("it was refused" if told else refused[1])
-            self._log.settimeout(max(until_s - time.monotonic(), 0.001))
+            if rejected := _REJECTED.search(log):
+                secret_shown = reveals(rejected[1], source) or reveals(rejected[1], target)
+                raise ConnectionError("it was refused" if secret_shown else rejected[1])
+            self._log_socket.settimeout(max(until_s - time.monotonic(), 0.001))
             try:
-                chunk = self._log.recv(4096)
+                chunk = self._log_socket.recv(4096)
             except TimeoutError:
                 raise TimeoutError(_NO_PEER) from None
             if not chunk:
@@ -122,8 +122,8 @@ class Relay:
 class Sender(Relay):
     """What a muxer of MPEG-TS writes to; `OSError` also where the connection is lost."""
 
-    def __init__(self, address: str, patience_s: float) -> None:
-        super().__init__(_CONSOLE, address, CHUNK_BYTES, patience_s)
+    def __init__(self, address: str, timeout_s: float) -> None:
+        super().__init__(_CONSOLE, address, CHUNK_BYTES, timeout_s)
         self._partial_chunk_bytes = 0
 
     @property
@@ -149,8 +149,8 @@ class Sender(Relay):
 class Receiver(Relay):
     """A pipe, which FFmpeg opens by its `address`, and out of which comes what the other side sends."""
 
-    def __init__(self, address: str, patience_s: float) -> None:
-        super().__init__(address, _CONSOLE, _MAX_CHUNK_BYTES, patience_s)
+    def __init__(self, address: str, timeout_s: float) -> None:
+        super().__init__(address, _CONSOLE, _MAX_CHUNK_BYTES, timeout_s)
         assert self._process.stdout
         pipe = self._process.stdout.fileno()
         os.set_blocking(pipe, False)  # so that FFmpeg can give up waiting

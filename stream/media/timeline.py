@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-LEAST_STEP_NS = 1_000_000
+MIN_STEP_NS = 1_000_000
 """Between two pictures that claim the same moment."""
 JUMP_BACK_NS = 500_000_000
 """Further back than this is a new clock (a looped or spliced stream), not a disordered picture."""
@@ -24,7 +24,7 @@ class Timeline:
 
     def __init__(self, step_ns: int, jump_ahead_ns: int | None = None) -> None:
         """`step_ns` is the nominal gap; jumps ahead over `jump_ahead_ns` (None: none) start a new clock."""
-        self._step_ns = max(step_ns, LEAST_STEP_NS)
+        self._step_ns = max(step_ns, MIN_STEP_NS)
         self._jump_ahead_ns = jump_ahead_ns
         self._offset_ns = 0
         self._last_ns: int | None = None
@@ -42,6 +42,6 @@ class Timeline:
             if jumped:
                 self._offset_ns += self._step_ns - gap
                 gap = self._step_ns
-            placed = self._last_ns + (gap if gap > 0 else LEAST_STEP_NS)
+            placed = self._last_ns + (gap if gap > 0 else MIN_STEP_NS)
         self._last_ns = placed
         return placed

@@ -17,8 +17,9 @@ MaskTiming = Literal["network", "ahead"]
 class CameraStatus(msgspec.Struct, frozen=True):
     """One camera's ledger and pace at a moment: rates in frames a second, ages in milliseconds.
 
-    `mask_sources` says what those of delivered frames came from; the network is now to see every `mask_every`-th frame at
-    `mask_detail` of its own input size, and `mask_timing` says whether that frame waits for it or goes ahead.
+    `mask_sources` counts delivered frames by where their masks came from. The network is now to see every
+    `mask_every`-th frame at `mask_detail` of its own input size; `mask_timing` says whether that frame waits for its
+    masks or goes ahead.
     """
 
     camera: str

@@ -90,8 +90,8 @@ def _settings(options: argparse.Namespace) -> config.Run:
     """The config file with what the command line says put over it; outputs that it has already are not added."""
     plain = _config_mapping(options)
     settings = parse.parse(plain)
-    asked = parse.parse({**plain, "outputs": _requested_outputs(options)}).outputs
-    added = [output for output in asked if output not in settings.outputs]
+    requested = parse.parse({**plain, "outputs": _requested_outputs(options)}).outputs
+    added = [output for output in requested if output not in settings.outputs]
     return structs.replace(settings, outputs=(*settings.outputs, *added))
 
 

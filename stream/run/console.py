@@ -76,7 +76,7 @@ class Console:
         else:
             self._terminal.print(_table(status))
         if status.rejected:
-            self._terminal.print(f"{status.rejected} messages that were not ours were refused")
+            self._terminal.print(f"{status.rejected} malformed messages rejected")
 
 
 def _table(status: StatusReport) -> Table:
@@ -107,12 +107,16 @@ def _mask_savings(camera: CameraStatus) -> str:
     """How masks are spared, where they are."""
     words = []
     if camera.mask_timing == "ahead":
-        words.append("frames go ahead of their masks")
+        words.append("frames do not wait for their masks")
     if camera.mask_every > 1:
-        words.append(f"the network sees every {camera.mask_every}. frame")
+        words.append(f"network on every {_ordinal(camera.mask_every)} frame")
     if camera.mask_detail < 1:
-        words.append(f"at {camera.mask_detail:.0%} of its size")
+        words.append(f"at {camera.mask_detail:.0%} of its input size")
     return ", " + ", ".join(words) if words else ""
+
+
+def _ordinal(number: int) -> str:
+    return str(number) + {1: "st", 2: "nd", 3: "rd"}.get(number, "th")  # mask_every stays below 21
 
 
 def _dropped(camera: CameraStatus) -> str:

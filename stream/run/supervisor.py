@@ -52,10 +52,10 @@ _STALL_S = 1.0  # between two looks: the launcher itself did not run, and what w
 
 @dataclass(eq=False)
 class _Process:
-    """One stage's process: its name, its row of the table, its pipe, and what was heard of it.
+    """One stage's process: its name, its row of the table, its pipe, and what it last reported.
 
-    `has_reported`: its main loop runs, so that its sockets are bound. `cause`: why it says that it ends; `silent`:
-    why it was ended.
+    `has_reported`: its main loop runs, so its sockets are bound. `cause`: why it says that it exits; `silent`: why it
+    was killed.
     """
 
     name: str
@@ -165,7 +165,7 @@ class Supervisor:
                 self._read_reports(process)
                 self._on_exit(process)
             elif (silence_s := self._unresponsive_s(process)) is not None:
-                process.silent = f"{process.name} gave no sign of life for {silence_s:.0f} s and was ended"
+                process.silent = f"{process.name} sent no heartbeat for {silence_s:.0f} s and was killed"
                 process.stage.kill()
         if self._signal is not None and self._outcome.stop_signal is None:
             self._outcome.stop_signal = self._signal
@@ -246,13 +246,13 @@ class Supervisor:
         """Start it again, unless it dies as often as it is started."""
         now_s = time.monotonic()
         if process.last_report_s is None or process.cause is not None:
-            deaths = self._early_exits.setdefault(process.name, deque(maxlen=_MAX_EARLY_EXITS))
-            deaths.append(now_s)
-            if len(deaths) == _MAX_EARLY_EXITS and now_s - deaths[0] < _EARLY_EXIT_WINDOW_S:
+            exits = self._early_exits.setdefault(process.name, deque(maxlen=_MAX_EARLY_EXITS))
+            exits.append(now_s)
+            if len(exits) == _MAX_EARLY_EXITS and now_s - exits[0] < _EARLY_EXIT_WINDOW_S:
                 self._fail(cause)
                 return
         if self._can_join(process):
-            self._console.log(f"{cause}; a new one takes its place")
+            self._console.log(f"{cause}; restarting it")
             self._start(process.kind, process.name)
 
     def _can_join(self, process: _Process) -> bool:

@@ -90,9 +90,9 @@ class _TopicPublisher:
 
     def update_subscriptions(self, now_s: float) -> bool:
         """Note what is asked for; greet newcomers, and give a sign of life when it is due. Whether more may wait."""
-        words = 0
+        changes = 0
         for subscription, wanted in itertools.islice(self._socket.subscription_changes(), _EVENTS_PER_POLL):
-            words += 1
+            changes += 1
             if wanted:
                 self.subscriptions.add(subscription)
                 self._new_subscribers = True
@@ -102,7 +102,7 @@ class _TopicPublisher:
             self._new_subscribers = False
             self._last_roster_s = now_s
             self._publish_roster()
-        return words == _EVENTS_PER_POLL
+        return changes == _EVENTS_PER_POLL
 
     def publish(self, item: Output) -> None:
         """Send a frame to those who want of it, or what has changed to all."""
@@ -125,13 +125,13 @@ class _TopicPublisher:
         self._publish_roster()
 
     def publish_end(self) -> None:
-        self._socket.publish_last(protocol.encode_roster(self._roster(over=True)))
+        self._socket.publish_last(protocol.encode_roster(self._roster(closing=True)))
 
     def _publish_roster(self) -> None:
-        self._socket.publish(protocol.encode_roster(self._roster(over=False)))
+        self._socket.publish(protocol.encode_roster(self._roster(closing=False)))
 
-    def _roster(self, *, over: bool) -> Roster:
-        return Roster(protocol.VERSION, over, tuple(self._streams.values()))
+    def _roster(self, *, closing: bool) -> Roster:
+        return Roster(protocol.VERSION, closing, tuple(self._streams.values()))
 
 
 class _RateMeter:

@@ -142,10 +142,12 @@ class PushProcess:
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=push_process_main, args=(self._url, self._settings, theirs), daemon=True)
+        self._pipe, child_end = context.Pipe()
+        self._process = context.Process(
+            target=push_process_main, args=(self._url, self._settings, child_end), daemon=True
+        )
         self._process.start()
-        theirs.close()
+        child_end.close()
         return self._pipe
 
 

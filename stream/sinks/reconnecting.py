@@ -93,4 +93,4 @@ class ReconnectingSink:
         if not self._lost:
             self._lost = True
             cause = state.outcome.exception() if state.outcome is not None else None
-            self._notify(f"{self._name} is lost and tried again: {cause}")
+            self._notify(f"{self._name} is lost, reconnecting: {cause}")

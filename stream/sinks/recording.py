@@ -172,7 +172,7 @@ class _CameraRecording:
         self._rate_hz = rate_hz
         self._segment_s = segment_s
         self._sound = sound
-        self._movie: VideoWriter | None = None
+        self._video: VideoWriter | None = None
         self._epoch: int | None = None
         self._last_ns = 0
         self._offset_ns = 0
@@ -183,13 +183,13 @@ class _CameraRecording:
             self._offset_ns = self._last_ns + LEAST_STEP_NS - pts_ns
         self._epoch = epoch
         self._last_ns = pts_ns + self._offset_ns
-        if self._movie and self._segment_s and self._last_ns - self._movie.start_ns >= self._segment_s * 1e9:
-            self._movie.close(self._last_ns)
-            verify(self._movie)
-            self._movie = None
-        if self._movie is None:
+        if self._video and self._segment_s and self._last_ns - self._video.start_ns >= self._segment_s * 1e9:
+            self._video.close(self._last_ns)
+            verify(self._video)
+            self._video = None
+        if self._video is None:
             shape = (pixels.shape[0], pixels.shape[1])
-            self._movie = VideoWriter(
+            self._video = VideoWriter(
                 self._next_path(),
                 self._form,
                 shape,
@@ -197,19 +197,19 @@ class _CameraRecording:
                 rate_hz=self._rate_hz,
                 sound=self._sound,
             )
-        self._movie.write(pixels, self._last_ns)
+        self._video.write(pixels, self._last_ns)
 
     def close(self) -> None:
         """Finish the file under way."""
-        if self._movie:
-            self._movie.close()
+        if self._video:
+            self._video.close()
         if self._sound:
             self._sound.close()
 
     def verify(self) -> None:
         """Hold the finished file to what was written."""
-        if self._movie:
-            verify(self._movie)
+        if self._video:
+            verify(self._video)
 
 
 SINK: Final[SinkType[Recording]] = SinkType(

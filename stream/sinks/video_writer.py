@@ -78,7 +78,7 @@ class VideoWriter:
         self._scaler = VideoReformatter()
         self.start_ns = self._last_ns = self._key_ns = start_ns
         self._step_ns = round(1e9 / rate_hz)
-        self._longest_step_ns = OUTAGE_STEPS * self._step_ns
+        self._max_step_ns = OUTAGE_STEPS * self._step_ns
         self._sample_stride = 1
         self._closed = False
         try:
@@ -112,7 +112,7 @@ class VideoWriter:
         if self.count == 0 or pts_ns - self._key_ns >= KEY_FRAME_NS:
             self._key_ns = pts_ns
             frame.pict_type = PictureType.I
-        if 0 < pts_ns - self._last_ns <= self._longest_step_ns:
+        if 0 < pts_ns - self._last_ns <= self._max_step_ns:
             self._step_ns = pts_ns - self._last_ns
         self._last_ns = pts_ns
         self.last_tick = max(round((pts_ns - self.start_ns) / tick_ns), self.last_tick + 1)

@@ -56,7 +56,7 @@ class PictureSource(Protocol):
 
 
 class SourceType(NamedTuple):
-    """A kind of source: the module whose `open_source(camera, heard)` opens it, and how it runs by default.
+    """A kind of source: the module whose `open_source(camera, on_packet)` opens it, and how it runs by default.
 
     `file`: it has an end, after which its camera is over. `live`: after its end it is opened anew.
     """
@@ -85,16 +85,16 @@ def mode_of(camera: Camera) -> Mode:
     return camera.mode or _type_of(camera.source).mode
 
 
-def open_source(camera: Camera, heard: Callable[[], None] = lambda: None) -> PictureSource:
+def open_source(camera: Camera, on_packet: Callable[[], None] = lambda: None) -> PictureSource:
     """Open what `camera.source` names; raise `SourceError` saying what is wrong with which input.
 
     What is played `live` without coming in real time is paced by its timestamps, and `mirror` is
-    applied, whatever the source is. `heard` is called whenever a network stream sends something, also while that
+    applied, whatever the source is. `on_packet` is called whenever a network stream sends something, also while that
     makes no picture.
     """
     from stream.sources.presentation import PresentedSource
 
     module = importlib.import_module(_type_of(camera.source).module)
-    source: PictureSource = module.open_source(camera, heard)
+    source: PictureSource = module.open_source(camera, on_packet)
     in_time = (camera.mode or source.mode) == "file" or source.realtime
     return source if in_time and not camera.mirror else PresentedSource(source, camera)

@@ -30,7 +30,7 @@ class Device:
     options: dict[str, str]
 
 
-def open_source(camera: Camera, heard: Callable[[], None]) -> ContainerSource:
+def open_source(camera: Camera, on_packet: Callable[[], None]) -> ContainerSource:
     """Open a device. A read of a device that hangs cannot be given up: only its process can be ended."""
     device = device_of(camera, sys.platform)
     try:

@@ -58,7 +58,7 @@ class ContainerSource:
     `mode` says how its failures are met: a file plays as far as it goes and says so in the log, a live
     stream that fails or falls silent raises `SourceError`, so that it can be opened anew. `close` from
     another thread takes effect when the read under way returns: within the container's read timeout.
-    `release` lets go of what the container reads from, after the container. `log_of_relay` is called for every packet.
+    `release` lets go of what the container reads from, after the container. `on_packet` is called for every packet.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class ContainerSource:
         realtime: bool,
         *,
         release: Callable[[], None] = lambda: None,
-        log_of_relay: Callable[[], None] = lambda: None,
+        on_packet: Callable[[], None] = lambda: None,
     ) -> None:
         self.address = address
         self.mode: Mode = mode
         self.realtime = realtime
         self._container = container
         self._release = release
-        self._heard = log_of_relay
+        self._on_packet = on_packet
         try:
             stream = video_stream(container, address)
         except SourceError:
@@ -158,10 +158,10 @@ class ContainerSource:
                 return None
             if packet is None:
                 return None
-            if (patience_s := self._container.read_timeout) and time.monotonic_ns() - started_ns > patience_s * 1e9:
+            if (timeout_s := self._container.read_timeout) and time.monotonic_ns() - started_ns > timeout_s * 1e9:
                 raise self._timeout_error()  # FFmpeg gives out what its parser still held before it fails
             self._packets_read += packet.size > 0
-            self._heard()
+            self._on_packet()
             return list(self._decoder.decode(packet, time.monotonic_ns()))
 
     def _timeout_error(self) -> SourceError:
@@ -172,6 +172,6 @@ class ContainerSource:
             raise SourceError(f"{self.address} holds no picture that can be decoded")
         if self.frames and self._packets_read < self.frames:
             there = f"{self._packets_read} of {self.frames}"
-            log.warning("%s is cut short: %s pictures are there", self.address, there)
+            log.warning("%s is truncated: %s pictures", self.address, there)
         if self.skipped:
-            log.warning("%s: damaged pictures were left out: %d", self.address, self.skipped)
+            log.warning("%s: %d damaged pictures skipped", self.address, self.skipped)

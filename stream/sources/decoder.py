@@ -49,7 +49,7 @@ class Decoder:
         self._clock = clock
         self._origin_ns = origin_ns
         self._convert = BgrConverter(FAST)
-        self._look = _FrameGeometry(stream)
+        self._geometry = _FrameGeometry(stream)
         step_ns = nominal_step_ns(stream.guessed_rate)
         self._timeline = Timeline(step_ns, JUMP_AHEAD_NS if mode == "live" else None)
         self._deinterlacer: _Deinterlacer | None = None
@@ -75,7 +75,7 @@ class Decoder:
         for frame in self._deinterlaced(self._decoded(packet), last):
             arrived_ns = self._arrivals.get(self._arrival_key(frame), captured_ns)
             pts_ns = self._timeline.next_pts(self._pts_ns(frame, arrived_ns))
-            yield Picture(self._look.convert(frame, self._convert), pts_ns, arrived_ns)
+            yield Picture(self._geometry.convert(frame, self._convert), pts_ns, arrived_ns)
 
     def _decoded(self, packet: Packet[VideoStream]) -> Iterable[VideoFrame]:
         try:

@@ -13,7 +13,7 @@ from stream.sources.error import SourceError
 from stream.sources.images import ImageSource, is_photo, open_images
 
 
-def open_source(camera: Camera, heard: Callable[[], None]) -> ContainerSource | ImageSource:
+def open_source(camera: Camera, on_packet: Callable[[], None]) -> ContainerSource | ImageSource:
     """Open a video, a photo or a folder of photos."""
     path = local_path(camera.source) or Path(camera.source)
     return open_images(path, camera.rate_hz) if is_photo(path) else open_video(path)

@@ -21,15 +21,15 @@ HLS_STALL_MS = 15_000.0
 """HLS comes in segments of several seconds, so its silence means something only after longer."""
 
 
-def open_source(camera: Camera, heard: Callable[[], None]) -> ContainerSource:
-    """Open a URL; a server that is absent or silent is given up after `stall_ms`, `heard` is called when it is not.
+def open_source(camera: Camera, on_packet: Callable[[], None]) -> ContainerSource:
+    """Open a URL; a server absent or silent for `stall_ms` is given up; `on_packet` is called for each packet.
 
     A recording served over HTTP (one with a length) and HLS do not come in real time.
     """
     address = redact(camera.source)
     segmented = is_hls(camera.source)
     stall_s = (max(camera.stall_ms, HLS_STALL_MS) if segmented else camera.stall_ms) / 1000
-    asked_s = time.monotonic()
+    requested_s = time.monotonic()
     try:
         container, release = _open(camera, stall_s)
     except av.error.ProtocolNotFoundError:
@@ -38,7 +38,7 @@ def open_source(camera: Camera, heard: Callable[[], None]) -> ContainerSource:
             "send RTSP, RTMP, HTTP or UDP, or build PyAV against an FFmpeg that has it"
         ) from None
     except AV_ERRORS as error:
-        if time.monotonic() - asked_s >= stall_s:
+        if time.monotonic() - requested_s >= stall_s:
             raise SourceError(
                 f"{address} did not answer within {stall_s:g} s{escaping_advice(camera.source)}"
             ) from None
@@ -47,7 +47,7 @@ def open_source(camera: Camera, heard: Callable[[], None]) -> ContainerSource:
         ) from None
     recorded = scheme_of(camera.source) in ("http", "https", "ftp", "sftp") and bool(container.duration)
     mode, realtime = camera.mode or "live", not (recorded or segmented)
-    return ContainerSource(container, address, mode, realtime, release=release, log_of_relay=heard)
+    return ContainerSource(container, address, mode, realtime, release=release, on_packet=on_packet)
 
 
 def _open(camera: Camera, stall_s: float) -> tuple[InputContainer, Callable[[], None]]:

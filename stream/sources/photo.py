@@ -91,8 +91,8 @@ def bare_jpeg(content: bytes, *, exif: bool) -> bytes:
     kept, at = [content[:2]], 2
     while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != _JPEG_SCAN:
         marker, end = content[at + 1], at + 2 + int.from_bytes(content[at + 2 : at + 4])
-        beside = 0xE0 <= marker <= 0xEF or marker == _JPEG_COMMENT
-        if not beside or marker in _JPEG_COLOURS or (exif and marker == _JPEG_EXIF):
+        is_metadata = 0xE0 <= marker <= 0xEF or marker == _JPEG_COMMENT
+        if not is_metadata or marker in _JPEG_COLOURS or (exif and marker == _JPEG_EXIF):
             kept.append(content[at:end])
         at = end
     return b"".join((*kept, content[at:]))

@@ -90,7 +90,7 @@ def _room(width: int, height: int) -> Pixels:
     return np.dstack((grey, grey, np.minimum(grey, 245) + 10)).astype(np.uint8)
 
 
-def open_source(camera: Camera, heard: Callable[[], None]) -> SyntheticSource:
+def open_source(camera: Camera, on_packet: Callable[[], None]) -> SyntheticSource:
     """Open `synthetic:`, with options as in `synthetic:?frames=90&size=320x240&rate=15`."""
     query = camera.source.partition(":")[2].removeprefix("?")
     options = dict(parse_qsl(query, keep_blank_values=True))

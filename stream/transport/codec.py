@@ -17,7 +17,7 @@ Buffer = bytes | memoryview
 Encoding = Literal["raw", "jpeg", "png", "lz4"]
 """`raw`: rows of pixels as they lie in memory; `lz4`: the same as one LZ4 block; `jpeg`, `png`: such a file."""
 
-_LZ4_MOST = 255  # bytes that one of a block can stand for (its format: lengths are told by bytes of at most 255)
+_LZ4_MAX = 255  # bytes that one of a block can stand for (its format: lengths are told by bytes of at most 255)
 _JPEG_QUALITY = 90
 
 
@@ -48,7 +48,7 @@ def decode(buffer: Buffer, encoding: Encoding, shape: Sequence[int]) -> Pixels:
         case "raw":
             data = buffer
         case "lz4":
-            if size > _LZ4_MOST * memoryview(buffer).nbytes:  # known before memory is taken
+            if size > _LZ4_MAX * memoryview(buffer).nbytes:  # known before memory is taken
                 raise CodecError(f"expected an LZ4 block of {size} bytes, got {memoryview(buffer).nbytes} packed")
             try:
                 data = lz4.block.decompress(buffer, uncompressed_size=size)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import zmq
 
 MAX_CONNECTIONS = 512
-MAX_REFUSED = 100
+MAX_REJECTED = 100
 """Messages of one connection that could not be decoded: ours send none at all."""
 MAX_RATE_HZ = 5000
 """Messages of one connection that are taken in a second: the reader of ten visitors sends some 300."""
@@ -45,7 +45,8 @@ class Limit(NamedTuple):
 class _Connection:
     """One that was accepted: its far end, and what it has sent.
 
-    `on_message_consumed` counts its messages since `began_s`, `refused` ever; `turn` is when the last was taken, in messages of all.
+    `taken` counts its messages since `began_s`, `rejected` those ever rejected; `turn` is when the last was taken, in
+    messages of all.
     """
 
     peer: object
@@ -54,7 +55,7 @@ class _Connection:
     received_bytes: int = 0
     owed_bytes: float = 0.0
     taken: int = 0
-    refused: int = 0
+    rejected: int = 0
     turn: int = 0
 
 
@@ -94,12 +95,12 @@ class Connections:
         """Note that no message waits to be taken: what is owed now is unfinished."""
         self._waits = False
 
-    def refused(self, part: zmq.Frame) -> None:
+    def count_rejected(self, part: zmq.Frame) -> None:
         """Note that a message was none, of which this is a part."""
         with self._lock:
             connection = self._connection(part)
             if connection is not None:
-                connection.refused += 1
+                connection.rejected += 1
 
     def cut_off(self) -> int:
         """How many have been cut off since this was last asked."""
@@ -164,18 +165,18 @@ class Connections:
         Whole messages that still wait are owed too, and no fault of who sent them. Where some wait, only those are
         judged of whom none was taken for long: ZeroMQ takes one of each connection in turn.
         """
-        patience = 2 * MAX_CONNECTIONS if self._waits else 0
+        min_age = 2 * MAX_CONNECTIONS if self._waits else 0
         owed = {
             descriptor: connection.owed_bytes
             for descriptor, connection in self._of.items()
-            if self._turn - connection.turn >= patience
+            if self._turn - connection.turn >= min_age
         }
         bad = {*[*self._of][MAX_CONNECTIONS:]}
         bad |= {descriptor for descriptor, owed_bytes in owed.items() if owed_bytes > self._limit.max_unconsumed_bytes}
         if sum(owed.values()) > 2 * self._limit.max_unconsumed_bytes:
             bad.add(max(owed, key=owed.__getitem__))
         for descriptor, connection in self._of.items():
-            if connection.refused > MAX_REFUSED or connection.taken > MAX_RATE_HZ:
+            if connection.rejected > MAX_REJECTED or connection.taken > MAX_RATE_HZ:
                 bad.add(descriptor)
             elif connection.looked_s - connection.began_s >= 1:
                 connection.began_s, connection.taken = connection.looked_s, 0
@@ -203,8 +204,8 @@ def _received_bytes(connection: sockets.socket) -> int:
     """What the kernel has received of a connection; 0 where it does not tell."""
     if not hasattr(sockets, "TCP_INFO"):
         return 0
-    told = connection.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_INFO, _TCP_INFO_BYTES)
-    return int.from_bytes(told[_RECEIVED_AT:], "little") if len(told) == _TCP_INFO_BYTES else 0
+    info = connection.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_INFO, _TCP_INFO_BYTES)
+    return int.from_bytes(info[_RECEIVED_AT:], "little") if len(info) == _TCP_INFO_BYTES else 0
 
 
 def _shut_down(descriptor: int, peer: object) -> None:

@@ -19,18 +19,18 @@ MAX_PATH_BYTES = 100
 _locks: dict[Path, int] = {}
 
 
-def make(longest_name: str) -> Path:
+def make(longest_file_name: str) -> Path:
     """A new folder of mode 0700, locked as long as this process lives; those of dead processes are removed first.
 
     It lies where temporary files do, or in /tmp where the path of a socket would be too long there; OSError where
     neither will do.
     """
-    places = [place for place in (tempfile.gettempdir(), "/tmp") if _fits(place, longest_name)]
-    if not places:
+    parents = [parent for parent in (tempfile.gettempdir(), "/tmp") if _fits(parent, longest_file_name)]
+    if not parents:
         raise OSError(f"{tempfile.gettempdir()} is too long a path for sockets: set TMPDIR to a shorter one")
-    for place in places:
-        _sweep(Path(place))
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=places[0]))
+    for parent in parents:
+        _sweep(Path(parent))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parents[0]))
     lock = os.open(folder / _ALIVE, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     _locks[folder] = lock
@@ -44,21 +44,21 @@ def remove(folder: Path) -> None:
         os.close(lock)
 
 
-def _fits(place: str, name: str) -> bool:
-    return os.path.isdir(place) and len(os.fsencode(f"{place}/{_PREFIX}xxxxxxxx/{name}")) <= MAX_PATH_BYTES
+def _fits(parent: str, name: str) -> bool:
+    return os.path.isdir(parent) and len(os.fsencode(f"{parent}/{_PREFIX}xxxxxxxx/{name}")) <= MAX_PATH_BYTES
 
 
-def _sweep(place: Path) -> None:
+def _sweep(parent: Path) -> None:
     """Remove the folders of this user's runs that were killed."""
-    for folder in place.glob(f"{_PREFIX}*"):
+    for folder in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):  # another's, or another run sweeps too
             info = folder.lstat()
-            ours = stat.S_ISDIR(info.st_mode) and info.st_uid == os.getuid() and stat.S_IMODE(info.st_mode) == 0o700
-            if ours and folder not in _locks and _is_dead(folder, info.st_mtime):
+            own = stat.S_ISDIR(info.st_mode) and info.st_uid == os.getuid() and stat.S_IMODE(info.st_mode) == 0o700
+            if own and folder not in _locks and _is_orphaned(folder, info.st_mtime):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_dead(folder: Path, changed_s: float) -> bool:
+def _is_orphaned(folder: Path, changed_s: float) -> bool:
     """Whether no living process holds the folder's lock; one without a lock is judged by its age."""
     try:
         lock = os.open(folder / _ALIVE, os.O_RDWR | os.O_NOFOLLOW)

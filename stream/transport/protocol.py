@@ -332,8 +332,8 @@ def decode(parts: Sequence[Buffer]) -> PublishedFrame | Roster | Stats:
         if bytes(topic).endswith(b"/stats"):
             stats = _bounded_stats(untrusted_json.decode(header, Stats, max_bytes=MAX_HEADER_BYTES))
             return _of_topic(topic, stats)
-        said = untrusted_json.decode(header, FrameHeader, max_bytes=MAX_HEADER_BYTES)
-        return _decode_frame(_of_topic(topic, said), parts[2:])
+        claimed = untrusted_json.decode(header, FrameHeader, max_bytes=MAX_HEADER_BYTES)
+        return _decode_frame(_of_topic(topic, claimed), parts[2:])
     except (UntrustedJsonError, MessageError, CodecError) as error:
         raise ProtocolError(f"expected a header as in docs/protocol.md ({error})") from error
 
@@ -359,7 +359,7 @@ def _decode_frame(header: FrameHeader, buffers: Sequence[Buffer]) -> PublishedFr
 
 def _expect_bounded(header: FrameHeader) -> None:
     """Refuse numbers and names that no frame has; MessageError says which."""
-    _expect_place(header.camera, header.epoch, header.seq)
+    _require_inside(header.camera, header.epoch, header.seq)
     bounds.require_time("pts_ns", header.pts_ns)
     bounds.require_time("captured_ns", header.captured_ns)
     bounds.require_time("mask_age_ns", header.mask_age_ns)
@@ -367,17 +367,17 @@ def _expect_bounded(header: FrameHeader) -> None:
     bounds.require(len({*names}) == len(names), "planes of different names", names)
 
 
-def _of_topic(topic: memoryview, said: OfCamera) -> OfCamera:
+def _of_topic(topic: memoryview, claimed: OfCamera) -> OfCamera:
     """What is said, where it is of the camera that its topic names; MessageError where it is of another."""
     bounds.require(
-        bytes(topic).startswith(f"{said.camera}/".encode()),
-        f"{said.camera} in the topic",
+        bytes(topic).startswith(f"{claimed.camera}/".encode()),
+        f"{claimed.camera} in the topic",
         bytes(topic)[:MAX_TOPIC_BYTES],
     )
-    return said
+    return claimed
 
 
-def _expect_place(camera: str, epoch: int, seq: int) -> None:
+def _require_inside(camera: str, epoch: int, seq: int) -> None:
     bounds.require_camera(camera)
     bounds.require_count("epoch", epoch)
     bounds.require_count("seq", seq, min_count=-1)
@@ -387,7 +387,7 @@ def _bounded_roster(roster: Roster) -> Roster:
     """The roster where every number, name and sentence in it is bounded; MessageError where one is not."""
     bounds.require(len(roster.streams) <= MAX_STREAMS, f"at most {MAX_STREAMS} streams", len(roster.streams))
     for stream in roster.streams:
-        _expect_place(stream.camera, stream.epoch, stream.last_seq or 0)
+        _require_inside(stream.camera, stream.epoch, stream.last_seq or 0)
         bounds.require_count("frames", stream.frames or 0)
         bounds.require_rate(stream.rate_hz)
         bounds.require_text("cause", stream.cause)
@@ -396,7 +396,7 @@ def _bounded_roster(roster: Roster) -> Roster:
 
 def _bounded_stats(stats: Stats) -> Stats:
     """The statistics where every number and name in them is bounded; MessageError where one is not."""
-    _expect_place(stats.camera, stats.epoch, stats.last_seq)
+    _require_inside(stats.camera, stats.epoch, stats.last_seq)
     return stats
 
 

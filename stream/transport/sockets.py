@@ -1,9 +1,9 @@
 """Where messages leave one process and enter another: the only room that imports ZeroMQ.
 
-Between the stages four ends make two roads. The dispatcher binds a `RouterSocket`, to which readers, workers and
-composite connect a `DealerSocket`. Composite binds an `PullSocket`, into which workers and the dispatcher write through an
-`PushSocket`. To the outside there are two more: a `XPubSocket` with many `SubSocket`s, and a `RepSocket` that
-answers each `ReqSocket`.
+Between the stages there are two links. The dispatcher binds a `RouterSocket`, to which readers, workers and composite
+connect a `DealerSocket`. Composite binds a `PullSocket`, into which workers and the dispatcher write through a
+`PushSocket`. To the outside there are two more: an `XPubSocket` with many `SubSocket`s, and a `RepSocket` that answers
+each `ReqSocket`.
 Between threads of one process they meet in memory (`inproc://`); elsewhere every end owns its context and terminates
 it. Every receive has a timeout; bytes that are no message of ours are counted in `rejected` and thrown away.
 """
@@ -57,7 +57,7 @@ _KEEPALIVE: dict[int, int] = {
 
 Envelope = tuple[bytes, ...]
 """Whom an answer goes to: the peer's identity, the request's number where it has one, and an empty part."""
-_MOST_ENVELOPE = 3
+_MAX_ENVELOPE = 3
 
 
 class TransportError(StreamError):
@@ -106,10 +106,10 @@ class _Socket:
                 (self._socket.bind if bind else self._socket.connect)(endpoint)
         except (zmq.ZMQError, OSError, ValueError) as error:
             self.close()
-            doing = "bind" if bind else "connect to"
+            action = "bind" if bind else "connect to"
             unknown = isinstance(error, zmq.ZMQError) and error.errno in (errno.EINVAL, errno.EPROTONOSUPPORT)
             cause = "expected tcp://HOST:PORT or ipc://PATH" if unknown else error
-            raise TransportError(f"cannot {doing} {', '.join(endpoints)}: {cause}") from error
+            raise TransportError(f"cannot {action} {', '.join(endpoints)}: {cause}") from error
 
     def _secure(self, folder: Path, roles: tuple[Role, ...], *, bind: bool) -> None:
         """CURVE with the key files in `folder`: only hosts that may play one of the roles may connect."""
@@ -136,7 +136,7 @@ class _Socket:
             if self._in_memory:  # the other end has been closed; between processes too, what comes then is lost
                 return
             raise TransportError(
-                f"{self.endpoint} takes no message: is it there, and are these the keys for it?"
+                f"{self.endpoint} accepts no message: is that process running, and do the keys match?"
             ) from None
 
     def _receive(self, timeout_ms: int) -> list[Buffer] | None:
@@ -161,11 +161,11 @@ class _Socket:
             self._connections.on_message_consumed(parts)
         return parts
 
-    def _refuse(self, part: zmq.Frame) -> None:
+    def _reject(self, part: zmq.Frame) -> None:
         """Count a message that is none, of which this is a part."""
         self.rejected += 1
         if self._connections is not None:
-            self._connections.refused(part)
+            self._connections.count_rejected(part)
 
     async def wait_readable(self, timeout_ms: int) -> None:
         """Wait until a message may be there, at most so long, while the event loop goes on."""
@@ -189,7 +189,7 @@ class _Socket:
         try:
             return wire.decode([part.buffer for part in parts])
         except wire.WireError:
-            self._refuse(parts[-1])
+            self._reject(parts[-1])
             return None
 
     def close(self) -> None:
@@ -229,10 +229,10 @@ class RouterSocket(_Socket):
         try:
             item = wire.decode([part.buffer for part in parts])
         except wire.WireError:
-            self._refuse(frames[-1])
+            self._reject(frames[-1])
             return None
         if not self._is_authorised(item, parts[0]):
-            self._refuse(frames[-1])
+            self._reject(frames[-1])
             return None
         return bytes(identity.buffer), item
 
@@ -254,13 +254,13 @@ class DealerSocket(_Socket):
     def __init__(self, endpoint: str, identity: str, keys: Path | None = None) -> None:
         super().__init__(zmq.DEALER, [endpoint], bind=False, keys=keys, options={zmq.IDENTITY: identity.encode()})
         self._folder = Path(endpoint.removeprefix("ipc://")).parent if endpoint.startswith("ipc://") else None
-        self._heard = False
+        self._last_received_s = False
 
     def receive(self, timeout_ms: int) -> object | None:
         """The next message; None when none came in time. LinkError where nobody can ever be reached."""
         item = self._receive_message(timeout_ms)
-        self._heard = self._heard or item is not None
-        if not self._heard and self._folder is not None and not self._folder.is_dir():
+        self._last_received_s = self._last_received_s or item is not None
+        if not self._last_received_s and self._folder is not None and not self._folder.is_dir():
             raise TransportError(f"{self.endpoint} cannot be reached: its folder was removed; start the run anew")
         return item
 
@@ -371,7 +371,7 @@ class RepSocket(_Socket):
         if parts is None:
             return None
         envelope = tuple(bytes(part) for part in parts[:-1])
-        if not 2 <= len(envelope) <= _MOST_ENVELOPE or envelope[-1]:
+        if not 2 <= len(envelope) <= _MAX_ENVELOPE or envelope[-1]:
             self.rejected += 1
             return None
         return envelope, bytes(parts[-1])

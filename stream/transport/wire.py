@@ -56,7 +56,7 @@ TYPES: dict[str, type] = {
 
 
 class WireError(StreamError):
-    """Bytes that are not a message of ours."""
+    """Bytes that are not a valid message."""
 
 
 class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

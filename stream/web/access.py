@@ -108,7 +108,8 @@ def read_token(path: Path) -> str:
         raise ConfigError(f"web.token: cannot read {path} ({error})") from error
     if len(token) < _MIN_TOKEN_CHARS or not (token.isascii() and token.isprintable()):
         raise ConfigError(
-            f"web.token: expected at least {_MIN_TOKEN_CHARS} characters in {path}, printable ASCII all, got {len(token)}"
+            f"web.token: expected at least {_MIN_TOKEN_CHARS} characters in {path}, all printable ASCII, "
+            f"got {len(token)}"
         )
     return token
 

@@ -67,15 +67,15 @@ class _SecurityMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._access.host_allowed(Headers(scope=scope)):
-            await Response("this server does not go by that name", 421)(scope, receive, send)
+            await Response("misdirected request: this server has another host name", 421)(scope, receive, send)
             return
 
-        ours = _SECURITY_HEADERS | (_SECURE if scope.get("scheme") == "https" else {})
+        own_host = _SECURITY_HEADERS | (_SECURE if scope.get("scheme") == "https" else {})
 
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = [(name, value) for name, value in message["headers"] if name.lower() not in ours]
-                message["headers"] = [*own, *ours.items()]
+                own = [(name, value) for name, value in message["headers"] if name.lower() not in own_host]
+                message["headers"] = [*own, *own_host.items()]
             await send(message)
 
         await self._app(scope, receive, headed)
@@ -128,10 +128,10 @@ async def _body(request: Request, max_bytes: int) -> bytes:
 
 def _thumbnail(context: ServerContext, access: Access) -> Endpoint:
     async def thumbnail(request: Request) -> Response:
-        piece = context.wardrobe.asset(request.path_params["kind"], request.path_params["name"])
-        if piece is None or not access.inside(request.cookies.get(COOKIE)):
+        asset = context.library.asset(request.path_params["kind"], request.path_params["name"])
+        if asset is None or not access.inside(request.cookies.get(COOKIE)):
             return Response("there is no such picture", 404)
-        return Response(piece.thumbnail, media_type="image/png")
+        return Response(asset.thumbnail, media_type="image/png")
 
     return thumbnail
 
@@ -140,7 +140,7 @@ class _OpenPages:
     """The pages that are open, at most a number of them."""
 
     def __init__(self, context: ServerContext, access: Access) -> None:
-        self._house = context
+        self._context = context
         self._access = access
         self._open = 0
 
@@ -155,12 +155,12 @@ class _OpenPages:
             await socket.accept()
         except GONE:
             return
-        if self._open >= _PAGES_PER_VISITOR * self._house.settings.visitors:
+        if self._open >= _PAGES_PER_VISITOR * self._context.settings.visitors:
             await socket.close(FULL)
             return
         self._open += 1
         try:
-            await Session(socket, self._house).run(_messages(socket))
+            await Session(socket, self._context).run(_messages(socket))
         except GONE:
             pass  # the page went away while it was being told something
         finally:

@@ -35,9 +35,9 @@ class CallError(ValueError):
 class Call:
     """One call; `show` puts a picture on the page."""
 
-    def __init__(self, connection: RTCPeerConnection, shown: _OutgoingTrack) -> None:
+    def __init__(self, connection: RTCPeerConnection, outgoing: _OutgoingTrack) -> None:
         self._connection = connection
-        self._track = shown
+        self._track = outgoing
 
     def show(self, stamped: Pixels) -> None:
         """Send a picture (H, W, 3) uint8 BGR; one that was not yet sent is replaced."""
@@ -74,7 +74,7 @@ async def open_call(sdp: str, on_picture: Callable[[Pixels], None]) -> tuple[Cal
         vars(codec).update(MAX_BITRATE=_BITRATE_HZ, DEFAULT_BITRATE=_BITRATE_HZ // 2)
     vars(rtcrtpreceiver).update(JitterBuffer=MarkerJitterBuffer)
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    shown = _OutgoingTrack()
+    outgoing = _OutgoingTrack()
     receive_tasks: set[asyncio.Task[None]] = set()
 
     def on_track(track: MediaStreamTrack) -> None:
@@ -84,12 +84,12 @@ async def open_call(sdp: str, on_picture: Callable[[Pixels], None]) -> tuple[Cal
     connection.on("track", on_track)
     try:
         await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
-        connection.addTrack(shown)
+        connection.addTrack(outgoing)
         await connection.setLocalDescription(await connection.createAnswer())
     except Exception as error:
         await connection.close()
         raise CallError("the call could not be answered: pictures go another way") from error
-    return Call(connection, shown), _with_start_bitrate(connection.localDescription.sdp)
+    return Call(connection, outgoing), _with_start_bitrate(connection.localDescription.sdp)
 
 
 def _with_start_bitrate(sdp: str) -> str:

@@ -18,13 +18,13 @@ class EffectsRejectedError(ValueError):
 class EffectsClient:
     """One request at a time, in the one thread that owns the socket: who no longer waits for a reply, disturbs none.
 
-    Why something was refused is for those who run the stream: `tell` hears it, the visitor does not.
+    Why something was refused is for those who run the stream: `notify` hears it, the visitor does not.
     """
 
-    def __init__(self, endpoint: str, tell: Callable[[str], None], *, timeout_ms: int = 5000) -> None:
+    def __init__(self, endpoint: str, notify: Callable[[str], None], *, timeout_ms: int = 5000) -> None:
         self._controller = Controller(endpoint, timeout_ms=timeout_ms)
         self._thread = ThreadPoolExecutor(1, "dresser")
-        self._tell = tell
+        self._notify = notify
 
     async def set_effects(self, camera: str, effects: Sequence[Effect]) -> None:
         """Show `effects` of `camera` from now on; raises DressError."""
@@ -32,7 +32,7 @@ class EffectsClient:
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._controller.request, request)
         except StreamError as error:
-            self._tell(f"a visitor could not be dressed: {error}")
+            self._notify(f"a visitor could not be dressed: {error}")
             raise EffectsRejectedError(
                 "this cannot be worn at the moment: try again, or choose something else"
             ) from error

@@ -79,8 +79,8 @@ class Library(msgspec.Struct, frozen=True):
 
     def asset(self, kind: str, name: str) -> Asset | None:
         """The piece of that name on the shelf `kind`, None where there is none."""
-        shelf: Assets = getattr(self, kind) if kind in self.__struct_fields__ else {}
-        return shelf.get(name)
+        assets: Assets = getattr(self, kind) if kind in self.__struct_fields__ else {}
+        return assets.get(name)
 
 
 def read_library(settings: Web) -> Library:

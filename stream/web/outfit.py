@@ -13,7 +13,7 @@ from stream.web.effects_client import EffectsClient, EffectsRejectedError
 from stream.web.library import Library
 from stream.web.outfit_effects import OutfitError, effects_of
 from stream.web.photo import PhotoError
-from stream.web.upload import Studio
+from stream.web.upload import PhotoProcessor
 
 
 class OutfitUpdater:
@@ -21,32 +21,32 @@ class OutfitUpdater:
 
     def __init__(
         self,
-        wardrobe: Library,
-        dresser: EffectsClient,
-        studio: Studio,
+        library: Library,
+        effects_client: EffectsClient,
+        photo_processor: PhotoProcessor,
         folder: Path | None,
-        refuse: Callable[[str], Awaitable[None]],
+        reject: Callable[[str], Awaitable[None]],
     ) -> None:
-        self._library = wardrobe
-        self._effects_client = dresser
-        self._studio = studio
+        self._library = library
+        self._effects_client = effects_client
+        self._photo_processor = photo_processor
         self._folder = folder
-        self._reject = refuse
+        self._reject = reject
         self._changed = asyncio.Event()
         self._outfit: page_protocol.Outfit | None = None
         self._uploaded: dict[page_protocol.PhotoUse, bytes] = {}
         self._photos: dict[page_protocol.PhotoUse, bytes] = {}
         self.camera: str | None = None
 
-    def set_outfit(self, wear: page_protocol.Outfit) -> None:
+    def set_outfit(self, outfit: page_protocol.Outfit) -> None:
         """Wear this from now on; what was asked for before and is not yet worn is left out."""
-        self._outfit = wear
+        self._outfit = outfit
         self._changed.set()
 
-    def add_photo(self, slot: page_protocol.PhotoUse, photo: bytes) -> None:
+    def add_photo(self, use: page_protocol.PhotoUse, photo: bytes) -> None:
         """Take a photo, to be worn when it is asked for; raises PhotoError for what can be seen to be none."""
         upload.check(photo)
-        self._uploaded[slot] = photo
+        self._uploaded[use] = photo
         self._changed.set()
 
     def reapply(self) -> None:
@@ -59,8 +59,8 @@ class OutfitUpdater:
             await self._changed.wait()
             self._changed.clear()
             while self._uploaded:
-                slot = next(iter(self._uploaded))
-                await self._reporting_rejections(self._process_photo(slot, self._uploaded.pop(slot)))
+                use = next(iter(self._uploaded))
+                await self._reporting_rejections(self._process_photo(use, self._uploaded.pop(use)))
             if self.camera is not None and self._outfit is not None:
                 await self._reporting_rejections(self._apply(self.camera, self._outfit))
 
@@ -72,24 +72,24 @@ class OutfitUpdater:
         except OSError:  # no room, or no descriptor
             await self._reject("this cannot be worn at the moment: try again later")
 
-    async def _process_photo(self, slot: page_protocol.PhotoUse, photo: bytes) -> None:
-        self._photos.pop(slot, None)
-        self._photos[slot] = await self._studio.develop(photo, slot)
+    async def _process_photo(self, use: page_protocol.PhotoUse, photo: bytes) -> None:
+        self._photos.pop(use, None)
+        self._photos[use] = await self._photo_processor.process(photo, use)
 
-    async def _apply(self, camera: str, wear: page_protocol.Outfit) -> None:
+    async def _apply(self, camera: str, outfit: page_protocol.Outfit) -> None:
         chosen = {
-            slot: png
-            for slot, png in self._photos.items()
-            if isinstance(_choice_of(wear, slot), page_protocol.PhotoChoice)
+            use: png
+            for use, png in self._photos.items()
+            if isinstance(_choice_of(outfit, use), page_protocol.PhotoChoice)
         }
         with temporary_photos(self._folder, chosen) as paths:
-            await self._effects_client.set_effects(camera, effects_of(wear, self._library, paths))
+            await self._effects_client.set_effects(camera, effects_of(outfit, self._library, paths))
 
 
 def _choice_of(
-    wear: page_protocol.Outfit, slot: page_protocol.PhotoUse
+    outfit: page_protocol.Outfit, use: page_protocol.PhotoUse
 ) -> page_protocol.BackgroundChoice | page_protocol.GarmentChoice | None:
-    return wear.background if slot == "background" else wear.garments.get(slot)
+    return outfit.background if use == "background" else outfit.garments.get(use)
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def temporary_photos(
         yield {}
         return
     with tempfile.TemporaryDirectory(prefix="visitor-", dir=folder, ignore_cleanup_errors=True) as own:
-        paths = {slot: Path(own, f"{slot}.png") for slot in photos}
-        for slot, path in paths.items():
-            path.write_bytes(photos[slot])
+        paths = {use: Path(own, f"{use}.png") for use in photos}
+        for use, path in paths.items():
+            path.write_bytes(photos[use])
         yield paths

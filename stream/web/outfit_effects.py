@@ -31,43 +31,43 @@ class OutfitError(ValueError):
     """Something is asked for that is not there; the text says what."""
 
 
-def effects_of(wear: Outfit, wardrobe: Library, photos: UploadedPhotos) -> tuple[Effect, ...]:
-    """The effects for `wear`, in the order in which they are drawn; raises LookError."""
-    behind = [_background_effect(wear.background, wardrobe, photos)] if wear.background is not None else []
-    return (*behind, *(_garment_effect(part, cloth, wardrobe, photos) for part, cloth in wear.garments.items()))
+def effects_of(outfit: Outfit, library: Library, photos: UploadedPhotos) -> tuple[Effect, ...]:
+    """The effects for `outfit`, in the order in which they are drawn; raises LookError."""
+    background = [_background_effect(outfit.background, library, photos)] if outfit.background is not None else []
+    return (*background, *(_garment_effect(part, cloth, library, photos) for part, cloth in outfit.garments.items()))
 
 
-def _background_effect(behind: BackgroundChoice, wardrobe: Library, photos: UploadedPhotos) -> Effect:
-    match behind:
+def _background_effect(choice: BackgroundChoice, library: Library, photos: UploadedPhotos) -> Effect:
+    match choice:
         case ColourChoice(colour):
             return BackgroundColour(colour)
         case BlurChoice(strength):
             return BackgroundBlur(strength)
         case LibraryChoice(name):
-            return BackgroundImage(_library_image(wardrobe.backgrounds, name))
+            return BackgroundImage(_library_image(library.backgrounds, name))
         case PhotoChoice():
             return BackgroundImage(_photo(photos, BACKGROUND))
 
 
-def _garment_effect(part: Garment, cloth: GarmentChoice, wardrobe: Library, photos: UploadedPhotos) -> Effect:
-    match cloth:
+def _garment_effect(part: Garment, choice: GarmentChoice, library: Library, photos: UploadedPhotos) -> Effect:
+    match choice:
         case ColourChoice(colour):
             return Recolour(part, colour)
         case PhotoChoice():
             return GarmentPhoto(part, _photo(photos, part))
-        case LibraryChoice(name) if name in wardrobe.garments:
-            return GarmentPhoto(part, wardrobe.garments[name].image)
+        case LibraryChoice(name) if name in library.garments:
+            return GarmentPhoto(part, library.garments[name].image)
         case LibraryChoice(name):
-            return Texture(part, _library_image(wardrobe.textures, name))
+            return Texture(part, _library_image(library.textures, name))
 
 
-def _library_image(shelf: Mapping[str, Asset], name: str) -> Path:
-    if name not in shelf:
-        raise OutfitError(f"there is no {name} on the shelf: reload the page")
-    return shelf[name].image
+def _library_image(assets: Mapping[str, Asset], name: str) -> Path:
+    if name not in assets:
+        raise OutfitError(f"there is no {name} in the library: reload the page")
+    return assets[name].image
 
 
-def _photo(photos: UploadedPhotos, slot: PhotoUse) -> Path:
-    if slot not in photos:
-        raise OutfitError(f"there is no photo for the {slot} yet: choose one first")
-    return photos[slot]
+def _photo(photos: UploadedPhotos, use: PhotoUse) -> Path:
+    if use not in photos:
+        raise OutfitError(f"there is no photo for the {use} yet: choose one first")
+    return photos[use]

@@ -22,7 +22,7 @@ MAX_TEXT_BYTES = 4_194_304
 Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 PhotoUse = ClassName
 """Where a photo of the visitor's own is used: the background, or a garment of the model."""
-MAX_WORN = 15
+MAX_GARMENTS = 15
 
 PagePanel = Literal["composite", "raw"]
 StreamState = Literal["full", "running", "no_signal", "ended"]
@@ -91,7 +91,7 @@ class Outfit(_PageMessage, frozen=True):
     """Dress me, or whom I watch, like this; a part that is not named stays as it is worn."""
 
     background: BackgroundChoice | None = None
-    garments: Annotated[dict[Garment, GarmentChoice], msgspec.Meta(max_length=MAX_WORN)] = {}
+    garments: Annotated[dict[Garment, GarmentChoice], msgspec.Meta(max_length=MAX_GARMENTS)] = {}
 
 
 class ViewOptions(_PageMessage, frozen=True):

@@ -21,13 +21,13 @@ class MarkerJitterBuffer(JitterBuffer):
     def _completed_frame(self) -> JitterFrame | None:
         pieces: list[RtpPacket] = []
         assert self._origin is not None
-        for place in range(self.capacity):
-            packet = self._packets[(self._origin + place) % self.capacity]
+        for index in range(self.capacity):
+            packet = self._packets[(self._origin + index) % self.capacity]
             if packet is None or (pieces and packet.timestamp != pieces[0].timestamp):
                 return None
             pieces.append(packet)
             if packet.marker:
-                self.remove(place + 1)
-                data = b"".join(piece._data for piece in pieces)  # type: ignore[attr-defined]
+                self.remove(index + 1)
+                data = b"".join(fragment._data for fragment in pieces)  # type: ignore[attr-defined]
                 return JitterFrame(data, packet.timestamp)
         return None

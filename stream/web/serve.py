@@ -28,11 +28,11 @@ from stream.web.page_protocol import MAX_TEXT_BYTES
 from stream.web.rate_limiter import RateLimiter
 from stream.web.session import ServerContext
 from stream.web.uplink import Uplink
-from stream.web.upload import Studio
+from stream.web.upload import PhotoProcessor
 
 _PING_S = 2  # a page is asked for one so often, and must give it in that time
 _CONNECTIONS, _CONNECTIONS_PER_VISITOR = 32, 8  # a browser opens six to load a page
-_WORDS_HZ, _WORDS_AT_ONCE = 0.1, 20
+_LOG_HZ, _LOG_BURST = 0.1, 20
 
 
 class WebError(StreamError):
@@ -54,35 +54,37 @@ def serve(settings: Run, endpoints: Endpoints, name: str, supervisor: Supervisor
     """Serve the page until told to stop."""
     web = settings.web
     assert web is not None  # else the table of processes has no page
-    access, wardrobe = open_access(web), read_library(web)
+    access, library = open_access(web), read_library(web)
     listener = _listen(web)
     peer = DealerSocket(endpoints.dispatch, supervisor.identity, endpoints.keys)
-    tell = _teller(supervisor)
-    dresser = EffectsClient(endpoints.control, tell)
+    notify = _rate_limited_log(supervisor)
+    effects_client = EffectsClient(endpoints.control, notify)
     try:
         uplink = Uplink(peer, web.visitors, web.rate_hz)
         folder = _private_folder(endpoints.publish)
         classes = read_metadata(settings.model.weights or DEFAULT_WEIGHTS).class_map
-        cameras, studio = tuple(settings.cameras), Studio()
-        house = ServerContext(web, cameras, endpoints.publish, uplink, wardrobe, dresser, studio, folder, classes)
-        server = _server(web, build(house, access, _lifespan(uplink)), listener, tell)
+        cameras, studio = tuple(settings.cameras), PhotoProcessor()
+        context = ServerContext(
+            web, cameras, endpoints.publish, uplink, library, effects_client, studio, folder, classes
+        )
+        server = _server(web, build(context, access, _lifespan(uplink)), listener, notify)
         supervisor.report(Notice(f"the page is at {address(web, listener)}"))
         asyncio.run(_serve(server, supervisor))
     finally:
-        dresser.close()
+        effects_client.close()
         peer.close()
         listener.close()
 
 
-def _teller(supervisor: SupervisorPipe) -> Callable[[str], None]:
+def _rate_limited_log(supervisor: SupervisorPipe) -> Callable[[str], None]:
     """Tells those who run the stream what went wrong, as much of it as a log should hold."""
-    allowance = RateLimiter(_WORDS_HZ, _WORDS_AT_ONCE)
+    limiter = RateLimiter(_LOG_HZ, _LOG_BURST)
 
-    def tell(text: str) -> None:
-        if allowance.allow(time.monotonic()):
+    def notify(text: str) -> None:
+        if limiter.allow(time.monotonic()):
             supervisor.report(Notice(f"web: {text}"))
 
-    return tell
+    return notify
 
 
 def address(web: Web, listener: socket.socket) -> str:
@@ -116,7 +118,7 @@ def _lifespan(uplink: Uplink) -> Callable[[Starlette], AbstractAsyncContextManag
     return lifespan
 
 
-def _server(web: Web, app: object, listener: socket.socket, tell: Callable[[str], None]) -> Server:
+def _server(web: Web, app: object, listener: socket.socket, notify: Callable[[str], None]) -> Server:
     secured = {"ssl_certfile": web.certificate, "ssl_keyfile": web.key} if web.certificate else {}
     config = server_settings(
         app,
@@ -128,7 +130,7 @@ def _server(web: Web, app: object, listener: socket.socket, tell: Callable[[str]
         ws_per_message_deflate=False,
         **secured,
     )
-    return Server(config, listener, _CONNECTIONS + _CONNECTIONS_PER_VISITOR * web.visitors, tell)
+    return Server(config, listener, _CONNECTIONS + _CONNECTIONS_PER_VISITOR * web.visitors, notify)
 
 
 def _private_folder(published: str) -> Path | None:

@@ -25,7 +25,7 @@ from stream.web.photo import PhotoError
 from stream.web.presenter import Presenter
 from stream.web.rate_limiter import RateLimiter
 from stream.web.uplink import Uplink
-from stream.web.upload import Studio
+from stream.web.upload import PhotoProcessor
 from stream.web.visitor_camera import VisitorCamera
 
 _MESSAGES_HZ = 60  # "shown" is said for every picture
@@ -43,19 +43,19 @@ class ServerContext(NamedTuple):
     cameras: tuple[str, ...]
     results: str
     uplink: Uplink
-    wardrobe: Library
-    dresser: EffectsClient
-    studio: Studio
+    library: Library
+    effects_client: EffectsClient
+    studio: PhotoProcessor
     folder: Path | None
     """The run's own folder; None where it has none."""
     classes: ClassMap
 
     def hello(self) -> page_protocol.Hello:
         """What a page is told first."""
-        shelves = (self.wardrobe.garments, self.wardrobe.textures, self.wardrobe.backgrounds)
-        garments, textures, backgrounds = (tuple(piece.item for piece in shelf.values()) for shelf in shelves)
+        kinds = (self.library.garments, self.library.textures, self.library.backgrounds)
+        garments, textures, backgrounds = (tuple(asset.item for asset in assets.values()) for assets in kinds)
         # What cannot be put on anybody is not offered.
-        garments = tuple(item for item in garments if item.part in self.places)
+        garments = tuple(item for item in garments if item.part in self.photo_uses)
         return page_protocol.Hello(
             self.cameras,
             garments,
@@ -69,13 +69,13 @@ class ServerContext(NamedTuple):
         )
 
     @property
-    def places(self) -> tuple[str, ...]:
+    def photo_uses(self) -> tuple[str, ...]:
         """Where something of the visitor's own may be used: the background, and each garment."""
         return (BACKGROUND, *(self.classes.names[index] for index in self.classes.garments))
 
-    def expect_places(self, names: Collection[str]) -> None:
+    def require_garments(self, names: Collection[str]) -> None:
         """Raise LookError where nothing can be put on one of `names`."""
-        if unknown := {*names} - {*self.places}:
+        if unknown := {*names} - {*self.photo_uses}:
             raise OutfitError(f"there is no {', '.join(sorted(unknown))} to put anything on: reload the page")
 
 
@@ -99,7 +99,9 @@ class Session:
         self._sending = False
         self._watched: str | None = None
         self._follow_task: asyncio.Task[None] | None = None
-        self._outfit = OutfitUpdater(context.wardrobe, context.dresser, context.studio, context.folder, self._refuse)
+        self._outfit = OutfitUpdater(
+            context.library, context.effects_client, context.studio, context.folder, self._reject
+        )
         self._message_limiter = RateLimiter(_MESSAGES_HZ + context.settings.rate_hz, 2 * _MESSAGES_HZ)
         self._picture_limiter = RateLimiter(1.5 * context.settings.rate_hz, context.settings.rate_hz)
         self._photos = RateLimiter(_PHOTOS_HZ, _PHOTOS_AT_ONCE)
@@ -127,7 +129,7 @@ class Session:
                 if self._sending and self._picture_limiter.allow(now_s):
                     self._camera.receive(message)
             elif not self._message_limiter.allow(now_s):
-                await self._refuse("too much is asked at once: wait a moment")
+                await self._reject("too many requests: wait a moment")
             else:
                 await self._on_text(message)
 
@@ -135,26 +137,26 @@ class Session:
         try:
             await self._on_message(page_protocol.decode(text))
         except UntrustedJsonError:
-            await self._refuse("the page and its server do not understand each other: reload the page")
+            await self._reject("page and server versions differ: reload the page")
         except (OutfitError, CallError, PhotoError) as error:
-            await self._refuse(str(error))
+            await self._reject(str(error))
 
-    async def _on_message(self, said: page_protocol.FromPage) -> None:
-        match said:
+    async def _on_message(self, message: page_protocol.FromPage) -> None:
+        match message:
             case page_protocol.FrameShown():
                 self._presenter.acknowledge()
             case page_protocol.Ping(clock_ms):
                 await self._send(page_protocol.Pong(clock_ms, time.monotonic() * 1000))
             case page_protocol.ViewOptions():
-                self._presenter.view_options = said
+                self._presenter.view_options = message
             case page_protocol.Outfit(garments=worn):
-                self._context.expect_places(worn)
-                self._outfit.set_outfit(said)
-            case page_protocol.UploadPhoto(slot, data):
-                self._context.expect_places([slot])
+                self._context.require_garments(worn)
+                self._outfit.set_outfit(message)
+            case page_protocol.UploadPhoto(use, data):
+                self._context.require_garments([use])
                 if not self._photos.allow(time.monotonic()):
                     raise PhotoError("too many photos are sent at once: wait a moment")
-                self._outfit.add_photo(slot, data)
+                self._outfit.add_photo(use, data)
             case page_protocol.Snapshot(kind):
                 await self._snapshot(kind)
             case page_protocol.WatchCamera(camera):
@@ -221,7 +223,7 @@ class Session:
     async def _snapshot(self, kind: str) -> None:
         png = await self._presenter.snapshot(kind)
         if png is None:
-            raise OutfitError("there is no picture yet: start a camera first")
+            raise OutfitError("no picture yet: start a camera first")
         await self._socket.send_bytes(png)
 
     # Saying things.
@@ -229,7 +231,7 @@ class Session:
     async def _send(self, item: page_protocol.ToPage) -> None:
         await self._socket.send_text(page_protocol.encode(item))
 
-    async def _refuse(self, cause: str) -> None:
+    async def _reject(self, cause: str) -> None:
         await self._send(page_protocol.RequestRejected(cause))
 
     def _run_in_background(self, work: Coroutine[None, None, None]) -> None:

@@ -48,8 +48,8 @@ def split_stamp(stamped: Pixels) -> tuple[Pixels, Stamp | None]:
         return stamped, None
     middles = ((np.arange(_BLOCKS) + 0.5) * stamped.shape[1] / _BLOCKS).astype(int)
     levels = row[strip // 4 : -(strip // 4) or None, middles].mean(axis=(0, 2))
-    word = int("".join("1" if level > 127 else "0" for level in levels), 2)
-    value, check = word >> 6, word & 63
+    code = int("".join("1" if level > 127 else "0" for level in levels), 2)
+    value, check = code >> 6, code & 63
     return picture, Stamp(value >> 2, value & 3) if check == _check(value) else None
 
 
@@ -58,8 +58,8 @@ def add_stamp(picture: Pixels, stamp: Stamp) -> Pixels:
     height, width = picture.shape[:2]
     strip = strip_px(height + strip_px(height))
     value = stamp.clock_ms % CLOCK_MS << 2 | stamp.panels
-    word = value << 6 | _check(value)
-    bits = np.array([word >> bit & 1 for bit in range(_BLOCKS - 1, -1, -1)], np.uint8)
+    code = value << 6 | _check(value)
+    bits = np.array([code >> bit & 1 for bit in range(_BLOCKS - 1, -1, -1)], np.uint8)
     row = 255 * bits[np.arange(width) * _BLOCKS // width]
     stamped = np.empty((height + strip, width, 3), np.uint8)
     stamped[:height] = picture

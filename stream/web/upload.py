@@ -49,19 +49,19 @@ def check(data: bytes) -> None:
         raise PhotoError(f"expected a JPEG of at most {MAX_SCANS} scans: save the photo anew")
 
 
-class Studio:
+class PhotoProcessor:
     """Develops the photos of all visitors, a few at once."""
 
     def __init__(self, deadline_s: float = DEADLINE_S) -> None:
         self._deadline_s = deadline_s
         self._free = asyncio.Semaphore(_AT_ONCE)
 
-    async def develop(self, data: bytes, slot: PhotoUse) -> bytes:
+    async def process(self, data: bytes, use: PhotoUse) -> bytes:
         """The photo as a PNG, small, and for a garment with the garment's alpha; raises PhotoError."""
         check(data)
         async with self._free:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "stream.web.upload", slot),
+                *(sys.executable, "-m", "stream.web.upload", use),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -78,12 +78,12 @@ class Studio:
                     await process.wait()
         if process.returncode == 0:
             return made
-        if process.returncode == _REFUSED:
+        if process.returncode == _REJECTED:
             raise PhotoError(made.decode("utf-8", "replace"))
         raise PhotoError("the photo cannot be read: choose another")
 
 
-_REFUSED = 3
+_REJECTED = 3
 
 
 def _surroundings() -> dict[str, str]:
@@ -94,16 +94,16 @@ def _surroundings() -> dict[str, str]:
     }
 
 
-def developed(data: bytes, slot: PhotoUse) -> bytes:
-    """What `Studio.develop` returns; raises EffectError."""
-    longest_px = _BACKGROUND_PX if slot == "background" else GARMENT_PX
+def process_photo(data: bytes, use: PhotoUse) -> bytes:
+    """What `PhotoProcessor.develop` returns; raises EffectError."""
+    longest_px = _BACKGROUND_PX if use == "background" else GARMENT_PX
     picture = decode_picture(data, str(_NAME), longest_px, MAX_PX)
-    if slot == "background":
+    if use == "background":
         return to_png(np.asarray(picture[:, :, :3], np.uint8))
     picture[:, :, 3] = garment_alpha(picture, matte_clothing)
     picture[0, 0, 3] = 0  # cut out it is, whatever was found: nobody does it again
     colour = np.ascontiguousarray(picture[:, :, :3])
-    measure_garment(colour, np.ascontiguousarray(picture[:, :, 3]), slot, USUAL.region(slot) or "upper", _NAME)
+    measure_garment(colour, np.ascontiguousarray(picture[:, :, 3]), use, USUAL.region(use) or "upper", _NAME)
     return to_png(picture)
 
 
@@ -117,9 +117,9 @@ def main() -> int:
     os.nice(5)  # the pictures that are live come first
     cv2.setNumThreads(1)
     try:
-        made, code = developed(sys.stdin.buffer.read(MAX_BYTES + 1), sys.argv[1]), 0
+        made, code = process_photo(sys.stdin.buffer.read(MAX_BYTES + 1), sys.argv[1]), 0
     except EffectError as error:
-        made, code = str(error).encode(), _REFUSED
+        made, code = str(error).encode(), _REJECTED
     sys.stdout.buffer.write(made)
     return code
 

@@ -33,7 +33,7 @@ class Slow:
         self.boxes.append(box)
         return np.full((len(CLASSES), 2, 2), round(255 * detail), np.uint8)
 
-    def warm(self, height: int, width: int) -> None:
+    def warm_up(self, height: int, width: int) -> None:
         self.warmed.append((height, width))
         assert self.ready.wait(30)
 

@@ -29,7 +29,7 @@ SKIN_TONES: Final = (
     ("dark", -91),
 )
 """Name and the angle in degrees above which a tone is called so."""
-_FEWEST_PX: Final = 200  # labelled skin from which its tone is measured
+_MIN_PX: Final = 200  # labelled skin from which its tone is measured
 
 
 class Group(NamedTuple):
@@ -47,7 +47,7 @@ def typology_angle(picture: npt.NDArray[np.uint8], skin: Mask) -> float | None:
 
     arctan((L* − 50) / b*) of the medians: 90 for the lightest, −90 for the darkest.
     """
-    if np.count_nonzero(skin) < _FEWEST_PX:
+    if np.count_nonzero(skin) < _MIN_PX:
         return None
     lab = cv2.cvtColor(picture[skin][None].astype(np.float32) / 255, cv2.COLOR_BGR2LAB)[0]
     lightness, _, yellow = np.median(lab, axis=0)

@@ -72,10 +72,10 @@ def _legend() -> str:
 def _figure(case: Case) -> str:
     _, content = cv2.imencode(".jpg", case.view, [cv2.IMWRITE_JPEG_QUALITY, 80])
     data = base64.b64encode(content.tobytes()).decode()
-    said = {"garments": case.iou, **{name: value for name, value in case.ious.items() if value is not None}}
+    scores = {"garments": case.iou, **{name: value for name, value in case.ious.items() if value is not None}}
     name = html.escape(case.name)
-    attributes = "".join(f' data-{key}="{value:.4f}"' for key, value in said.items())
-    caption = ", ".join(f"{key} {value:.2f}" for key, value in said.items())
+    attributes = "".join(f' data-{key}="{value:.4f}"' for key, value in scores.items())
+    caption = ", ".join(f"{key} {value:.2f}" for key, value in scores.items())
     return (
         f'<figure data-name="{name}"{attributes}><img loading=lazy src="data:image/jpeg;base64,{data}" alt="{name}">'
         f"<figcaption>{name}: {caption}</figcaption></figure>"

@@ -50,12 +50,12 @@ def from_weights(weights: Path, engine: EngineName, precision: Precision) -> Pre
 
 def remembered(predict: Predictor) -> Predictor:
     """A predictor that says of a sample, by name, what it said before: for scoring one answer by two truths."""
-    said: dict[str, Prediction] = {}
+    predictions: dict[str, Prediction] = {}
 
     def recall(sample: Sample) -> Prediction:
-        if sample.name not in said:
-            said[sample.name] = predict(sample)
-        return said[sample.name]
+        if sample.name not in predictions:
+            predictions[sample.name] = predict(sample)
+        return predictions[sample.name]
 
     return recall
 

@@ -121,9 +121,9 @@ def parity(engine: Engine, reference: Engine, inputs: Sequence[Pixels]) -> Parit
     """Compare two engines on network inputs (h, w, 3)."""
     differences, changes = [], []
     for picture in inputs:
-        ours, theirs = (run(picture[None])[0] for run in (engine, reference))
-        differences.append(cv2.absdiff(ours, theirs).mean())
-        changes.append((ours.argmax(0) != theirs.argmax(0)).mean())
+        engine_result, torch_result = (run(picture[None])[0] for run in (engine, reference))
+        differences.append(cv2.absdiff(engine_result, torch_result).mean())
+        changes.append((engine_result.argmax(0) != torch_result.argmax(0)).mean())
     return Parity(float(np.mean(differences)), float(np.mean(changes)))
 
 

@@ -121,7 +121,7 @@ def read_training(path: Path) -> Training:
     try:
         training = msgspec.yaml.decode(path.read_bytes(), type=Training, dec_hook=decode_path)
     except msgspec.DecodeError as error:
-        raise ValueError(f"{path}: {error}; configs/train/live.yaml shows all that can be said") from None
+        raise ValueError(f"{path}: {error}; configs/train/live.yaml shows every setting") from None
     if training.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ValueError(f"{path}: unknown architecture {training.architecture!r}; expected one of {known}")
@@ -139,9 +139,9 @@ def _with_classes(path: Path, training: Training) -> Training:
         raise ValueError(f"{path}: {error}") from None
     if listed != names:  # masks of the user's own hold these indices
         raise ValueError(f"{path}: expected the classes in the order {', '.join(names)}, got {', '.join(listed)}")
-    told = [msgspec.structs.replace(data, classes=names) for data in training.data]
+    with_classes = [msgspec.structs.replace(data, classes=names) for data in training.data]
     judged = training.validation and msgspec.structs.replace(training.validation, classes=names)
-    return msgspec.structs.replace(training, data=tuple(told), validation=judged)
+    return msgspec.structs.replace(training, data=tuple(with_classes), validation=judged)
 
 
 def new_network(training: Training) -> tuple[U2Net, Metadata]:

@@ -53,11 +53,11 @@ def encoder_state(architecture: Architecture, public: dict[str, Tensor]) -> dict
         if not isinstance(stage, InvertedStage):
             continue
         for i, block in enumerate(stage.blocks):
-            name, theirs = f"stage{place}.blocks.{i}", f"_blocks.{number}."
+            name, pretrained = f"stage{place}.blocks.{i}", f"_blocks.{number}."
             if block.expansion > 1:
-                state |= _unit(f"{name}.expand", public, f"{theirs}_expand_conv", f"{theirs}_bn0")
-            state |= _unit(f"{name}.depthwise", public, f"{theirs}_depthwise_conv", f"{theirs}_bn1")
-            state |= _unit(f"{name}.project", public, f"{theirs}_project_conv", f"{theirs}_bn2")
+                state |= _unit(f"{name}.expand", public, f"{pretrained}_expand_conv", f"{pretrained}_bn0")
+            state |= _unit(f"{name}.depthwise", public, f"{pretrained}_depthwise_conv", f"{pretrained}_bn1")
+            state |= _unit(f"{name}.project", public, f"{pretrained}_project_conv", f"{pretrained}_bn2")
             number += 1
     return state
 

@@ -23,24 +23,24 @@ def join_process_group() -> ProcessGroup:
     return ProcessGroup(dist.get_rank(), dist.get_world_size())
 
 
-def all_reduce_gradients(network: nn.Module, team: ProcessGroup) -> None:
+def all_reduce_gradients(network: nn.Module, group: ProcessGroup) -> None:
     """Replace each gradient by its mean over the team, so that all take the same step."""
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    if team.size == 1 or not gradients:
+    if group.size == 1 or not gradients:
         return
     together = torch.cat([gradient.reshape(-1) for gradient in gradients])
     dist.all_reduce(together)
-    together /= team.size
+    together /= group.size
     start = 0
     for gradient in gradients:
         gradient.copy_(together[start : start + gradient.numel()].view_as(gradient))
         start += gradient.numel()
 
 
-def all_reduce_mean(value: float, team: ProcessGroup) -> float:
+def all_reduce_mean(value: float, group: ProcessGroup) -> float:
     """The mean of a number over the team; not a number where it is not one anywhere."""
-    if team.size == 1:
+    if group.size == 1:
         return value
     shared = torch.tensor(value, dtype=torch.float64)
     dist.all_reduce(shared)
-    return float(shared) / team.size
+    return float(shared) / group.size

@@ -29,7 +29,7 @@ class ProgressDisplay:
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(folder))
-        self._network, self._shown = network, shown
+        self._network, self._last_shown = network, shown
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
         self._bar = Bar(*columns)
         self._task = self._bar.add_task("starting")
@@ -53,7 +53,7 @@ class ProgressDisplay:
         for name in ("loss", "learning_rate", "seconds"):
             self._writer.add_scalar(name, getattr(progress, name), progress.step)
         if progress.step % _PICTURES_EVERY == 0:
-            for sample in self._shown:
+            for sample in self._last_shown:
                 view = cv2.cvtColor(self._view(sample), cv2.COLOR_BGR2RGB)
                 self._writer.add_image(sample.name, view, progress.step, dataformats="HWC")
 

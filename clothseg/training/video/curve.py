@@ -60,26 +60,26 @@ class ClipReplay:
 
     def _flow_averaged(self, constant_ms: float) -> MaskMaker:
         """Masks with true edges, averaged over a time constant along the best flow there could be."""
-        past: Planes | None = None
+        previous: Planes | None = None
 
         def make(probabilities: Pixels, picture: Pixels, _: int) -> Pixels:
-            nonlocal past
+            nonlocal previous
             made = class_shares(matte(probabilities, picture, USUAL, Matting()), len(probabilities))
             present = np.ascontiguousarray(np.moveaxis(made, 0, 2), np.float32)
-            past = present if past is None else self._averaged(past, present, constant_ms)
-            return np.ascontiguousarray(np.moveaxis(np.rint(past), 2, 0), np.uint8)
+            previous = present if previous is None else self._averaged(previous, present, constant_ms)
+            return np.ascontiguousarray(np.moveaxis(np.rint(previous), 2, 0), np.uint8)
 
         return make
 
-    def _averaged(self, past: Planes, present: Planes, constant_ms: float) -> Planes:
+    def _averaged(self, previous: Planes, present: Planes, constant_ms: float) -> Planes:
         """Past and present shares (H, W, K), 0 to 255, as one; what was hidden, or is not explained, has no past."""
         assert self._before is not None
         assert self._now is not None
-        way = warp(self._before.picture, self._now.picture, self._now.motion)
-        carried = cv2.remap(past, way.points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        known = way.valid if self._now.motion is None else ~np.isnan(self._now.motion[..., 0])
+        flow = warp(self._before.picture, self._now.picture, self._now.motion)
+        warped = cv2.remap(previous, flow.points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        known = flow.valid if self._now.motion is None else ~np.isnan(self._now.motion[..., 0])
         kept = math.exp((self._before.pts_ns - self._now.pts_ns) / 1e6 / constant_ms)
-        averaged: Planes = present + np.where(known, np.float32(kept), np.float32(0))[..., None] * (carried - present)
+        averaged: Planes = present + np.where(known, np.float32(kept), np.float32(0))[..., None] * (warped - present)
         return averaged
 
     def _corrected_at(self, place: _Place) -> MaskMaker:

@@ -56,11 +56,11 @@ def stream_masks(smoothing: Smoothing | None, matting: Matting | None) -> MaskMa
         nonlocal state, before
         if smoothing is not None:
             state, probabilities = smooth(state, probabilities, picture, pts_ns, smoothing, garments=len(GARMENTS))
-        held = None if before is None else previous_matte(*before, state, pts_ns)
+        previous = None if before is None else previous_matte(*before, state, pts_ns)
         if matting is None:
             lifted = upsample(probabilities, picture, USUAL)
         else:
-            lifted = matte(probabilities, picture, USUAL, matting, held)
+            lifted = matte(probabilities, picture, USUAL, matting, previous)
         before = lifted, pts_ns
         return class_shares(lifted, len(probabilities))
 
@@ -93,11 +93,11 @@ def score(
     any garment judges nothing but the person. Raises ValueError for a clip without frames.
     """
     scorers = {name: Scorer() for name in makers}
-    shown: list[KeptFrame] = []
+    kept: list[KeptFrame] = []
     dressed, judged, last, first_ns, index = False, False, None, 0, -1
     for index, frame in enumerate(frames):
         first_ns = frame.pts_ns if last is None else first_ns
-        carried = None if last is None else warp(last.picture, frame.picture, frame.motion)
+        warped = None if last is None else warp(last.picture, frame.picture, frame.motion)
         if frame.truth is not None:
             judged, dressed = True, dressed or bool(frame.truth[list(GARMENTS)].any())
         planes = probabilities(frame.picture)
@@ -107,9 +107,9 @@ def score(
             made = make(planes, frame.picture, frame.pts_ns)
             milliseconds = (time.thread_time() - start) * 1000
             masks[name] = made if box_px is None or frame.truth is None else _within(made, near(frame.truth, box_px))
-            scorers[name].add(masks[name], frame.truth, carried, milliseconds)
+            scorers[name].add(masks[name], frame.truth, warped, milliseconds)
         if keep(index):
-            shown.append(KeptFrame(frame.picture, masks))
+            kept.append(KeptFrame(frame.picture, masks))
         last = frame
     if last is None:
         raise ValueError("expected a clip with at least one frame, got none")
@@ -123,7 +123,7 @@ def score(
         }
         for name, scorer in scorers.items()
     }
-    return ClipScores(scores, {name: scorer.curves for name, scorer in scorers.items()}, shown)
+    return ClipScores(scores, {name: scorer.curves for name, scorer in scorers.items()}, kept)
 
 
 def _within(masks: Pixels, inside: NDArray[np.bool_]) -> Pixels:

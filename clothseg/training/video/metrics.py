@@ -18,7 +18,7 @@ Points = NDArray[np.float32]
 
 VALID_BELOW: Final = 12.0  # grey levels of 255: a warp that is further off does not explain the picture
 TOLERANCE_PX: Final = 2  # of the boundary F
-_LEAST_SHARE: Final = 0.001  # of the picture: classes smaller than this have no steadiness to speak of
+_MIN_SHARE: Final = 0.001  # of the picture: classes smaller than this have no steadiness to speak of
 _SHIFTS: Final = range(-2, 5)  # frames of lag tried
 _JUST_LEFT: Final = 3  # frames
 _FLIP_AFTER: Final = 3  # frames a region must keep another class to have flipped
@@ -70,8 +70,8 @@ def warp(before: Pixels, now: Pixels, motion: Points | None) -> FrameWarp:
     height, width = grey.shape
     points = _grid(grey.shape) + np.nan_to_num(motion, nan=-1e6)
     inside = ((points >= 0) & (points <= np.array([width - 1, height - 1]))).all(2)
-    carried = cv2.remap(grey_before, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return FrameWarp(points, inside & (cv2.absdiff(carried, grey) < VALID_BELOW))
+    warped = cv2.remap(grey_before, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return FrameWarp(points, inside & (cv2.absdiff(warped, grey) < VALID_BELOW))
 
 
 def _grid(size: tuple[int, ...]) -> Points:
@@ -200,13 +200,13 @@ class _ClassScore:
                 self.errors[number] += cv2.norm(self.planes[0], true, cv2.NORM_L1)
 
     def scores(self, flips_per_minute: float, ms_per_frame: float) -> Scores:
-        ours, true = (hit / max(n, 1) for hit, n in (self.hits[:2], self.hits[2:]))
+        precision, true = (hit / max(n, 1) for hit, n in (self.hits[:2], self.hits[2:]))
         seen = self.either > 0
         return Scores(
             iou=self.both / self.either if seen else None,
             dtssd=float(np.mean(self.steps)) if self.steps and seen else None,
             warp_disagreement=float(np.mean(self.disagreements)) if self.disagreements else None,
-            boundary_f=float(2 * ours * true / max(ours + true, 1e-9)) if seen else None,
+            boundary_f=float(2 * precision * true / max(precision + true, 1e-9)) if seen else None,
             lag_frames=lag(self.errors),
             flips_per_minute=flips_per_minute,
             ghost=float(np.mean(self.ghosts)) if self.ghosts else None,
@@ -216,12 +216,12 @@ class _ClassScore:
 
 def _disagreement(before: Pixels, now: Pixels, warp: FrameWarp) -> float | None:
     """Σ|W(pₜ₋₁) − pₜ| / Σpₜ over what the warp explains; None where the class hardly shows."""
-    carried = cv2.remap(before, warp.points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.remap(before, warp.points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     where = warp.valid.view(np.uint8)
     share = float(cv2.norm(now, cv2.NORM_L1, where)) / 255
-    if share < _LEAST_SHARE * now.size:
+    if share < _MIN_SHARE * now.size:
         return None
-    return float(cv2.norm(carried, now, cv2.NORM_L1, where)) / 255 / share
+    return float(cv2.norm(warped, now, cv2.NORM_L1, where)) / 255 / share
 
 
 def boundary_hits(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -250,9 +250,9 @@ def lag(errors: Sequence[float] | NDArray[np.float64]) -> float | None:
     at = int(values.argmin())
     if not values.any() or at in (0, len(values) - 1):
         return None if not values.any() else float(_SHIFTS[at])
-    left, least, right = values[at - 1 : at + 2]
-    steepest = max(left, right) - least
-    if steepest < 0.02 * least:
+    left, smallest, right = values[at - 1 : at + 2]
+    steepest = max(left, right) - smallest
+    if steepest < 0.02 * smallest:
         return None
     return float(_SHIFTS[at] + (left - right) / (2 * steepest))
 

@@ -204,7 +204,7 @@ def test_without_a_cache_it_runs_and_says_so(
     (tmp_path / "clothseg").touch()
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
     engine = open_engine(weights, "openvino", "fp32", 1)
-    assert "every start compiles anew, for the cache failed" in engine.description
+    assert "compiled models are not cached" in engine.description
     assert engine(make_pictures(1, 16, 16)).shape == (1, 5, 16, 16)
 
 
@@ -214,7 +214,7 @@ def test_the_number_of_compiled_sizes_is_bounded(weights: Path, make_pictures: P
     engine = OpenvinoRuntime(exported_model(weights)[0], "fp32", 1, "a test's")
     for width in range(16, 176, 16):
         engine(make_pictures(1, 16, width))
-    assert engine.sizes_held == 8
+    assert engine.compiled_sizes == 8
 
 
 def test_it_is_made_ready_for_one_size_while_it_runs_at_another(weights: Path, make_pictures: Pictures) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clothseg.tryon.tracking import Track, follow_motion, pull_towards_seen
+from clothseg.tryon.tracking import Track, follow_motion, pull_towards_observed
 
 SIZE = (180, 320)
 FRAME_NS = 33_333_333
@@ -73,5 +73,5 @@ def test_cloth_that_shows_nothing_leaves_its_landmarks_and_draws_them_to_the_mas
 def test_landmarks_are_drawn_to_where_they_are_seen_by_a_share_and_those_unseen_stay() -> None:
     seen = POINTS + 10
     seen[1] = np.nan
-    drawn = pull_towards_seen(begun()._replace(observed=seen), 0.3).points
+    drawn = pull_towards_observed(begun()._replace(observed=seen), 0.3).points
     np.testing.assert_allclose(drawn, [POINTS[0] + 3, POINTS[1], POINTS[2] + 3])

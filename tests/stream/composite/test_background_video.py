@@ -81,7 +81,7 @@ def test_a_video_that_fails_in_mid_run_stands_still_and_that_is_told_once(
 
 
 def test_after_a_long_gap_the_video_is_not_read_through(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream.composite.background_video._MOST_PICTURES", 2)
+    monkeypatch.setattr("stream.composite.background_video._MAX_PICTURES", 2)
     clip = open_background_video(video)
     assert levels(clip, [0]) == levels(open_background_video(video), [0])
     assert levels(clip, [10**9, 10**9 + 100]) == levels(open_background_video(video), [0, 200, 300])[1:]

@@ -184,7 +184,7 @@ def test_stop_is_answered_while_a_picture_is_being_opened(
         assert enough.wait(20)
         return ()
 
-    monkeypatch.setattr("stream.composite.control_server.open_dressing", slowly)
+    monkeypatch.setattr("stream.composite.control_server.open_camera_effects", slowly)
     with ThreadPoolExecutor(1) as another, Controller(switchboard.endpoint) as patient:
         dressed = another.submit(patient.request, SetEffects(effects=()))
         assert opening.wait(5)

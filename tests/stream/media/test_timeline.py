@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.media.timeline import LEAST_STEP_NS, Timeline
+from stream.media.timeline import MIN_STEP_NS, Timeline
 
 STEP = 40_000_000
 MS = 1_000_000
@@ -49,4 +49,4 @@ def test_times_always_rise(times_ns: list[int | None]) -> None:
         result = [timeline.next_pts(t) for t in times_ns]
         assert all(later - earlier >= 1 for earlier, later in pairwise(result))
         assert result[0] >= 0
-        assert LEAST_STEP_NS < STEP
+        assert MIN_STEP_NS < STEP

@@ -14,11 +14,11 @@ import signal, subprocess, sys
 from stream.process import signals
 heard = []
 signal.signal(signal.SIGHUP, signal.{hangup})
-signals.heed(lambda number, frame: heard.append(number))
+signals.on_stop_signals(lambda number, frame: heard.append(number))
 """
 IGNORED_BY_A_CHILD = """
 asked = "import signal; print([signal.getsignal(n) == signal.SIG_IGN for n in (2, 15, 1)])"
-with signals.ignored():
+with signals.stop_signals_ignored():
     signal.raise_signal(signal.SIGTERM)
     print(subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True).stdout.strip())
 print(heard)

@@ -220,7 +220,7 @@ class TestProof:
         self, tmp_path: Path, make_frame: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         proven: list[Path] = []
-        monkeypatch.setattr("stream.sinks.recording.prove", lambda movie: proven.append(movie.path))
+        monkeypatch.setattr("stream.sinks.recording.verify", lambda movie: proven.append(movie.path))
         path = tmp_path / "clip.mp4"
         record(Recording(path=path), [make_frame(0, 0), EndOfStream("cam", 0, interrupted=True)])
         assert proven == []

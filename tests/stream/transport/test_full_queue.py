@@ -20,8 +20,8 @@ ATTACK_S = 6.0  # with heartbeats of the bound end it took less than one
 RESET = struct.pack("ii", 1, 0)
 SLOW_END = """
 import sys, time
-from stream.transport.sockets import Hub, Inbox
-end = {"Hub": Hub, "Inbox": Inbox}[sys.argv[1]]("tcp://127.0.0.1:*")
+from stream.transport.sockets import PullSocket, RouterSocket
+end = {"RouterSocket": RouterSocket, "PullSocket": PullSocket}[sys.argv[1]]("tcp://127.0.0.1:*")
 print(end.endpoint, flush=True)
 while True:
     end.receive(100)
@@ -39,7 +39,7 @@ def break_off(endpoint: str, socket_type: bytes, until_s: float) -> None:
                 wire.sendall(zmtp.whole(b"x" * 200))
 
 
-@pytest.mark.parametrize(("end", "socket_type"), [("Hub", b"DEALER"), ("Inbox", b"PUSH")])
+@pytest.mark.parametrize(("end", "socket_type"), [("RouterSocket", b"DEALER"), ("PullSocket", b"PUSH")])
 def test_peers_that_break_off_end_no_process(end: str, socket_type: bytes) -> None:
     with subprocess.Popen([sys.executable, "-c", SLOW_END, end], cwd=ROOT, stdout=subprocess.PIPE, text=True) as bound:
         assert bound.stdout is not None

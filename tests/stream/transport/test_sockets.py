@@ -184,9 +184,9 @@ def test_a_message_without_an_end_takes_bounded_memory(
 
 FLOODED = """
 import socket, struct
-from stream.transport.sockets import Hub
+from stream.transport.sockets import RouterSocket
 from tests import zmtp
-hub = Hub("tcp://127.0.0.1:*")
+hub = RouterSocket("tcp://127.0.0.1:*")
 for _ in range(6):
     with zmtp.connected(b"DEALER", hub.endpoint) as stranger:
         stranger.settimeout(0.3)

@@ -19,7 +19,7 @@ from stream.web.effects_client import EffectsClient
 from stream.web.library import read_library
 from stream.web.session import ServerContext
 from stream.web.uplink import Uplink
-from stream.web.upload import Studio
+from stream.web.upload import PhotoProcessor
 
 SECRET = "correct horse+battery/=&%"
 
@@ -43,7 +43,7 @@ def client_of(web: Web, base_url: str) -> TestClient:
         cast(Uplink, NoUplink()),
         read_library(web),
         cast(EffectsClient, None),
-        cast(Studio, None),
+        cast(PhotoProcessor, None),
         None,
         USUAL,
     )

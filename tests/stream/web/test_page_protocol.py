@@ -18,7 +18,9 @@ def test_messages_from_the_page_are_decoded() -> None:
     assert page_protocol.decode(
         '{"type":"view_options","panels":["raw","composite"],"masks":["top"]}'
     ) == page_protocol.ViewOptions(("raw", "composite"), ("top",))
-    assert page_protocol.decode('{"type":"upload_photo","use":"top","data":"aGk="}') == page_protocol.UploadPhoto("top", b"hi")
+    assert page_protocol.decode('{"type":"upload_photo","use":"top","data":"aGk="}') == page_protocol.UploadPhoto(
+        "top", b"hi"
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from stream.web.outfit import temporary_photos
 from stream.web.page_protocol import Outfit, PhotoChoice, Ping, UploadPhoto
 from stream.web.session import ServerContext, Session
 from stream.web.uplink import Uplink
-from stream.web.upload import Studio
+from stream.web.upload import PhotoProcessor
 
 PNG = (Path(__file__).parents[3] / "configs/garments/jeans.png").read_bytes()
 
@@ -37,7 +37,7 @@ class Slow:
         self.worn: list[tuple[Effect, ...]] = []
         self.seen: list[bytes] = []
 
-    async def dress(self, camera: str, effects: Sequence[Effect]) -> None:
+    async def set_effects(self, camera: str, effects: Sequence[Effect]) -> None:
         self.begun.set()
         await self.enough.wait()
         self.worn.append(tuple(effects))
@@ -45,7 +45,7 @@ class Slow:
         if len(self.worn) > 1:
             raise EffectsRejectedError("not this one")
 
-    async def develop(self, data: bytes, slot: str) -> bytes:
+    async def process(self, data: bytes, slot: str) -> bytes:
         return data
 
 
@@ -79,7 +79,7 @@ def house(slow: Slow, folder: Path) -> ServerContext:
     web = Web()
     return ServerContext(
         web, ("front",), "ipc:///nowhere", cast(Uplink, NoUplink()), read_library(web),
-        cast(EffectsClient, slow), cast(Studio, slow), folder, USUAL,
+        cast(EffectsClient, slow), cast(PhotoProcessor, slow), folder, USUAL,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from stream.web.photo import PhotoError
-from stream.web.upload import MAX_PX, Studio, check, developed
+from stream.web.upload import MAX_PX, PhotoProcessor, check, process_photo
 from tests.running import ROOT
 
 HOODIE = (ROOT / "configs/garments/hoodie.png").read_bytes()
@@ -57,9 +57,9 @@ def test_what_would_cost_much_is_refused_by_its_header(photo: bytes, cause: str)
 
 
 def test_a_photo_comes_back_small_and_of_8_bits() -> None:
-    made = cv2.imdecode(np.frombuffer(developed(png(3000, 4000), "background"), np.uint8), cv2.IMREAD_UNCHANGED)
+    made = cv2.imdecode(np.frombuffer(process_photo(png(3000, 4000), "background"), np.uint8), cv2.IMREAD_UNCHANGED)
     assert made.shape == (1440, 1920, 3)
-    garment = cv2.imdecode(np.frombuffer(developed(HOODIE, "top"), np.uint8), cv2.IMREAD_UNCHANGED)
+    garment = cv2.imdecode(np.frombuffer(process_photo(HOODIE, "top"), np.uint8), cv2.IMREAD_UNCHANGED)
     assert garment.shape[2] == 4
     assert garment.dtype == np.uint8
 
@@ -69,7 +69,7 @@ def test_the_largest_photo_takes_no_memory_here() -> None:
     largest_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
     async def send() -> bytes:
-        return await Studio().develop(png(4000, MAX_PX // 4000), "background")
+        return await PhotoProcessor().process(png(4000, MAX_PX // 4000), "background")
 
     assert asyncio.run(send())[:4] == b"\x89PNG"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 20_000
@@ -86,10 +86,10 @@ def test_an_odd_photo_is_refused_in_a_sentence_without_paths() -> None:
     stripes = np.zeros((64, 64, 4), np.uint8)
     stripes[::4] = 255
     with pytest.raises(PhotoError, match="the photo shows no garment") as refused:
-        asyncio.run(Studio().develop(bytes(cv2.imencode(".png", stripes)[1].tobytes()), "top"))
+        asyncio.run(PhotoProcessor().process(bytes(cv2.imencode(".png", stripes)[1].tobytes()), "top"))
     assert "/" not in str(refused.value)
 
 
 def test_a_photo_that_takes_too_long_is_given_up() -> None:
     with pytest.raises(PhotoError, match="takes too long"):
-        asyncio.run(Studio(deadline_s=0.001).develop(HOODIE, "top"))
+        asyncio.run(PhotoProcessor(deadline_s=0.001).process(HOODIE, "top"))

@@ -180,14 +180,15 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import torch
-from clothseg.training.train.loop import Run, State, new_network, read_training, train
-from clothseg.training.train.pool import Pool
-from clothseg.training.train.process_group import Team
+from clothseg.training.train.loop import State, TrainingRun, new_network, read_training, train
+from clothseg.training.train.pool import SamplePool
+from clothseg.training.train.process_group import ProcessGroup
 
 torch.set_num_threads(1)
 training = read_training(Path(sys.argv[1]))
 network, _ = new_network(training)
-run = Run(training, State(network, training), Pool(training.data, training.keep_px), Team(0, 1))
+pool = SamplePool(training.data, training.keep_px)
+run = TrainingRun(training, State(network, training), pool, ProcessGroup(0, 1))
 train(run, lambda progress: print(progress.step, flush=True), Path(sys.argv[2]))
 """
 
