@@ -28,20 +28,18 @@ def run_inline(settings: Run, console: Console) -> Outcome:
         endpoints = in_memory(endpoint_of(settings.control) if settings.control is not None else "")
     except StreamError as error:
         return Outcome(failure=str(error))
-    launcher = ThreadLauncher(settings, endpoints)
-    supervisor = Supervisor(settings, endpoints, STAGES, console, launcher)
+    threads = _Threads(settings, endpoints)
+    supervisor = Supervisor(settings, endpoints, STAGES, console, threads.launch)
     signals.on_stop_signals(supervisor.on_signal)
     with ThreadPoolExecutor(1, "supervisor") as executor:
         outcome = executor.submit(supervisor.run)
-        outcome.add_done_callback(lambda _: launcher.stop())
-        launcher.run_composite()
+        outcome.add_done_callback(lambda _: threads.stop())
+        threads.run_composite()
         return outcome.result()
 
 
-class ThreadLauncher:
+class _Threads:
     """Begins each stage as a thread; composite in the one that waits for it, the only one that may open a window."""
-
-    can_kill = False
 
     def __init__(self, settings: Run, endpoints: Endpoints) -> None:
         self._settings = settings
@@ -49,8 +47,8 @@ class ThreadLauncher:
         self._numbers = itertools.count()
         self._composite: SimpleQueue[_StageThread | None] = SimpleQueue()
 
-    def start(self, process: ProcessType, name: str, end: Connection) -> _StageThread:
-        """Begin a stage; see `Launcher`."""
+    def launch(self, process: ProcessType, name: str, end: Connection) -> _StageThread:
+        """Begin a stage: a `Launch`."""
         supervisor = SupervisorPipe(end, f"{name}.{next(self._numbers)}")
         serve = partial(run_stage, process.module, name, self._settings, self._endpoints)
         stage = _StageThread(serve, supervisor, end)
@@ -72,7 +70,8 @@ class ThreadLauncher:
 
 
 class _StageThread:
-    sentinel = None  # the pipe breaks at its end
+    can_kill = False
+    sentinel: int | None = None  # the pipe breaks at its end
 
     def __init__(self, serve: Callable[[SupervisorPipe], int], supervisor: SupervisorPipe, end: Connection) -> None:
         self.identity = supervisor.identity

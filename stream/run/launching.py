@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Protocol
@@ -16,56 +16,46 @@ from stream.transport.endpoints import Endpoints
 
 
 class RunningStage(Protocol):
-    """A stage under way: `identity` is its name for dispatch, `sentinel` (if any) becomes readable at its end."""
+    """A stage under way: `identity` is its name for dispatch, `sentinel` (if any) becomes readable at its end.
+
+    `exit_code` is None while it runs. `can_kill`: whether one that hangs can be ended, and so is worth a watchdog.
+    """
+
+    can_kill: bool
+    identity: str
+    sentinel: int | None
 
     @property
-    def identity(self) -> str: ...
-
-    @property
-    def sentinel(self) -> int | None: ...
-
-    @property
-    def exit_code(self) -> int | None:
-        """None while it runs."""
+    def exit_code(self) -> int | None: ...
 
     def kill(self) -> None:
-        """End it at once where that is possible; waits a moment for its end."""
+        """End it, at once where that is possible; waits a moment for its end."""
 
 
-class Launcher(Protocol):
-    """Begins stages. `can_kill`: whether one that hangs can be ended, and so is worth a watchdog."""
-
-    @property
-    def can_kill(self) -> bool: ...
-
-    def start(self, process: ProcessType, name: str, end: Connection) -> RunningStage:
-        """Run a stage that has `end` of the pipe to the supervisor, and closes it when it has ended."""
+Launch = Callable[[ProcessType, str, Connection], RunningStage]
+"""Begins a stage of a name; it has this end of the pipe to the supervisor, and closes it when it ends."""
 
 
-class ProcessLauncher:
-    """Begins each stage as a process."""
+def in_processes(settings: Run, endpoints: Endpoints, folders: Sequence[str]) -> Launch:
+    """Begin each stage as a process. `folders` are removed by whichever finds that this process was killed."""
+    document = json.dumps(plain(settings)).encode()  # names of files may be no UTF-8, which msgspec refuses
 
-    can_kill = True
-
-    def __init__(self, settings: Run, endpoints: Endpoints, folders: Sequence[str]) -> None:
-        """`folders` are removed by whichever stage finds that this process was killed."""
-        self._document = json.dumps(plain(settings)).encode()  # names of files may be no UTF-8, which msgspec refuses
-        self._endpoints = endpoints
-        self._folders = list(folders)
-
-    def start(self, process: ProcessType, name: str, end: Connection) -> RunningStage:
-        folders = [*self._folders, *forkserver.folders()]
-        arguments = ((process.module, name), self._document, self._endpoints, end, folders)
+    def launch(process: ProcessType, name: str, end: Connection) -> RunningStage:
+        arguments = ((process.module, name), document, endpoints, end, [*folders, *forkserver.folders()])
         started = forkserver.process_context().Process(target=pipe.run_stage_process, args=arguments, name=name)
         started.start()
         end.close()
         return _StageProcess(name, started)
 
+    return launch
+
 
 class _StageProcess:
+    can_kill = True
+
     def __init__(self, name: str, process: BaseProcess) -> None:
         self.identity = f"{name}.{process.pid}"
-        self.sentinel = process.sentinel
+        self.sentinel: int | None = process.sentinel
         self._process = process
 
     @property

@@ -15,8 +15,6 @@ Stage = Literal["capture", "inference", "composite"]
 STAGES: Final[tuple[Stage, ...]] = ("capture", "inference", "composite")
 """What `--stage` can run alone on a host; each is one or several kinds of process."""
 
-_SLACK_S = 5.0  # for stages that may wait for each other, beyond what a frame may take a worker
-
 
 class Restart(Enum):
     """What follows when a process ends though nobody asked it to."""
@@ -40,8 +38,9 @@ class ProcessType:
     names: Callable[[Run], Sequence[str]]
     """One for each process of this kind; none where the settings ask for none."""
     restart: Restart
-    max_silence_s: Callable[[Run], float]
-    """How long one may report nothing before it is killed."""
+    slack_s: float = 5.0
+    """How long one may report nothing, beyond what a frame may take a worker, before it is killed: stages wait for each
+    other, and a worker for nobody."""
     decides_run: bool = False
     """Whether the run is over when all of these have ended."""
     binds: Literal["dispatch", "results"] | None = None
@@ -54,22 +53,11 @@ def _worker_names(settings: Run) -> list[str]:
     return [f"{socket.gethostname()}-worker-{number}" for number in range(settings.model.workers)]
 
 
-def _frame_and_heartbeats_s(settings: Run) -> float:
-    """A worker is silent while it works on a frame."""
-    return settings.model.frame_deadline_ms / 1000 + 2 * HEARTBEAT_S
-
-
-def _frame_and_slack_s(settings: Run) -> float:
-    """The others may wait for a worker, and for each other."""
-    return settings.model.frame_deadline_ms / 1000 + _SLACK_S
-
-
 DISPATCH: Final = ProcessType(
     module="stream.dispatch.dispatch",
     stages=frozenset({"capture"}),
     names=lambda settings: ["dispatch"],
     restart=Restart.NEVER,
-    max_silence_s=_frame_and_slack_s,
     decides_run=True,
     binds="dispatch",
 )
@@ -79,7 +67,6 @@ COMPOSITE: Final = ProcessType(
     stages=frozenset({"composite"}),
     names=lambda settings: ["composite"],
     restart=Restart.NEVER,
-    max_silence_s=_frame_and_slack_s,
     decides_run=True,
     binds="results",
 )
@@ -90,7 +77,7 @@ PROCESSES: Final = (
         stages=frozenset({"inference"}),
         names=_worker_names,
         restart=Restart.ALWAYS,
-        max_silence_s=_frame_and_heartbeats_s,
+        slack_s=2 * HEARTBEAT_S,
         lost=lambda name, identity, cause, retried: WorkerLost(identity),
     ),
     COMPOSITE,
@@ -100,7 +87,6 @@ PROCESSES: Final = (
         stages=frozenset({"capture"}),
         names=lambda settings: list(settings.cameras),
         restart=Restart.WHILE_LIVE,
-        max_silence_s=_frame_and_slack_s,
         lost=lambda name, identity, cause, retried: ReaderLost(name, cause, retried),
     ),
     ProcessType(
@@ -108,7 +94,6 @@ PROCESSES: Final = (
         stages=frozenset({"capture", "composite"}),
         names=lambda settings: [] if settings.web is None else ["web"],
         restart=Restart.ON_CRASH,
-        max_silence_s=_frame_and_slack_s,
     ),
 )
 """Every kind of process, in the order in which they are started."""

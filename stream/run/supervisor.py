@@ -31,7 +31,7 @@ from stream.process.pipe import (
     StopStage,
 )
 from stream.run.console import Console
-from stream.run.launching import Launcher, ProcessLauncher, RunningStage
+from stream.run.launching import Launch, RunningStage, in_processes
 from stream.run.outcome import Outcome
 from stream.run.processes import DISPATCH, PROCESSES, ProcessType, Restart, Stage
 from stream.settings.config import Run
@@ -85,8 +85,8 @@ def run_supervised(settings: Run, stages: Collection[Stage], console: Console) -
             control=endpoint_of(settings.control) if settings.control and "composite" in stages else private["control"],
             keys=transport.keys,
         )
-        launcher = ProcessLauncher(settings, endpoints, [] if folder is None else [str(folder)])
-        supervisor = Supervisor(settings, endpoints, stages, console, launcher)
+        launch = in_processes(settings, endpoints, [] if folder is None else [str(folder)])
+        supervisor = Supervisor(settings, endpoints, stages, console, launch)
         signals.on_stop_signals(supervisor.on_signal)
         forkserver.start()
         return supervisor.run()
@@ -97,16 +97,16 @@ def run_supervised(settings: Run, stages: Collection[Stage], console: Console) -
 
 
 class Supervisor:
-    """Looks after the stages of a run, wherever `launcher` begins them."""
+    """Looks after the stages of a run, wherever `launch` begins them."""
 
     def __init__(
-        self, settings: Run, endpoints: Endpoints, stages: Collection[Stage], console: Console, launcher: Launcher
+        self, settings: Run, endpoints: Endpoints, stages: Collection[Stage], console: Console, launch: Launch
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
         self._table = [kind for kind in PROCESSES if kind.stages <= set(stages)]
         self._console = console
-        self._launcher = launcher
+        self._launch = launch
         self._outcome = Outcome()
         self._processes: list[_Process] = []
         self._early_exits: dict[str, deque[float]] = {}
@@ -138,7 +138,7 @@ class Supervisor:
 
     def _start(self, kind: ProcessType, name: str) -> None:
         ours, theirs = Pipe()
-        stage = self._launcher.start(kind, name, theirs)
+        stage = self._launch(kind, name, theirs)
         self._processes.append(_Process(name, kind, stage, ours, time.monotonic()))
 
     def _finished(self) -> bool:
@@ -209,11 +209,11 @@ class Supervisor:
 
     def _unresponsive_s(self, process: _Process) -> float | None:
         """For how long a process has given no sign of life, where that is too long."""
-        started = process.last_report_s is not None
-        since_s = process.last_report_s or process.started_s
-        silence_s = time.monotonic() - since_s
-        allowed_s = process.kind.max_silence_s(self._settings) if started else _START_TIMEOUT_S
-        return silence_s if self._launcher.can_kill and silence_s > allowed_s else None
+        silence_s = time.monotonic() - (process.last_report_s or process.started_s)
+        timeout_s = self._settings.model.frame_deadline_ms / 1000 + process.kind.slack_s
+        if process.last_report_s is None:
+            timeout_s = _START_TIMEOUT_S
+        return silence_s if process.stage.can_kill and silence_s > timeout_s else None
 
     def _on_exit(self, process: _Process) -> None:
         """What follows from a process's end."""
@@ -274,7 +274,8 @@ class Supervisor:
 
     def _stop(self, timeout_s: float) -> None:
         if self._stop_by_s is None:
-            self._stop_by_s = time.monotonic() + (timeout_s if self._launcher.can_kill else math.inf)
+            can_kill = all(process.stage.can_kill for process in self._processes)
+            self._stop_by_s = time.monotonic() + (timeout_s if can_kill else math.inf)
             for kind in (DISPATCH, *(kind for kind in self._table if kind is not DISPATCH)):  # who schedules, first
                 self._command(kind, StopStage())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from typing import Final, Protocol
+from typing import Final
 
 from stream.message import CompositedFrame, Output
 
@@ -12,27 +12,8 @@ MAX_QUEUED: Final = 2
 """Items that may wait in a `BoundedBuffer`; then the pipeline does."""
 
 
-class Buffer(Protocol):
+class _Buffer:
     """Written by the pipeline, emptied by the output's thread. `dropped` counts each camera's frames that were lost."""
-
-    dropped: Counter[str]
-
-    def put(self, item: Output) -> None:
-        """Leave a frame or news of a camera."""
-
-    def take(self, timeout_s: float | None) -> Output | None:
-        """The oldest that waits; None when nothing came in time, or when all was taken after `close`."""
-
-    @property
-    def drained(self) -> bool:
-        """Whether nothing waits and nothing will come."""
-
-    def close(self) -> None:
-        """Nothing more will come, and what comes is dropped; what waits may still be taken."""
-
-
-class _Queue:
-    """The part that both buffers share: items in order, and a condition that is notified of each change."""
 
     def __init__(self) -> None:
         self.dropped: Counter[str] = Counter()
@@ -41,6 +22,7 @@ class _Queue:
         self._closed = False
 
     def take(self, timeout_s: float | None) -> Output | None:
+        """The oldest that waits; None when nothing came in time, or when all was taken after `close`."""
         with self._condition:
             self._condition.wait_for(lambda: self._items or self._closed, timeout_s)
             item = self._items.popleft() if self._items else None
@@ -49,10 +31,12 @@ class _Queue:
 
     @property
     def drained(self) -> bool:
+        """Whether nothing waits and nothing will come."""
         with self._condition:
             return self._closed and not self._items
 
     def close(self) -> None:
+        """Nothing more will come, and what comes is dropped; what waits may still be taken."""
         with self._condition:
             self._closed = True
             self._condition.notify_all()
@@ -69,7 +53,7 @@ class _Queue:
             self.dropped[item.frame.camera] += 1
 
 
-class LatestBuffer(_Queue):
+class LatestBuffer(_Buffer):
     """A place for one frame of each camera, and the newest wins; `put` never waits.
 
     News of a camera keeps its order with the frames.
@@ -94,7 +78,7 @@ class LatestBuffer(_Queue):
                 return
 
 
-class BoundedBuffer(_Queue):
+class BoundedBuffer(_Buffer):
     """Every frame in order; where as many wait as may, `put` waits too."""
 
     def put(self, item: Output) -> None:
