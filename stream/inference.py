@@ -56,7 +56,7 @@ def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame | LateMasks]:
         probabilities = segmenter.probabilities(pixels, box, frame.detail)
         yield make_reply(frame, segmenter.classes, probabilities)
         if size not in warm_ups:
-            warm_ups[size] = threading.Thread(target=segmenter.warm_up, args=size, name="warm", daemon=True)
+            warm_ups[size] = threading.Thread(target=segmenter.warm_up, args=size, name="warm")
             warm_ups[size].start()
 
     return segment

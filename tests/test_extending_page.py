@@ -74,13 +74,7 @@ def test_a_sink_an_effect_a_source_and_a_model_run_as_the_page_says(project: Pat
 
 def test_a_sink_is_three_files_an_effect_and_a_source_two(tmp_path: Path) -> None:
     sections = dict(re.findall(r"## (A \w+|An \w+)[^\n]*\n(.*?)(?=\n## )", PAGE, re.DOTALL))
-    files = {
-        section: {
-            re.match(r"(?:# |--- )([^\s,]+)", text)[1]
-            for _, text in re.findall(r"```(python|diff)\n(.*?)```", body, re.DOTALL)
-        }  # type: ignore[index]
-        for section, body in sections.items()
-    }
+    files = {section: set(re.findall(r"```\w+\n(?:# |--- )([^\s,]+\.py)", body)) for section, body in sections.items()}
     assert {section: len(names) for section, names in files.items()} == {
         "A sink": 3,
         "An effect": 2,

@@ -55,7 +55,7 @@ class _Threads:
         if process is COMPOSITE:
             self._composite.put(stage)
         else:
-            threading.Thread(target=stage.run, name=name, daemon=True).start()
+            threading.Thread(target=stage.run, name=name).start()  # no daemon: the network must not outlive Python
         return stage
 
     def run_composite(self) -> None:

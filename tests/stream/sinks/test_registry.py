@@ -15,7 +15,7 @@ from stream.stage import ListSink
 from tests.stream.composited import composited_frame
 
 WAIT_S = 10.0
-NAMES = {
+NAMES: dict[OutputSettings, str] = {
     Recording(path=Path("a.mp4")): "recording a.mp4",
     Publisher(bind="tcp://127.0.0.1:1"): "publisher tcp://127.0.0.1:1",
     Push(url="rtsp://me:secret@host/live"): "push to rtsp://host",
