@@ -28,7 +28,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where labelled pictures lie, how they are laid out, and how often they are drawn."""
+    """A data set: its folder, its layout, and how often its pictures are drawn."""
 
     layout: str
     root: Path
@@ -140,7 +140,7 @@ LAYOUTS: Final[dict[str, Callable[[DataSet], Iterator[Sample]]]] = {
 
 
 def read_data_set(path: Path) -> DataSet:
-    """A data set described in YAML; ValueError where the file says something else."""
+    """Read a data set described in YAML; ValueError for anything else."""
     try:
         return msgspec.yaml.decode(path.read_bytes(), type=DataSet, dec_hook=decode_path)
     except msgspec.DecodeError as error:
@@ -148,7 +148,7 @@ def read_data_set(path: Path) -> DataSet:
 
 
 def decode_path(kind: type, value: object) -> object:
-    """For msgspec, which leaves paths in YAML to its caller; ValueError, which it tells with the place, for no text."""
+    """Decode a path for msgspec, which leaves paths in YAML to its caller; ValueError for what is no text."""
     if kind is not Path or not isinstance(value, str):
         raise ValueError(f"expected a {kind.__name__} as text, got {value!r}")
     return Path(value)

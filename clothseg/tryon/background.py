@@ -46,7 +46,7 @@ class BackgroundVideo(BackgroundEffect, frozen=True, tag="background_video"):
     """A file that the stream can read."""
 
     def open(self, resources: Resources) -> OpenEffect:
-        resources.open_video(self.video)  # what cannot be read is refused now
+        resources.open_video(self.video)  # what cannot be read is rejected now
 
         def composite(state: Any, picture: Image, matte: Matte, pts_ns: int) -> tuple[VideoLookup, Image]:
             video: VideoLookup = state or resources.open_video(self.video)  # each camera plays it at its own pace

@@ -30,7 +30,7 @@ class Resources(NamedTuple):
 
 
 class EffectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect"):
-    """Settings of one effect; in YAML and JSON the key `effect` says which."""
+    """Settings of one effect; in YAML and JSON the key `effect` is the tag."""
 
     def open(self, resources: Resources) -> OpenEffect:
         """Read what the settings name; raises EffectError where that cannot be used."""

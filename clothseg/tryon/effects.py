@@ -16,7 +16,7 @@ from clothseg.tryon.recolour import Recolour
 from clothseg.tryon.texture import Texture
 
 Effect = BackgroundColour | BackgroundImage | BackgroundVideo | BackgroundBlur | Recolour | Texture | GarmentPhoto
-"""Settings of one effect: those that a config and the control socket know. A new one is added here."""
+"""Settings of one effect, for configs and the control socket. A new effect is added here."""
 
 
 def open_effects(

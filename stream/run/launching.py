@@ -38,7 +38,7 @@ Launch = Callable[[ProcessType, str, Connection], RunningStage]
 
 def in_processes(settings: Run, endpoints: Endpoints, folders: Sequence[str]) -> Launch:
     """Begin each stage as a process. `folders` are removed by whichever finds that this process was killed."""
-    document = json.dumps(plain(settings)).encode()  # names of files may be no UTF-8, which msgspec refuses
+    document = json.dumps(plain(settings)).encode()  # names of files may be no UTF-8, which msgspec rejects
 
     def launch(process: ProcessType, name: str, end: Connection) -> RunningStage:
         arguments = ((process.module, name), document, endpoints, end, [*folders, *forkserver.folders()])

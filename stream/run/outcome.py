@@ -9,7 +9,7 @@ from stream.process.pipe import StatusReport
 
 @dataclass(eq=False)
 class Outcome:
-    """How a run ended: the first failure, whether it was asked to stop and by which signal, the last ledger."""
+    """Outcome of a run: the first failure, whether it was asked to stop and by which signal, the last ledger."""
 
     failure: str | None = None
     sink_failures: list[str] = field(default_factory=list)

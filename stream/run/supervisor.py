@@ -1,7 +1,7 @@
 """Starts the stages, restarts those that may be, and stops all together; knows them by the table of processes only.
 
-Readers of live cameras, workers and the page are started again when they die. The dispatcher and composite hold
-what cannot be made again: when one of them dies, everything stops and the cause is told once.
+Readers of live cameras, workers and the page are restarted when they exit. The dispatcher and composite hold state
+that cannot be made again: when one of them exits, everything stops and the cause is reported once.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ _START_TIMEOUT_S = 120.0  # a first start compiles the network
 _MAX_EARLY_EXITS = 3
 _EARLY_EXIT_WINDOW_S = 10.0
 _CLOSE_TIMEOUT_S = 1.2  # what a stage is given to close its files in, once it waits for nothing any more
-_FAILURE_TIMEOUT_S = 3.0  # the same after a failure, when nobody waits
+_FAILURE_TIMEOUT_S = 3.0  # the same after a failure, when nothing is waited for
 _FILES_S = 10.0  # and more than that where files are still being finished
 _POLL_S = 0.1
-_STALL_S = 1.0  # between two looks: the launcher itself did not run, and what was said meanwhile is no measure
+_STALL_S = 1.0  # between two polls: the supervisor itself did not run, so silence meanwhile means nothing
 
 
 @dataclass(eq=False)
@@ -142,7 +142,7 @@ class Supervisor:
         self._processes.append(_Process(name, kind, stage, ours, time.monotonic()))
 
     def _finished(self) -> bool:
-        """Whether all that decides the run has ended, or time to end is up."""
+        """Return whether all that decides the run has exited, or the time to close is up."""
         if any(kind.decides_run for kind in self._table) and not any(p.kind.decides_run for p in self._processes):
             return True
         now_s = time.monotonic()
@@ -154,7 +154,7 @@ class Supervisor:
         return not closing or now_s > self._stop_by_s + _FILES_S
 
     def _poll(self) -> None:
-        """One look at every process: what it says, whether it lives, whether it is silent."""
+        """Poll every process: read its reports, notice its exit, feed its watchdog."""
         pipes = [process.pipe for process in self._processes]
         sentinels = [p.stage.sentinel for p in self._processes if p.stage.sentinel is not None]
         wait([*pipes, *sentinels], timeout=_POLL_S)
@@ -172,7 +172,7 @@ class Supervisor:
             self._stop(pipe.DRAIN_TIMEOUT_S + _CLOSE_TIMEOUT_S)
 
     def _reset_watchdogs(self) -> None:
-        """Count no silence while the launcher itself did not run: stopped, or held up by its host."""
+        """Reset all watchdogs after the supervisor itself did not run: stopped, or stalled by its host."""
         now_s = time.monotonic()
         gap_s, self._looked_s = now_s - self._looked_s, now_s
         if gap_s < _STALL_S:
@@ -208,7 +208,7 @@ class Supervisor:
                 self._stop(pipe.DRAIN_TIMEOUT_S + _CLOSE_TIMEOUT_S)
 
     def _unresponsive_s(self, process: _Process) -> float | None:
-        """For how long a process has given no sign of life, where that is too long."""
+        """Return for how long a process has sent no heartbeat, where that is too long."""
         silence_s = time.monotonic() - (process.last_report_s or process.started_s)
         timeout_s = self._settings.model.frame_deadline_ms / 1000 + process.kind.slack_s
         if process.last_report_s is None:
@@ -216,7 +216,7 @@ class Supervisor:
         return silence_s if process.stage.can_kill and silence_s > timeout_s else None
 
     def _on_exit(self, process: _Process) -> None:
-        """What follows from a process's end."""
+        """Handle the exit of a process: restart it, finish, or fail."""
         self._processes.remove(process)
         process.pipe.close()
         code = process.stage.exit_code or 0
@@ -256,7 +256,7 @@ class Supervisor:
             self._start(process.kind, process.name)
 
     def _can_join(self, process: _Process) -> bool:
-        """Whether one in its place would find the others; the run fails where their sockets are gone."""
+        """Return whether a restarted process would find the others; the run fails where their sockets are gone."""
         for other in self._processes:
             if other.kind.binds is None or not other.has_reported:
                 continue

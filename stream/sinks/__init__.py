@@ -1,4 +1,4 @@
-"""Where results go: something you write `Output` messages of several cameras to, and close.
+"""Sinks: you write `Output` messages of several cameras to one, and close it.
 
     recording       files: H.264 MP4 of the composite, VP9 WebM of the cut-out …
     publisher       a ZeroMQ publisher

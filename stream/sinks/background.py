@@ -20,7 +20,7 @@ class BackgroundSink:
         self._thread.start()
 
     def write(self, item: Output) -> None:
-        """Leave a frame or news; waits where as many wait already as may."""
+        """Queue a frame or event; blocks while the buffer is full."""
         self._raise_failure()
         self.buffer.put(item)
 

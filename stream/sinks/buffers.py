@@ -31,7 +31,7 @@ class _Buffer:
 
     @property
     def drained(self) -> bool:
-        """Whether nothing waits and nothing will come."""
+        """True if nothing is queued and nothing will come."""
         with self._condition:
             return self._closed and not self._items
 
@@ -54,10 +54,7 @@ class _Buffer:
 
 
 class LatestBuffer(_Buffer):
-    """A place for one frame of each camera, and the newest wins; `put` never waits.
-
-    News of a camera keeps its order with the frames.
-    """
+    """One slot per camera, the newest frame wins; events keep their order among the frames. `put` never blocks."""
 
     def put(self, item: Output) -> None:
         """Leave something, in place of the camera's frame that still waits."""
@@ -67,7 +64,7 @@ class LatestBuffer(_Buffer):
             self._append(item)
 
     def _drop_waiting_frame(self, camera: str) -> None:
-        """Drop the camera's waiting frame, unless news came after it."""
+        """Drop the camera's queued frame, unless an event came after it."""
         for item in reversed(self._items):
             if isinstance(item, CompositedFrame):
                 if item.frame.camera == camera:

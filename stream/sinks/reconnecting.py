@@ -1,4 +1,4 @@
-"""A live output in a thread of its own: it gets the newest frame, is opened anew when it fails, and stalls nobody."""
+"""A live output in a thread of its own: it gets the newest frame, reconnects when it fails, and blocks nothing."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def type_of(settings: OutputSettings) -> SinkType[Any]:
 
 
 def check(outputs: Sequence[OutputSettings], cameras: Sequence[str]) -> None:
-    """Refuse, before anything starts, outputs that could not work: raise `SinkError` with the reason.
+    """Raise `SinkError` with the reason, before anything starts, for outputs that cannot work.
 
     A recording's folder is made where it is missing.
     """

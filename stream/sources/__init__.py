@@ -1,4 +1,4 @@
-"""Where pictures come from: one address in, an iterable of `Picture` out.
+"""Sources: one address in, an iterable of `Picture` out.
 
     clip.mp4, photo.jpg, folder/   files
     camera:0, /dev/video0          a camera device
@@ -7,7 +7,7 @@
 
 Each is a file here, and its scheme stands in the table below.
 A source does not retry: it ends where its stream ends and raises `SourceError` where it fails;
-whoever reads it opens it anew.
+its reader reopens it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class PictureSource(Protocol):
 class SourceType(NamedTuple):
     """A kind of source: the module whose `open_source(camera, on_packet)` opens it, and how it runs by default.
 
-    `file`: it has an end, after which its camera is over. `live`: after its end it is opened anew.
+    `file`: it has an end, after which its camera is over. `live`: after its end it is reopened.
     """
 
     module: str
@@ -81,7 +81,7 @@ def _type_of(address: str) -> SourceType:
 
 
 def mode_of(camera: Camera) -> Mode:
-    """How a camera runs, known before it is opened: what its settings say, else `live` unless it has an end."""
+    """Return a camera's mode before it is opened: its setting, else `live` unless it has an end."""
     return camera.mode or _type_of(camera.source).mode
 
 

@@ -17,12 +17,12 @@ Buffer = bytes | memoryview
 Encoding = Literal["raw", "jpeg", "png", "lz4"]
 """`raw`: rows of pixels as they lie in memory; `lz4`: the same as one LZ4 block; `jpeg`, `png`: such a file."""
 
-_LZ4_MAX = 255  # bytes that one of a block can stand for (its format: lengths are told by bytes of at most 255)
+_LZ4_MAX = 255  # bytes that one of a block can stand for (its format: lengths are sums of bytes of at most 255)
 _JPEG_QUALITY = 90
 
 
 class CodecError(ValueError):
-    """Bytes that are not the pixels they are said to be."""
+    """Bytes that are not the pixels they claim to be."""
 
 
 def encode(pixels: Pixels, encoding: Encoding) -> Buffer:

@@ -23,9 +23,9 @@ def changes() -> LookChanges:
 
 @pytest.fixture
 def endpoint(changes: LookChanges) -> Iterator[str]:
-    switchboard = ControlServer(SETTINGS, "tcp://127.0.0.1:*", changes, Reports())
-    yield switchboard.endpoint
-    switchboard.close()
+    server = ControlServer(SETTINGS, "tcp://127.0.0.1:*", changes, Reports())
+    yield server.endpoint
+    server.close()
 
 
 def shown(endpoint: str, capsys: pytest.CaptureFixture[str]) -> object:

@@ -151,7 +151,7 @@ def test_who_does_not_know_the_token_stays_at_the_door(shop: Shop, browser: Brow
 
 def test_a_visitor_from_another_host_is_dressed_over_tls(shop: Shop, browser: Browser) -> None:
     page = shop.join(browser)
-    expect(page.locator("#road")).to_contain_text("WebRTC")
+    expect(page.locator("#delay-hint")).to_contain_text("WebRTC")
     green_wall(page)
     (cookie,) = page.context.cookies()
     assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Strict")

@@ -76,7 +76,7 @@ def test_a_visitor_who_vanishes_silently_is_forgotten_too(
 
 def test_webrtc_carries_the_same_pictures(fitting: Fitting, browser: Browser) -> None:
     page = fitting.join(browser, "?webrtc")
-    expect(page.locator("#road")).to_contain_text("WebRTC")
+    expect(page.locator("#delay-hint")).to_contain_text("WebRTC")
     green_wall(page)
 
 
@@ -94,13 +94,13 @@ def test_the_delay_that_is_shown_is_that_of_the_picture(fitting: Fitting, visito
 
 def test_a_configured_camera_can_be_watched(fitting: Fitting, browser: Browser) -> None:
     page = fitting.open(browser)
-    page.locator("#house button", has_text="front").click()
+    page.locator("#cameras button", has_text="front").click()
     page.wait_for_selector("#leave:not([disabled])")
-    expect(page.locator("#standing")).to_have_text("Watching front")
+    expect(page.locator("#state")).to_have_text("Watching front")
     assert pixels(page).shape == (240, 320, 3)
     assert page.is_disabled("#mirror")
     page.select_option("#source", "back")
-    expect(page.locator("#standing")).to_have_text("Watching back")
+    expect(page.locator("#state")).to_have_text("Watching back")
     until(page, lambda now: now.shape == (180, 240, 3), "the other camera")
     page.click("#leave")
     expect(page.locator("#welcome")).to_be_visible()
