@@ -15,8 +15,8 @@ from tenacity import (
 )
 
 from stream.message import CompositedFrame, Output
+from stream.sinks.buffers import LatestBuffer
 from stream.sinks.error import SinkError
-from stream.sinks.latest import LatestBuffer
 from stream.stage import Sink
 
 MIN_BACK_OFF_S, MAX_BACK_OFF_S = 0.1, 1.0
