@@ -14,6 +14,7 @@ from stream.message import Frame, FramesSent, LateMasks, Pixels, SegmentedFrame,
 from stream.process.pipe import HEARTBEAT_S, Notice, SupervisorPipe
 from stream.settings.config import Model, Run
 from stream.stage import Step, run
+from stream.transport.endpoints import Endpoints
 from stream.transport.sockets import DealerSocket, PushSocket
 
 _NICE: Final = 5  # a frame on its way to the outputs goes before masks that it does not wait for
@@ -51,7 +52,7 @@ def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame | LateMasks]:
         probabilities = segmenter.probabilities(pixels, box, frame.detail)
         yield make_reply(frame, segmenter.classes, probabilities)
         if size not in warm_ups:
-            warm_ups[size] = threading.Thread(target=segmenter.warm_up, args=size, name="warm", daemon=True)
+            warm_ups[size] = threading.Thread(target=segmenter.warm_up, args=size, name="warm")
             warm_ups[size].start()
 
     return segment
@@ -82,13 +83,10 @@ class WorkerInput:
         self._peer.close()
 
 
-def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
+def serve(settings: Run, endpoints: Endpoints, name: str, supervisor: SupervisorPipe) -> None:
     """Run a worker process: load the network, then work until told to stop."""
-    transport = settings.transport
-    assert transport.dispatch is not None
-    assert transport.results is not None
     os.nice(_NICE)
     segmenter = load_segmenter(settings.model)
     supervisor.report(Notice(f"{name}: {segmenter.engine.description}"))
-    peer = DealerSocket(transport.dispatch, f"{name}.{os.getpid()}", transport.keys)
-    run(WorkerInput(peer, supervisor), step(segmenter), PushSocket(transport.results, transport.keys))
+    peer = DealerSocket(endpoints.dispatch, supervisor.identity, endpoints.keys)
+    run(WorkerInput(peer, supervisor), step(segmenter), PushSocket(endpoints.results, endpoints.keys))

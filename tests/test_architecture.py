@@ -91,9 +91,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "stream.run": (
         "clothseg.model_file",
-        "stream.stage", "stream.message", "stream.transport", "stream.media", "stream.settings", "stream.process",
-        "stream.sources", "stream.sinks", "stream.capture", "stream.dispatch", "stream.inference", "stream.composite",
-        "stream.web",
+        "stream.stage", "stream.transport", "stream.media", "stream.settings", "stream.process",
+        "stream.sources", "stream.sinks", "stream.composite", "stream.web",
     ),
     "run_stream": ("stream.process", "stream.run"),
 }  # fmt: skip
@@ -106,7 +105,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "aiortc": ("stream.web",),
     "starlette": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
     "uvicorn": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
-    "pyvirtualcam": ("stream.sinks.virtualcam",),
+    "pyvirtualcam": ("stream.sinks.virtual_camera",),
     "jinja2": ("clothseg.training.pages", "stream.sinks.mjpeg"),
     "yaml": ("stream.settings.parse", "stream.web.library"),
     "rich": ("stream.run.console", "clothseg.training.train"),

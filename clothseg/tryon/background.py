@@ -1,9 +1,8 @@
 """Puts the person before another background: a colour, an image, a video, or the real one out of focus."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import cv2
 import msgspec
@@ -11,48 +10,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.matting.matting import Matte
+from clothseg.tryon.asset import read_picture
 from clothseg.tryon.blend import Image, halve_until, over
 from clothseg.tryon.colour import GAMMA, Colour, to_bgr
+from clothseg.tryon.effect import BackgroundEffect, OpenEffect, Resources, VideoLookup
+
+_MAX_SIDE_PX: Final = 1920  # of a background image
 
 
-class BackgroundColour(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="background_colour"
-):
+class BackgroundColour(BackgroundEffect, frozen=True, tag="background_colour"):
     """One colour behind the person."""
 
     colour: Colour = "#00b140"
     """`#rrggbb`; the default is the green of a chroma key."""
 
+    def open(self, resources: Resources) -> OpenEffect:
+        return lambda state, picture, matte, pts_ns: composite_over_colour(state, picture, matte, self)
 
-class BackgroundImage(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="background_image"
-):
+
+class BackgroundImage(BackgroundEffect, frozen=True, tag="background_image"):
     """An image behind the person, scaled to cover the picture and cropped around its middle."""
 
     image: Path
     """A PNG or JPEG file."""
 
+    def open(self, resources: Resources) -> OpenEffect:
+        image = read_picture(self.image, _MAX_SIDE_PX)[:, :, :3].copy()
+        return lambda state, picture, matte, pts_ns: composite_over_image(state, picture, matte, image)
 
-class BackgroundVideo(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="background_video"
-):
+
+class BackgroundVideo(BackgroundEffect, frozen=True, tag="background_video"):
     """A video behind the person, scaled to cover the picture, started over at its end."""
 
     video: Path
     """A file that the stream can read."""
 
+    def open(self, resources: Resources) -> OpenEffect:
+        resources.open_video(self.video)  # what cannot be read is rejected now
 
-class BackgroundBlur(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="background_blur"
-):
+        def composite(state: Any, picture: Image, matte: Matte, pts_ns: int) -> tuple[VideoLookup, Image]:
+            video: VideoLookup = state or resources.open_video(self.video)  # each camera plays it at its own pace
+            return video, composite_over_video(picture, matte, video, pts_ns)
+
+        return composite
+
+
+class BackgroundBlur(BackgroundEffect, frozen=True, tag="background_blur"):
     """The real background out of focus, the person sharp."""
 
     strength: Annotated[float, msgspec.Meta(ge=0.002, le=0.1)] = 0.02
     """Standard deviation of the blur as a share of the picture's height, 0.002 to 0.1."""
 
-
-VideoLookup = Callable[[int], Image]
-"""Presentation time in ns → the video's picture (H, W, 3) uint8 BGR of that moment, any size."""
+    def open(self, resources: Resources) -> OpenEffect:
+        return lambda state, picture, matte, pts_ns: (state, composite_over_blur(picture, matte, self))
 
 
 class Backdrop(NamedTuple):

@@ -4,7 +4,7 @@ worn."""
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from clothseg.classes import Region
 from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Image, Slices, halve_until, replace_colour, strips
+from clothseg.tryon.effect import OpenEffect
 from clothseg.tryon.outline import Points, landmarks, proportion
 from clothseg.tryon.part import Garment, class_mask, edge_px, garment_alpha
 from clothseg.tryon.shading import Light, fold_gains, fold_levels, follow_light
@@ -58,6 +59,16 @@ def pyramid(cloth: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
         size = ((sizes[-1].shape[1] + 1) // 2, (sizes[-1].shape[0] + 1) // 2)
         sizes.append(np.asarray(cv2.resize(sizes[-1], size, interpolation=cv2.INTER_AREA), np.uint8))
     return tuple(sizes)
+
+
+def fitted(part: Garment, flat_for: FlatFor) -> OpenEffect:
+    """Fit cloth to those who wear `part`; nothing happens where the model does not have it."""
+
+    def put_on(state: Any, picture: Image, matte: Matte, pts_ns: int) -> tuple[Any, Image]:
+        region = matte.classes.region(part)
+        return (state, picture) if region is None else fit(state or (), picture, matte, flat_for(region), pts_ns)
+
+    return put_on
 
 
 class Wearer(NamedTuple):

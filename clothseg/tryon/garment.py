@@ -1,18 +1,17 @@
 """Fits a flat garment photo to those who wear a garment of its class."""
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.classes import USUAL, Region
 from clothseg.tryon.asset import EffectError, read_picture
 from clothseg.tryon.blend import Image
-from clothseg.tryon.fitting import FlatFor, FlatGarment, pyramid
+from clothseg.tryon.effect import GarmentEffect, OpenEffect, PhotoMatting, Resources
+from clothseg.tryon.fitting import FlatFor, FlatGarment, fitted, pyramid
 from clothseg.tryon.outline import landmarks, proportion
 from clothseg.tryon.part import Garment, class_mask
 
@@ -22,17 +21,17 @@ _MIN_SIDE_PX = 16  # the shorter side of a picture in which a garment can be see
 _OUTLINE_PX = 256  # the longer side of the mask in which the flat garment's landmarks are looked for
 
 
-class GarmentPhoto(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="garment"):
-    """The photo of one garment, laid flat or hung, fitted onto the worn one."""
+class GarmentPhoto(GarmentEffect, frozen=True, tag="garment"):
+    """The photo of one garment, laid flat or hung, fitted onto the worn one.
 
-    part: Garment
-    """What it is put on, a garment of the model; one of the whole body (`dress`) covers whatever clothing is worn."""
+    One of the whole body (`dress`) covers whatever clothing is worn.
+    """
+
     image: Path
     """A PNG with alpha, or a PNG or JPEG photo of one garment."""
 
-
-PhotoMatting = Callable[[Image], NDArray[np.uint8]]
-"""A photo (H, W, 3) uint8 BGR → how much of each pixel is clothing, (H, W) uint8."""
+    def open(self, resources: Resources) -> OpenEffect:
+        return fitted(self.part, open_garment(self, resources.matte_photo))
 
 
 def matte_clothing(photo: Image) -> NDArray[np.uint8]:

@@ -3,14 +3,14 @@
 import math
 
 import cv2
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.matting.matting import Matte
 from clothseg.tryon.blend import Image, replace_colour, strips
 from clothseg.tryon.colour import GAMMA, Colour, to_bgr
-from clothseg.tryon.part import Garment, class_mask, garment_alpha, garment_box
+from clothseg.tryon.effect import GarmentEffect, OpenEffect, Resources
+from clothseg.tryon.part import class_mask, garment_alpha, garment_box
 from clothseg.tryon.shading import Light, fold_gains, fold_levels, follow_light
 
 _REFLECTS = (
@@ -19,13 +19,14 @@ _REFLECTS = (
 )  # linear light: what the blackest and the whitest cloth send back; paper is no whiter
 
 
-class Recolour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="recolour"):
+class Recolour(GarmentEffect, frozen=True, tag="recolour"):
     """A worn garment in another colour."""
 
-    part: Garment
-    """A garment of the model: with the weights that ship `top`, `bottom` or `dress`."""
     colour: Colour
     """`#rrggbb` of the cloth in full light."""
+
+    def open(self, resources: Resources) -> OpenEffect:
+        return lambda state, picture, matte, pts_ns: recolour(state, picture, matte, self, pts_ns)
 
 
 def recolour(

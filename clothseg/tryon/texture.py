@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from clothseg.classes import Region
 from clothseg.tryon.asset import read_picture
-from clothseg.tryon.fitting import FlatFor, FlatGarment, pyramid
+from clothseg.tryon.effect import GarmentEffect, OpenEffect, Resources
+from clothseg.tryon.fitting import FlatFor, FlatGarment, fitted, pyramid
 from clothseg.tryon.outline import INNER, LEGS, SIDES, SLEEVE, Points
-from clothseg.tryon.part import Garment
 
 _WIDTH_PX: Final = 400  # of the garment on the sheet of cloth; the sheet goes on beside it, for sleeves
 _SHEET_WIDTHS: Final = (3.0, 3.5)  # width and height of the sheet, in widths of the garment
@@ -21,17 +21,18 @@ _ABOVE: Final = 0.3  # how much of the sheet is above the shoulders, in widths o
 _CHEST: Final = 0.42  # where the middle of a print is, below the shoulders, in widths of the garment
 
 
-class Texture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="effect", tag="texture"):
+class Texture(GarmentEffect, frozen=True, tag="texture"):
     """A pattern all over a worn garment, or a print on its front."""
 
-    part: Garment
-    """A garment of the model: with the weights that ship `top`, `bottom` or `dress`."""
     image: Path
     """A PNG or JPEG file; where a PNG is transparent, the worn garment shows."""
     size: Annotated[float, msgspec.Meta(ge=0.02, le=2)] = 0.3
     """Width of the image on the garment, in widths of the garment, 0.02 to 2."""
     repeat: Literal["tiled", "once"] = "tiled"
     """`tiled`: side by side all over; `once`: one print on the chest, or the upper middle."""
+
+    def open(self, resources: Resources) -> OpenEffect:
+        return fitted(self.part, open_texture(self))
 
 
 def open_texture(settings: Texture) -> FlatFor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from contextlib import closing
@@ -14,6 +13,7 @@ from stream.process.pipe import HEARTBEAT_S, SupervisorPipe, describe_error, pri
 from stream.settings.config import Camera, Run
 from stream.sources import SourceError, mode_of, open_source
 from stream.stage import StreamError
+from stream.transport.endpoints import Endpoints
 from stream.transport.sockets import DealerSocket
 
 _MIN_BACK_OFF_S = 0.05
@@ -67,16 +67,15 @@ def _has_end(camera: Camera) -> bool:
     return mode_of(Camera(source=camera.source)) == "file"
 
 
-def serve(run: Run, name: str, supervisor: SupervisorPipe) -> None:
+def serve(settings: Run, endpoints: Endpoints, name: str, supervisor: SupervisorPipe) -> None:
     """Run a reader process: one thread reads, this one sends the dispatcher what it has credit for.
 
     A reading thread that is stuck in a driver fails the process, so that the supervisor restarts it.
     """
-    camera = run.cameras[name]
+    camera = settings.cameras[name]
     mailbox, stopped = Mailbox(threading.Condition()), threading.Event()
     threading.Thread(target=read, args=(name, camera, mailbox, stopped), name=name, daemon=True).start()
-    assert run.transport.dispatch is not None
-    peer = DealerSocket(run.transport.dispatch, f"reader.{name}.{os.getpid()}", run.transport.keys)
+    peer = DealerSocket(endpoints.dispatch, f"reader.{supervisor.identity}", endpoints.keys)
     try:
         _forward(name, camera, mailbox, peer, supervisor)
     finally:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
-from clothseg.tryon import BackgroundVideo, VideoLookup
+from clothseg.tryon import VideoLookup
 from stream.message import Picture, Pixels
 from stream.sources import SourceError
 from stream.sources.regular import open_film
@@ -16,9 +17,9 @@ _MAX_PICTURES = 600
 """Read for one picture of the camera: after a long gap the video goes on from where it is instead."""
 
 
-def open_background_video(settings: BackgroundVideo) -> VideoLookup:
+def open_background_video(path: Path) -> VideoLookup:
     """Open the file of a background, a regular file alone; SourceError where it cannot be read."""
-    return _LoopedVideo(settings).picture_at
+    return _LoopedVideo(path).picture_at
 
 
 class _LoopedVideo:
@@ -27,8 +28,8 @@ class _LoopedVideo:
     Where that fails in the middle of a run, the last picture stays.
     """
 
-    def __init__(self, settings: BackgroundVideo) -> None:
-        self._path = settings.video
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._pictures: Iterator[Picture] = iter(open_film(self._path))
         self._current = next(self._pictures)
         self._loop_start_ns = self._current.pts_ns

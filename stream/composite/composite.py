@@ -9,10 +9,9 @@ from typing import Final
 
 from clothseg.network.roi import person_box
 from stream.composite.compositor import CompositeInput, Compositor
-from stream.composite.control import endpoint_of
-from stream.composite.control_server import ControlServer
 from stream.composite.demand import DemandTracker
 from stream.composite.looks import LookChanges, drain
+from stream.composite.outputs import open_outputs
 from stream.composite.resequence import MaskedFrame, Resequencer
 from stream.message import (
     Ack,
@@ -34,18 +33,11 @@ from stream.process.pipe import (
     HEARTBEAT_S,
     LazyTimeout,
     Notice,
-    Reporter,
-    SinkFailed,
-    StopRequested,
     SupervisorPipe,
 )
-from stream.settings.config import Mjpeg, OutputSettings, Publisher, Push, Recording, Run
-from stream.sinks import open_sink
-from stream.sinks.background import BackgroundSink
-from stream.sinks.camera_filter import CameraFilter
-from stream.sinks.tee import Tee
-from stream.sources import redact
-from stream.stage import Sink, StreamError, run
+from stream.settings.config import Run
+from stream.stage import Sink, run
+from stream.transport.endpoints import Endpoints
 from stream.transport.sockets import DealerSocket, PullSocket
 
 _MAX_KEPT_ACKS: Final = 256  # kept to be sent again; no more frames are ever in flight
@@ -149,63 +141,12 @@ class AcknowledgingSink:
             self._dispatcher.close()
 
 
-def open_outputs(settings: Run, changes: LookChanges, supervisor: Reporter) -> Tee:
-    """Every output of the run as one sink; one that fails later is reported, and the others go on.
-
-    The control socket watches what is given out as an output does; what it is asked for goes to `changes`.
-    """
-
-    def stop() -> None:
-        supervisor.report(StopRequested())
-
-    def notify(text: str) -> None:
-        supervisor.report(Notice(text))
-
-    sinks: dict[str, Sink[Output]] = {}
-    try:
-        if settings.control is not None:
-            sinks["control"] = ControlServer(settings, endpoint_of(settings.control), changes, supervisor)
-        for output in settings.outputs:
-            sink = open_sink(output, list(settings.cameras), stop, notify)
-            if isinstance(output, Recording):  # an encoder's time is not the next frame's
-                sink = BackgroundSink(sink)
-            name = output_name(output)
-            alike = sum(known.split(" (")[0] == name for known in sinks)  # of an address only the host is shown
-            sinks[f"{name} ({alike + 1})" if alike else name] = CameraFilter(sink, settings.cameras)
-        if settings.transport.publish is not None:
-            page = Publisher(bind=settings.transport.publish)
-            sinks["the page"] = open_sink(page, list(settings.cameras), stop, notify)
-    except StreamError:
-        for sink in sinks.values():
-            sink.close()
-        raise
-    return Tee(sinks, lambda name, cause: supervisor.report(SinkFailed(f"{name} stopped: {cause}")))
-
-
-def output_name(output: OutputSettings) -> str:
-    """An output as a person would call it."""
-    match output:
-        case Recording(path=path):
-            return f"recording {path}"
-        case Publisher(bind=bind):
-            return f"publisher {bind}"
-        case Push(url=url):
-            return f"push to {redact(url)}"
-        case Mjpeg(bind=bind):
-            return f"mjpeg {bind}"
-        case _:
-            return type(output).__name__.lower()
-
-
-def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
+def serve(settings: Run, endpoints: Endpoints, name: str, supervisor: SupervisorPipe) -> None:
     """Run the composite stage until EndOfRun."""
-    transport = settings.transport
-    assert transport.dispatch is not None
-    assert transport.results is not None
     changes: LookChanges = SimpleQueue()
-    outputs = open_outputs(settings, changes, supervisor)
-    results = PullSocket(transport.results, transport.keys)
-    dispatcher = DealerSocket(transport.dispatch, name, transport.keys)
+    outputs = open_outputs(settings, endpoints, changes, supervisor)
+    results = PullSocket(endpoints.results, endpoints.keys)
+    dispatcher = DealerSocket(endpoints.dispatch, name, endpoints.keys)
     demand = DemandTracker(outputs)
     acknowledged = AcknowledgingSink(outputs, dispatcher, demand, supervisor.heartbeat_while_closing)
     arrivals = OrderedInput(results, changes, demand, supervisor, acknowledged.again)

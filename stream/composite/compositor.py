@@ -34,7 +34,7 @@ CompositeInput = MaskedFrame | LateMasks | CameraEvent | LookChange
 """What reaches the step: frames in order, events of their camera and changes of its look between them, and masks as
 they come."""
 
-_MAX_REPORTED_FAULTS: Final = 20  # of a camera: somebody may go on inventing frames
+_MAX_REPORTED_FAULTS: Final = 20  # of a camera: a malformed peer may go on inventing frames
 
 
 @dataclass(eq=False)

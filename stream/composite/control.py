@@ -21,28 +21,6 @@ from stream.transport.camera_state import StreamInfo
 from stream.transport.sockets import MAX_REQUEST_BYTES, ReqSocket
 from stream.transport.untrusted_json import UntrustedJsonError
 
-__all__ = [
-    "Accepted",
-    "CameraList",
-    "CameraReport",
-    "ControlError",
-    "Controller",
-    "GetStatus",
-    "ListCameras",
-    "LookSettings",
-    "Rejected",
-    "Reply",
-    "Request",
-    "SetCutout",
-    "SetEffects",
-    "SetPanels",
-    "StatusReply",
-    "StopRun",
-    "endpoint_of",
-    "expect_free",
-    "read_request",
-]
-
 MAX_EFFECTS = 16
 MAX_REPLY_BYTES = 16_777_216
 """The status names what is shown of every camera."""
@@ -52,9 +30,11 @@ class ControlError(StreamError):
     """A request that was rejected or not answered; the text is one sentence."""
 
 
-class SetEffects(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="set_effects"
-):
+class _Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request"):
+    """What a run can be asked for; the key `request` says which."""
+
+
+class SetEffects(_Request, frozen=True, kw_only=True, tag="set_effects"):
     """Show these effects from now on, instead of those before; an empty list shows the raw picture."""
 
     effects: Annotated[tuple[Effect, ...], msgspec.Meta(max_length=MAX_EFFECTS)]
@@ -62,37 +42,29 @@ class SetEffects(
     """One camera; none named, every camera, also those to come. Likewise below."""
 
 
-class SetCutout(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="set_cutout"
-):
+class SetCutout(_Request, frozen=True, kw_only=True, tag="set_cutout"):
     """Cut this out from now on, in every output."""
 
     cutout: Cutout
     camera: CameraName | None = None
 
 
-class SetPanels(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="set_panels"
-):
+class SetPanels(_Request, frozen=True, kw_only=True, tag="set_panels"):
     """Show these panels side by side in the composite from now on."""
 
     panels: Annotated[tuple[Panel, ...], msgspec.Meta(min_length=1, max_length=4)]
     camera: CameraName | None = None
 
 
-class ListCameras(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="list_cameras"
-):
+class ListCameras(_Request, frozen=True, kw_only=True, tag="list_cameras"):
     """Ask for the names of the cameras."""
 
 
-class GetStatus(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="status"
-):
+class GetStatus(_Request, frozen=True, kw_only=True, tag="status"):
     """Ask how every camera stands and what is shown of it."""
 
 
-class StopRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="request", tag="stop"):
+class StopRun(_Request, frozen=True, kw_only=True, tag="stop"):
     """End the run, in good order."""
 
 

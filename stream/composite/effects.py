@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clothseg.classes import ClassMap
-from clothseg.tryon import Effect, EffectError, GarmentPhoto, OpenEffect, Recolour, Texture, open_effects
+from clothseg.tryon import Effect, EffectError, GarmentEffect, OpenEffect, open_effects
 from clothseg.tryon.cutout import Cutout
 from stream.composite.background_video import open_background_video
 from stream.settings.config import ConfigError
@@ -30,6 +30,6 @@ def expect_garments(classes: ClassMap, effects: Sequence[Effect]) -> None:
     """Raise ConfigError for effects on garments that the model does not have."""
     garments = [classes.names[index] for index in classes.garments]
     for number, effect in enumerate(effects):
-        if isinstance(effect, Recolour | Texture | GarmentPhoto) and effect.part not in garments:
+        if isinstance(effect, GarmentEffect) and effect.part not in garments:
             known = f"one of {', '.join(garments)}" if garments else "none, for the model tells no garments"
             raise ConfigError(f"effects[{number}].part: expected {known}, got {effect.part}")

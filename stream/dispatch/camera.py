@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -10,6 +11,7 @@ from stream.dispatch.latency_controller import LEVELS, Level
 from stream.dispatch.ledger import Ledger
 from stream.dispatch.pace import Pacer
 from stream.message import (
+    Dropped,
     DropReason,
     EndOfStream,
     Frame,
@@ -25,6 +27,7 @@ from stream.transport.camera_state import CameraEvent, CameraState, after
 
 FILE_FRAMES_IN_FLIGHT = 8
 """Frames of a file that may be unacknowledged at once; live, it is one more than there are workers."""
+_MAX_UNCONFIRMED = 256  # of a camera of which nothing is acknowledged; no more frames are waited for, see Resequencer
 _LIVE_POISON_AFTER = 2
 # A frame of a file is not lost because its worker happened to be killed, twice: by then it is retried alone.
 _POISON_AFTER = 3
@@ -145,6 +148,8 @@ class ScheduledCamera:
 
     `start`: of the current epoch; None before the first. `pending`: the newest picture without a number.
     `in_flight`: by `seq`, oldest first. `last_message_ns`: when its reader sent its last message.
+    `unconfirmed`: events sent to composite, without which it would wait for ever, and which no Ack has shown to have
+    arrived.
     """
 
     name: str
@@ -153,6 +158,8 @@ class ScheduledCamera:
     start: StreamStart | None = None
     ending: Ending | None = None
     last_message_ns: int = 0
+    last_ack_ns: int = 0
+    unconfirmed: deque[StreamStart | Dropped] = field(default_factory=lambda: deque(maxlen=_MAX_UNCONFIRMED))
     pending: Picture | None = None
     next_seq: int = 0
     in_flight: dict[int, InFlight] = field(default_factory=dict)
@@ -220,6 +227,17 @@ class ScheduledCamera:
             return None
         waiting = [in_flight for in_flight in self.in_flight.values() if in_flight.worker is None]
         return waiting[0] if waiting and all(in_flight.suspect for in_flight in waiting) else None
+
+    def record_ack(self, seq: int, now_ns: int) -> None:
+        """Record that composite acknowledged a frame, and so has passed all that came before it."""
+        self.last_ack_ns = now_ns
+        arrived = [
+            event
+            for event in self.unconfirmed
+            if (event.first_seq <= seq if isinstance(event, StreamStart) else event.seq < seq)
+        ]
+        for event in arrived:
+            self.unconfirmed.remove(event)
 
     def end_of_stream(self) -> EndOfStream:
         """Return its last event."""

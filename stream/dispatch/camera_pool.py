@@ -86,6 +86,7 @@ class CameraPool:
         if camera.pacer is not None:
             camera.pacer.reset()
         dropped = Dropped(camera.name, frame.epoch, frame.seq, reason)
+        camera.unconfirmed.append(dropped)
         return [*outgoing, Outgoing("composite", camera.name, dropped), *self.end_if_drained(camera)]
 
     def drop_poison(self, camera: ScheduledCamera, in_flight: InFlight) -> list[Outgoing]:

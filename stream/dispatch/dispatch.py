@@ -40,18 +40,16 @@ from stream.process.pipe import (
     WorkerLost,
 )
 from stream.settings.config import Run
+from stream.transport.endpoints import Endpoints
 from stream.transport.sockets import PushSocket, RouterSocket
 
 _COMPOSITE_GRACE_S = 0.8  # what composite may need beyond its own timeout, for the frame it is at and its files
 
 
-def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
+def serve(settings: Run, endpoints: Endpoints, name: str, supervisor: SupervisorPipe) -> None:
     """Dispatch until every camera has ended and every frame is accounted for."""
-    transport = settings.transport
-    assert transport.dispatch is not None
-    assert transport.results is not None
-    router = RouterSocket(transport.dispatch, transport.keys)
-    composite = PushSocket(transport.results, transport.keys)
+    router = RouterSocket(endpoints.dispatch, endpoints.keys)
+    composite = PushSocket(endpoints.results, endpoints.keys)
     try:
         _DispatchLoop(settings, router, composite, supervisor).run()
     finally:

@@ -52,7 +52,6 @@ class Scheduler:
         self._cameras = CameraPool(cameras, max_visitors)
         self._workers = WorkerPool()
         self._assign_frames = Assigner(self._cameras, self._workers).assign_frames
-        self._last_ack_ns = 0
 
     @property
     def finished(self) -> bool:
@@ -116,6 +115,7 @@ class Scheduler:
         paced = self._pace is not None and mode == "live"
         pacer = Pacer(self._pace, can_propagate=self._can_propagate) if self._pace is not None and paced else None
         camera.begin_epoch(start, pacer)
+        camera.unconfirmed.append(start)
         return [*outgoing, Outgoing("composite", camera.name, start), *camera.request_picture()]
 
     def _on_picture(self, camera: ScheduledCamera, offer: NewPicture, now_ns: int) -> list[Outgoing]:
@@ -230,7 +230,7 @@ class Scheduler:
         in_flight = camera.in_flight.pop(item.seq, None) if camera is not None else None
         if camera is None or in_flight is None:
             return []
-        self._last_ack_ns = now_ns
+        camera.record_ack(item.seq, now_ns)
         camera.people.record(item.seq, item.box, camera.mode)
         captured_ns = in_flight.frame.picture.captured_ns
         camera.ledger.deliver(captured_ns, in_flight.mask_source, now_ns)
@@ -244,19 +244,24 @@ class Scheduler:
         in_flight = camera.in_flight.get(item.seq) if camera is not None else None
         if camera is None or in_flight is None:
             return []
-        self._last_ack_ns = now_ns
+        camera.record_ack(item.seq, now_ns)
         if camera.mode == "file":
             self._cameras.failure = self.failure or f"frame {item.seq} of {camera.name} could not be drawn"
         return self._cameras.drop(camera, in_flight, "poison") + self._assign_frames(now_ns)
 
     def unacknowledged_count(self, now_ns: int) -> int:
-        """Count frames sent to composite longer than the deadline ago, while it acknowledged none at all."""
+        """Count frames sent to composite longer than the deadline ago, while it acknowledged none of their camera."""
         return len(self._unacknowledged(now_ns))
 
     def redispatch_unacknowledged(self, now_ns: int) -> list[Outgoing]:
-        """Dispatch unacknowledged frames again, or drop them where live: they or their Ack got lost."""
-        outgoing: list[Outgoing] = []
-        for camera, in_flight in self._unacknowledged(now_ns):
+        """Dispatch unacknowledged frames again, or drop them where live: they or their Ack got lost.
+
+        So may have been earlier events of their camera, without which composite waits for ever: they are sent again.
+        """
+        unacknowledged = self._unacknowledged(now_ns)
+        cameras = dict.fromkeys(camera for camera, _ in unacknowledged)
+        outgoing = [Outgoing("composite", camera.name, event) for camera in cameras for event in camera.unconfirmed]
+        for camera, in_flight in unacknowledged:
             if camera.mode == "live":
                 outgoing += self._cameras.drop(camera, in_flight, "unanswered")
             else:
@@ -264,12 +269,10 @@ class Scheduler:
         return outgoing + self._assign_frames(now_ns)
 
     def _unacknowledged(self, now_ns: int) -> list[tuple[ScheduledCamera, InFlight]]:
-        # While composite acknowledges anything, a frame that waits is only late.
-        if now_ns - self._last_ack_ns <= self._deadline_ns:
-            return []
+        # While composite acknowledges anything of a camera, a frame of it that waits is only late.
         return [
             (camera, in_flight)
             for camera, in_flight in self._cameras.in_flight()
             if in_flight.sent_to_composite_ns is not None
-            and now_ns - in_flight.sent_to_composite_ns > self._deadline_ns
+            and now_ns - max(in_flight.sent_to_composite_ns, camera.last_ack_ns) > self._deadline_ns
         ]

@@ -1,6 +1,6 @@
 """Whether a picture differs from the one that was segmented last: the masks of a still scene are kept.
 
-The picture is compared at a glance, 32 × 18 averages: half a millisecond at 720p. It is compared with what was
+The picture is compared as a thumbnail of 32 × 18 averages: half a millisecond at 720p. It is compared with what was
 *segmented*, not with the frame before, so that a slow drift adds up until it is seen.
 """
 

@@ -25,8 +25,10 @@ from setproctitle import setproctitle
 
 from stream.process import signals
 from stream.process.status import CameraStatus
+from stream.settings.config import Run
 from stream.settings.parse import parse
 from stream.stage import StreamError
+from stream.transport.endpoints import Endpoints
 
 HEARTBEAT_S = 0.25
 """Interval of heartbeats, and so the latency of a command."""
@@ -115,10 +117,11 @@ class Reporter(Protocol):
 
 
 class SupervisorPipe:
-    """A stage's end of the pipe."""
+    """A stage's end of the pipe. `identity` is the stage's name for dispatch: no two that run have the same."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Connection, identity: str) -> None:
         self._pipe = pipe
+        self.identity = identity
         self._outbox: SimpleQueue[StageReport | None] = SimpleQueue()
         self._last_heartbeat_s = 0.0
         self._closing = False
@@ -178,27 +181,36 @@ class SupervisorPipe:
             yield StopStage()
 
 
-def run_stage(module: str, name: str, document: bytes, pipe: Connection, folders: Sequence[str]) -> None:
-    """Main function of every stage's process: run `serve` of its module, and report why it failed.
+def run_stage_process(
+    stage: tuple[str, str], document: bytes, endpoints: Endpoints, pipe: Connection, folders: Sequence[str]
+) -> None:
+    """Main function of every stage's process; `stage` is its module and its name.
 
     `folders` are the supervisor's own; where it was killed, they are removed.
     """
+    module, name = stage
     signals.ignore_stop_signals()
     setproctitle(f"run_stream {name}")
     cv2.setNumThreads(1)  # the stages share the cores; the network's threads are those that gain by being several
-    supervisor = SupervisorPipe(pipe)
-    failed = False
-    try:
-        importlib.import_module(module).serve(parse(json.loads(document)), name, supervisor)
-    except Exception as error:  # noqa: BLE001 (reported once, by the supervisor)
-        supervisor.report(StageFailed(describe_error(error)))
-        failed = True
-    supervisor.close()
+    supervisor = SupervisorPipe(pipe, f"{name}.{os.getpid()}")
+    exit_code = run_stage(module, name, parse(json.loads(document)), endpoints, supervisor)
     if supervisor.orphaned:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
-    if failed:
-        os._exit(1)
+    if exit_code:
+        os._exit(exit_code)
+
+
+def run_stage(module: str, name: str, settings: Run, endpoints: Endpoints, supervisor: SupervisorPipe) -> int:
+    """Run `serve` of a stage's module, and report why it failed; return the exit code."""
+    exit_code = 0
+    try:
+        importlib.import_module(module).serve(settings, endpoints, name, supervisor)
+    except Exception as error:  # noqa: BLE001 (reported once, by the supervisor)
+        supervisor.report(StageFailed(describe_error(error)))
+        exit_code = 1
+    supervisor.close()
+    return exit_code
 
 
 def _encode(item: StageReport) -> bytes:

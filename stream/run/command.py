@@ -18,7 +18,8 @@ from msgspec import structs
 
 from stream.run.checks import check, warnings
 from stream.run.console import Console
-from stream.run.supervisor import STAGES, run_supervised
+from stream.run.processes import STAGES
+from stream.run.supervisor import run_supervised
 from stream.settings import config, parse
 from stream.stage import StreamError
 

@@ -1,165 +1,92 @@
-"""All stages in one process, without sockets: readers in threads, then segment, composite and write, one by one.
-
-The same readers, dispatcher, steps and outputs as in several processes, and so the same pixels.
-"""
+"""All stages in one process: the same stages and supervisor as in several, as threads whose links lie in memory."""
 
 from __future__ import annotations
 
+import itertools
 import threading
-import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
-from stream import inference
-from stream.capture.mailbox import Mailbox
-from stream.capture.reader import read
-from stream.composite import composite
-from stream.composite.compositor import Compositor
-from stream.composite.demand import DemandTracker
-from stream.composite.looks import LookChanges, drain
-from stream.composite.resequence import MaskedFrame, Resequencer
-from stream.dispatch import dispatch
-from stream.dispatch.camera import Outgoing
-from stream.message import (
-    CompositedFrame,
-    DemandChanged,
-    Dropped,
-    EndOfRun,
-    Frame,
-    LateMasks,
-    Output,
-    PictureRequest,
-    StreamEvent,
-)
+from stream.composite.control import endpoint_of
 from stream.process import signals
-from stream.process.pipe import (
-    HEARTBEAT_S,
-    Notice,
-    SinkFailed,
-    StageReport,
-    StatusReport,
-    StopRequested,
-    describe_error,
-)
+from stream.process.pipe import SupervisorPipe, run_stage
 from stream.run.console import Console
-from stream.run.supervisor import Outcome
+from stream.run.outcome import Outcome
+from stream.run.processes import COMPOSITE, STAGES, ProcessType
+from stream.run.supervisor import Supervisor
 from stream.settings.config import Run
-
-_WORKER = "inline.0"
+from stream.stage import StreamError
+from stream.transport.endpoints import Endpoints, in_memory
 
 
 def run_inline(settings: Run, console: Console) -> Outcome:
     """Run until the streams end or a signal comes."""
-    run = _Inline(settings, console)
-    signals.on_stop_signals(run.on_signal)
-    return run.run()
+    try:
+        endpoints = in_memory(endpoint_of(settings.control) if settings.control is not None else "")
+    except StreamError as error:
+        return Outcome(failure=str(error))
+    threads = _Threads(settings, endpoints)
+    supervisor = Supervisor(settings, endpoints, STAGES, console, threads.launch)
+    signals.on_stop_signals(supervisor.on_signal)
+    with ThreadPoolExecutor(1, "supervisor") as executor:
+        outcome = executor.submit(supervisor.run)
+        outcome.add_done_callback(lambda _: threads.stop())
+        threads.run_composite()
+        return outcome.result()
 
 
-class _Inline:
-    def __init__(self, settings: Run, console: Console) -> None:
-        self._console = console
-        self._outcome = Outcome()
-        self._wake_up = threading.Condition()
-        self._stopped = threading.Event()
-        self._stop_requested = False
-        self._segment = inference.step(inference.load_segmenter(settings.model))
-        self._composite = Compositor(settings, console.log)
-        self._changes: LookChanges = SimpleQueue()
-        self._outputs = composite.open_outputs(settings, self._changes, self)
-        self._resequencer = Resequencer()
-        self._scheduler = dispatch.new_scheduler(settings)
-        self._mailboxes = {name: Mailbox(self._wake_up) for name in settings.cameras}
-        self._credit = dict.fromkeys(settings.cameras, 0)
-        self._readers = [
-            threading.Thread(
-                target=read, args=(name, camera, self._mailboxes[name], self._stopped), name=name, daemon=True
-            )
-            for name, camera in settings.cameras.items()
-        ]
-        self._demand = DemandTracker(self._outputs)
-        self._last_status_s = 0.0
+class _Threads:
+    """Begins each stage as a thread; composite in the one that waits for it, the only one that may open a window."""
 
-    def on_signal(self, number: int, _frame: object) -> None:
-        self._outcome.stop_signal = self._outcome.stop_signal or number
-        self._stop_requested = True
+    def __init__(self, settings: Run, endpoints: Endpoints) -> None:
+        self._settings = settings
+        self._endpoints = endpoints
+        self._numbers = itertools.count()
+        self._composite: SimpleQueue[_StageThread | None] = SimpleQueue()
 
-    def report(self, item: StageReport) -> None:
-        """Handle an output's report, as the supervisor would handle a stage's."""
-        match item:
-            case SinkFailed(text):
-                self._outcome.sink_failures.append(text)
-                self._console.log(text)
-            case Notice(text):
-                self._console.log(text)
-            case StopRequested():
-                self._stop_requested = True
+    def launch(self, process: ProcessType, name: str, end: Connection) -> _StageThread:
+        """Begin a stage: a `Launch`."""
+        supervisor = SupervisorPipe(end, f"{name}.{next(self._numbers)}")
+        serve = partial(run_stage, process.module, name, self._settings, self._endpoints)
+        stage = _StageThread(serve, supervisor, end)
+        if process is COMPOSITE:
+            self._composite.put(stage)
+        else:
+            threading.Thread(target=stage.run, name=name).start()  # no daemon: the network must not outlive Python
+        return stage
 
-    def run(self) -> Outcome:
-        for reader in self._readers:
-            reader.start()
-        self._execute(self._scheduler.on_worker_ready(_WORKER, time.monotonic_ns()))
-        try:
-            with self._console:
-                while not self._scheduler.finished:
-                    self._iterate()
-        except Exception as error:  # noqa: BLE001 (reported once, as a sentence)
-            self._outcome.failure = describe_error(error)
-        finally:
-            self._stopped.set()
-            for mailbox in self._mailboxes.values():
-                mailbox.close()
-            self._outputs.close()
-        self._outcome.failure = self._outcome.failure or self._scheduler.failure
-        self._outcome.status = StatusReport(self._scheduler.status(time.monotonic_ns()), 0)
-        return self._outcome
+    def run_composite(self) -> None:
+        """Run composite in this thread, once it is begun."""
+        stage = self._composite.get()
+        if stage is not None:
+            stage.run()
 
-    def _iterate(self) -> None:
-        """Take from every mailbox once; where none has anything, wait for one."""
-        for change in drain(self._changes):
-            for output in self._composite(change):
-                self._write(output)
-        for demand in self._demand.poll():
-            for output in self._composite(demand):
-                self._write(output)
-        received = False
-        for name, mailbox in self._mailboxes.items():
-            item = mailbox.take(credit=self._credit[name])
-            if item is not None:
-                received = True
-                self._execute(self._scheduler.on_reader_message(item, time.monotonic_ns()))
-        if self._stop_requested and not self._stopped.is_set():
-            self._stopped.set()
-            self._execute(self._scheduler.stop())
-        if not received and not self._scheduler.finished:
-            with self._wake_up:
-                self._wake_up.wait(0.02)
-        if time.monotonic() - self._last_status_s >= HEARTBEAT_S:
-            self._last_status_s = time.monotonic()
-            self._console.show(StatusReport(self._scheduler.status(time.monotonic_ns()), 0))
+    def stop(self) -> None:
+        """Begin nothing any more: whoever waits for composite is let go."""
+        self._composite.put(None)
 
-    def _execute(self, orders: list[Outgoing]) -> None:
-        for _, name, item in orders:
-            if isinstance(item, PictureRequest):
-                self._credit[name] = 1
-            elif isinstance(item, Frame):
-                self._credit[name] = 0
-                for segmented in self._segment(item):
-                    self._deliver(segmented)
-                self._execute(self._scheduler.on_worker_ready(_WORKER, time.monotonic_ns()))
-            elif not isinstance(item, EndOfRun):
-                self._deliver(item)
 
-    def _deliver(self, item: MaskedFrame | LateMasks | StreamEvent) -> None:
-        for due in [item] if isinstance(item, LateMasks) else self._resequencer.push(item):
-            for output in self._composite(due):
-                self._write(output)
+class _StageThread:
+    can_kill = False
+    sentinel: int | None = None  # the pipe breaks at its end
 
-    def _write(self, output: Output | Dropped) -> None:
-        if isinstance(output, Dropped):
-            self._execute(self._scheduler.on_frame_failed(output, time.monotonic_ns()))
-            return
-        self._outputs.write(output)
-        self._demand.on_output(output)
-        if isinstance(output, CompositedFrame):
-            self._execute(self._scheduler.on_ack(composite.make_ack(output), time.monotonic_ns()))
-        elif isinstance(output, DemandChanged):
-            self._execute(self._scheduler.on_demand_changed(output))
+    def __init__(self, serve: Callable[[SupervisorPipe], int], supervisor: SupervisorPipe, end: Connection) -> None:
+        self.identity = supervisor.identity
+        self.exit_code: int | None = None
+        self._serve = serve
+        self._supervisor = supervisor
+        self._end = end
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        self.exit_code = self._serve(self._supervisor)
+        self._ended.set()
+        self._end.close()
+
+    def kill(self) -> None:
+        """Ask it to end: a thread cannot be killed."""
+        self._supervisor.stopping = True
+        self._ended.wait(1)

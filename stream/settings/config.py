@@ -73,9 +73,11 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     panels: tuple[Panel, ...] = ("composite",)
 
 
-class Recording(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="recording"
-):
+class _Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+    """Settings of one output; the key `kind` says which."""
+
+
+class Recording(_Output, frozen=True, kw_only=True, tag="recording"):
     """A file to record into: `.mp4` and `.mov` for players, `.webm` for the web, `.mkv` or `.png` without loss."""
 
     path: Path
@@ -91,9 +93,7 @@ class Recording(
     """Begin a new file (`name-2.mp4` …) after so many seconds."""
 
 
-class Publisher(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="publisher"
-):
+class Publisher(_Output, frozen=True, kw_only=True, tag="publisher"):
     """A ZeroMQ publisher for `stream.client.Subscriber`, see docs/protocol.md."""
 
     bind: str = "tcp://127.0.0.1:5556"
@@ -104,7 +104,7 @@ class Publisher(
     """Folder with CURVE keys (`tools/make_keys.py`): encrypts, and lets only holders of a key subscribe."""
 
 
-class Push(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="push"):
+class Push(_Output, frozen=True, kw_only=True, tag="push"):
     """H.264 sent to a server, which hands it on: RTSP, RTMP, or MPEG-TS over UDP."""
 
     url: str
@@ -114,7 +114,7 @@ class Push(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     bitrate_kbit: Annotated[int, msgspec.Meta(ge=100, le=100_000)] = 4000
 
 
-class Mjpeg(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="mjpeg"):
+class Mjpeg(_Output, frozen=True, kw_only=True, tag="mjpeg"):
     """The composite as MJPEG over HTTP, for anything that can show a picture."""
 
     bind: str = "127.0.0.1:8080"
@@ -126,9 +126,7 @@ class Mjpeg(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return parse_host_and_port("mjpeg.bind", self.bind)
 
 
-class VirtualCamera(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="virtual_camera"
-):
+class VirtualCamera(_Output, frozen=True, kw_only=True, tag="virtual_camera"):
     """The composite as a webcam of this host, for video calls."""
 
     camera: CameraName | None = None
@@ -139,11 +137,11 @@ class VirtualCamera(
     """Frames a second that it claims to have."""
 
 
-class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="window"):
+class Window(_Output, frozen=True, kw_only=True, tag="window"):
     """A preview window with the composite; `q` or Escape ends the run."""
 
 
-class Null(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="null"):
+class Null(_Output, frozen=True, kw_only=True, tag="null"):
     """Takes everything and keeps nothing: for measuring."""
 
 
@@ -188,8 +186,6 @@ class Transport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Endpoint bound by capture, e.g. `tcp://10.0.0.1:5550`; by default a private `ipc://` folder."""
     results: str | None = None
     """Endpoint bound by composite."""
-    publish: str | None = None
-    """Endpoint where composite publishes to the page, visitors' cameras too, an endpoint made by the supervisor."""
     frames: Literal["raw", "jpeg"] = "raw"
     """How frames travel to the workers: `jpeg` for slow networks (raw 720p30 is 660 Mbit/s)."""
     keys: Path | None = None

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import threading
-from queue import Queue
-from typing import Final
 
 from stream.message import Output
+from stream.sinks.buffers import BoundedBuffer
 from stream.stage import Sink
-
-_QUEUE_FRAMES: Final = 2  # frames that may wait; then the pipeline does
 
 
 class BackgroundSink:
@@ -17,21 +14,20 @@ class BackgroundSink:
 
     def __init__(self, sink: Sink[Output]) -> None:
         self._sink = sink
-        self._queue: Queue[Output | None] = Queue(_QUEUE_FRAMES)
+        self.buffer = BoundedBuffer()
         self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._serve, name="beside", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="background sink", daemon=True)
         self._thread.start()
 
     def write(self, item: Output) -> None:
-        """Queue a frame or event; blocks while the queue is full."""
+        """Queue a frame or event; blocks while the buffer is full."""
         self._raise_failure()
-        self._queue.put(item)
+        self.buffer.put(item)
 
     def close(self) -> None:
         """Write what still waits, and finish the sink; may be called more than once."""
-        if self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join()
+        self.buffer.close()
+        self._thread.join()
         try:
             self._sink.close()
         finally:
@@ -43,11 +39,9 @@ class BackgroundSink:
             raise failure
 
     def _serve(self) -> None:
-        failed = False
-        while (item := self._queue.get()) is not None:
-            # After a failure what still comes is dropped, so that nothing blocks for ever.
-            if not failed:
-                try:
-                    self._sink.write(item)
-                except Exception as error:  # noqa: BLE001 (raised in the pipeline)
-                    self._failure, failed = error, True
+        try:
+            while (item := self.buffer.take(None)) is not None:
+                self._sink.write(item)
+        except Exception as error:  # noqa: BLE001 (raised in the pipeline)
+            self._failure = error
+            self.buffer.fail()

@@ -10,11 +10,12 @@ import threading
 from collections.abc import AsyncIterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stream.message import CompositedFrame, EndOfStream, Outage, Output, Pixels, StreamStart
 from stream.settings.config import Mjpeg
 from stream.sinks.error import SinkError
+from stream.sinks.registry import SinkType
 from stream.sinks.window import no_signal
 from stream.transport import codec
 
@@ -173,3 +174,11 @@ def application(feeds: dict[str, CameraFeed], *, local: bool) -> Starlette:
     routes = [Route("/", index), Route("/{camera}.mjpg", camera)]
     allowed = list(_LOCAL_NAMES) if local else ["*"]  # on loopback another name is a page elsewhere (DNS rebinding)
     return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=allowed)])
+
+
+SINK: Final[SinkType[Mjpeg]] = SinkType(
+    name=lambda settings: f"mjpeg {settings.bind}",
+    check=lambda settings, cameras: check(),
+    open=lambda settings, context: MjpegSink(settings),
+    takes="direct",
+)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from stream.message import Output
+from stream.settings.config import Null
+from stream.sinks.registry import SinkType
 
 
 class NullSink:
@@ -13,3 +17,10 @@ class NullSink:
 
     def close(self) -> None:
         """Nothing to finish."""
+
+
+SINK: Final[SinkType[Null]] = SinkType(
+    name=lambda settings: "null",
+    open=lambda settings, context: NullSink(),
+    takes="direct",
+)

@@ -6,11 +6,13 @@ import itertools
 import threading
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from stream.message import CompositedFrame, Output
 from stream.settings.config import Publisher
+from stream.sinks.buffers import LatestBuffer
 from stream.sinks.error import SinkError
-from stream.sinks.latest import LatestBuffer
+from stream.sinks.registry import SinkType
 from stream.transport import protocol
 from stream.transport.camera_state import StreamInfo
 from stream.transport.frame_encoder import FrameEncoder
@@ -153,3 +155,10 @@ class _RateMeter:
         rate_hz = (frame.seq - seq) * 1e9 / (now_ns - then_ns)
         age_ms = (now_ns - frame.picture.captured_ns) / 1e6
         return Stats(protocol.VERSION, frame.camera, frame.epoch, frame.seq, rate_hz, age_ms)
+
+
+SINK: Final[SinkType[Publisher]] = SinkType(
+    name=lambda settings: f"publisher {settings.bind}",
+    open=lambda settings, context: PublisherSink(settings, context.cameras),
+    takes="direct",
+)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Final
 
 import av
 import cv2
@@ -31,6 +32,7 @@ from stream.message import CompositedFrame, Output, Pixels
 from stream.settings.config import Push
 from stream.sinks.error import SinkError
 from stream.sinks.reconnecting import ReconnectingSink
+from stream.sinks.registry import SinkType
 from stream.sinks.video_writer import KEY_FRAME_NS, fit_into
 
 _THREADS = 2
@@ -269,3 +271,11 @@ def select_picture(frame: CompositedFrame, settings: Push) -> Pixels:
         return frame.composite
     colour = cv2.copyTo(frame.foreground, frame.alpha)
     return np.vstack((colour, cv2.cvtColor(frame.alpha, cv2.COLOR_GRAY2BGR)))
+
+
+SINK: Final[SinkType[Push]] = SinkType(
+    name=lambda settings: f"push to {redact(settings.url)}",
+    check=check,
+    open=lambda settings, context: PushSink(settings, context.cameras, context.notify),
+    takes="direct",  # each camera's connection takes the newest of its own
+)

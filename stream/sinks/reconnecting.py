@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from stream.media.back_off import BackOff
 from stream.message import CompositedFrame, Output
+from stream.sinks.buffers import LatestBuffer
 from stream.sinks.error import SinkError
-from stream.sinks.latest import LatestBuffer
 from stream.stage import Sink
 
 _MIN_BACK_OFF_S, _MAX_BACK_OFF_S = 0.1, 1.0

@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from stream.settings.config import Recording
 from stream.sinks.audio import AudioReader
 from stream.sinks.error import SinkError
 from stream.sinks.formats import Format, format_of
+from stream.sinks.registry import SinkType
 from stream.sinks.verification import verify
 from stream.sinks.video_writer import VideoWriter
 
@@ -208,3 +210,11 @@ class _CameraRecording:
         """Hold the finished file to what was written."""
         if self._video:
             verify(self._video)
+
+
+SINK: Final[SinkType[Recording]] = SinkType(
+    name=lambda settings: f"recording {settings.path}",
+    check=check,
+    open=lambda settings, context: RecordingSink(settings, context.cameras),
+    takes="every",  # an encoder's time is not the next frame's
+)

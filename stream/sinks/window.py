@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import Final
 
 import cv2
 import numpy as np
 
 from stream.message import CompositedFrame, EndOfStream, Outage, Output, Pixels
+from stream.settings.config import Window
 from stream.sinks.error import SinkError
+from stream.sinks.registry import SinkType
 
 ESCAPE = 27
 NO_SIGNAL = "no signal"
@@ -76,3 +79,11 @@ def no_signal(last: Pixels | None) -> Pixels:
     return np.asarray(
         cv2.putText(dark, NO_SIGNAL, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), thickness, cv2.LINE_AA)
     )
+
+
+SINK: Final[SinkType[Window]] = SinkType(
+    name=lambda settings: "window",
+    check=lambda settings, cameras: check(),
+    open=lambda settings, context: WindowSink(context.request_stop),
+    takes="direct",  # only the main thread may draw
+)

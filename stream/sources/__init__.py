@@ -1,19 +1,20 @@
 """Sources: one address in, an iterable of `Picture` out.
 
-    camera:0, /dev/video0      a camera device            stream.sources.camera
-    rtsp://, http://, srt://   a network stream           stream.sources.network
-    clip.mp4                   a video file               stream.sources.file
-    photo.jpg, folder/         photos                     stream.sources.images
-    synthetic:                 a drawn, moving figure     stream.sources.synthetic
+    clip.mp4, photo.jpg, folder/   files
+    camera:0, /dev/video0          a camera device
+    rtsp://, http://, srt://       a network stream
+    synthetic:                     a drawn, moving figure
 
+Each is a file here, and its scheme stands in the table below.
 A source does not retry: it ends where its stream ends and raises `SourceError` where it fails;
 its reader reopens it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Protocol
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, NamedTuple, Protocol
 
 from stream.media.address import local_path, redact, scheme_of
 from stream.message import Mode, Picture
@@ -54,12 +55,34 @@ class PictureSource(Protocol):
     def close(self) -> None: ...
 
 
+class SourceType(NamedTuple):
+    """A kind of source: the module whose `open_source(camera, on_packet)` opens it, and how it runs by default.
+
+    `file`: it has an end, after which its camera is over. `live`: after its end it is reopened.
+    """
+
+    module: str
+    mode: Mode
+
+
+_FILE: Final = SourceType("stream.sources.file", "file")
+_DEVICE: Final = SourceType("stream.sources.camera", "live")
+_NETWORK: Final = SourceType("stream.sources.network", "live")
+_SCHEMES: Final[Mapping[str, SourceType]] = {
+    "camera": _DEVICE,
+    "": _DEVICE,  # without a scheme and no file: /dev/…
+    "synthetic": SourceType("stream.sources.synthetic", "file"),
+}
+"""What opens an address by its scheme; any other is FFmpeg's to open, over the network."""
+
+
+def _type_of(address: str) -> SourceType:
+    return _FILE if local_path(address) is not None else _SCHEMES.get(scheme_of(address), _NETWORK)
+
+
 def mode_of(camera: Camera) -> Mode:
     """Return a camera's mode before it is opened: its setting, else `live` unless it has an end."""
-    if camera.mode is not None:
-        return camera.mode
-    ends = local_path(camera.source) is not None or scheme_of(camera.source) == "synthetic"
-    return "file" if ends else "live"
+    return camera.mode or _type_of(camera.source).mode
 
 
 def open_source(camera: Camera, on_packet: Callable[[], None] = lambda: None) -> PictureSource:
@@ -71,27 +94,7 @@ def open_source(camera: Camera, on_packet: Callable[[], None] = lambda: None) ->
     """
     from stream.sources.presentation import PresentedSource
 
-    source = _opened(camera, on_packet)
+    module = importlib.import_module(_type_of(camera.source).module)
+    source: PictureSource = module.open_source(camera, on_packet)
     in_time = (camera.mode or source.mode) == "file" or source.realtime
     return source if in_time and not camera.mirror else PresentedSource(source, camera)
-
-
-def _opened(camera: Camera, on_packet: Callable[[], None]) -> PictureSource:
-    if (path := local_path(camera.source)) is not None:
-        from stream.sources.file import open_file
-        from stream.sources.images import is_photo, open_images
-
-        return open_images(path, camera.rate_hz) if is_photo(path) else open_file(path)
-    match scheme_of(camera.source):
-        case "camera" | "":  # without a scheme and no file: /dev/…
-            from stream.sources.camera import open_camera
-
-            return open_camera(camera)
-        case "synthetic":
-            from stream.sources.synthetic import open_synthetic
-
-            return open_synthetic(camera)
-        case _:
-            from stream.sources.network import open_network
-
-            return open_network(camera, on_packet)

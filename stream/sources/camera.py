@@ -6,6 +6,7 @@ There was no device where this was written: it is tested behind a fake, no real 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import av
@@ -29,7 +30,7 @@ class Device:
     options: dict[str, str]
 
 
-def open_camera(camera: Camera) -> ContainerSource:
+def open_source(camera: Camera, on_packet: Callable[[], None]) -> ContainerSource:
     """Open a device. A read of a device that hangs cannot be cancelled: only its process can be killed."""
     device = device_of(camera, sys.platform)
     try:

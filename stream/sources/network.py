@@ -21,7 +21,7 @@ HLS_STALL_MS = 15_000.0
 """HLS comes in segments of several seconds, so its silence means something only after longer."""
 
 
-def open_network(camera: Camera, on_packet: Callable[[], None] = lambda: None) -> ContainerSource:
+def open_source(camera: Camera, on_packet: Callable[[], None]) -> ContainerSource:
     """Open a URL; SourceError where a server is silent for `stall_ms`; `on_packet` is called for each packet.
 
     A recording served over HTTP (one with a length) and HLS do not come in real time.

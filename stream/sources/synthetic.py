@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
@@ -90,7 +90,7 @@ def _room(width: int, height: int) -> Pixels:
     return np.dstack((grey, grey, np.minimum(grey, 245) + 10)).astype(np.uint8)
 
 
-def open_synthetic(camera: Camera) -> SyntheticSource:
+def open_source(camera: Camera, on_packet: Callable[[], None]) -> SyntheticSource:
     """Open `synthetic:`, with options as in `synthetic:?frames=90&size=320x240&rate=15`."""
     query = camera.source.partition(":")[2].removeprefix("?")
     options = dict(parse_qsl(query, keep_blank_values=True))

@@ -4,8 +4,8 @@ Between the stages there are two links. The dispatcher binds a `RouterSocket`, t
 connect a `DealerSocket`. Composite binds a `PullSocket`, into which workers and the dispatcher write through a
 `PushSocket`. To the outside there are two more: an `XPubSocket` with many `SubSocket`s, and a `RepSocket` that answers
 each `ReqSocket`.
-Every socket owns its context and terminates it; every receive has a timeout; malformed messages are counted in
-`rejected` and dropped.
+Between threads of one process they meet in memory (`inproc://`); elsewhere every socket owns its context and terminates
+it. Every receive has a timeout; malformed messages are counted in `rejected` and dropped.
 """
 
 from __future__ import annotations
@@ -79,13 +79,15 @@ class _Socket:
         roles: tuple[Role, ...] = (),
     ) -> None:
         self.rejected = 0
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        # Sockets of threads meet in memory within one context alone, which then is the whole process's.
+        self._in_memory = endpoints[0].startswith("inproc://")
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance() if self._in_memory else zmq.Context()
         self._socket = self._context.socket(kind)
         self._authenticator: ThreadAuthenticator | None = None
         self._connections: Connections | None = None
         self._allowed: Allowed | None = None
         self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
-        self._socket.setsockopt(zmq.SNDTIMEO, _SEND_TIMEOUT_MS)
+        self._socket.setsockopt(zmq.SNDTIMEO, 0 if self._in_memory else _SEND_TIMEOUT_MS)
         self._socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_PLANE_BYTES)
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
         self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
@@ -133,6 +135,8 @@ class _Socket:
         try:
             self._socket.send_multipart(parts, copy=sum(memoryview(p).nbytes for p in parts) < 65_536)
         except zmq.Again:  # one whose keys are rejected is left without a peer
+            if self._in_memory:  # the other end has been closed; between processes too, what comes then is lost
+                return
             raise TransportError(
                 f"{self.endpoint} accepts no message: is that process running, and do the keys match?"
             ) from None
@@ -199,7 +203,8 @@ class _Socket:
         if self._authenticator is not None:  # after the socket: libzmq may still ask it about a connecting peer
             self._authenticator.stop()
             self._authenticator = None
-        self._context.destroy(linger=0)  # `term` would wait for ever for a socket that was left open by a fault
+        if not self._in_memory:
+            self._context.destroy(linger=0)  # `term` would wait for ever for a socket that was left open by a fault
 
 
 class RouterSocket(_Socket):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import socket
 import time
@@ -14,12 +13,12 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
-from stream.composite.control import endpoint_of
 from stream.media.http_server import Server
 from stream.media.http_server import settings as server_settings
 from stream.process.pipe import HEARTBEAT_S, Notice, SupervisorPipe
 from stream.settings.config import ConfigError, Run, Web
 from stream.stage import StreamError
+from stream.transport.endpoints import Endpoints
 from stream.transport.sockets import DealerSocket
 from stream.web.access import open_access
 from stream.web.app import build
@@ -51,25 +50,23 @@ def check(settings: Web) -> None:
             raise ConfigError(f"web.{name}: expected a file, {path} is none")
 
 
-def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
+def serve(settings: Run, endpoints: Endpoints, name: str, supervisor: SupervisorPipe) -> None:
     """Serve the page until told to stop."""
-    web, transport = settings.web, settings.transport
-    assert web is not None
-    assert transport.dispatch is not None
-    assert transport.publish is not None
-    assert settings.control is not None
+    web = settings.web
+    assert web is not None  # else the table of processes has no page
     access, library = open_access(web), read_library(web)
     listener = _listen(web)
-    peer = DealerSocket(transport.dispatch, f"{name}.{os.getpid()}", transport.keys)
+    peer = DealerSocket(endpoints.dispatch, supervisor.identity, endpoints.keys)
     notify = _rate_limited_log(supervisor)
-    effects_client = EffectsClient(endpoint_of(settings.control), notify, keys=settings.control.keys)
+    keys = settings.control.keys if settings.control is not None else None
+    effects_client = EffectsClient(endpoints.control, notify, keys=keys)
     try:
         uplink = Uplink(peer, web.visitors, web.rate_hz)
-        folder = _private_folder(transport.publish)
+        folder = _private_folder(endpoints.publish)
         classes = read_metadata(settings.model.weights or DEFAULT_WEIGHTS).class_map
         cameras, studio = tuple(settings.cameras), PhotoProcessor()
         context = ServerContext(
-            web, cameras, transport.publish, uplink, library, effects_client, studio, folder, classes
+            web, cameras, endpoints.publish, uplink, library, effects_client, studio, folder, classes
         )
         server = _server(web, build(context, access, _lifespan(uplink)), listener, notify)
         supervisor.report(Notice(f"the page is at {address(web, listener)}"))

@@ -29,27 +29,27 @@ def video(make_clip: MakeClip) -> Path:
 
 def test_the_picture_of_the_moment_is_shown_however_fast_it_is_asked(video: Path) -> None:
     one, other = (
-        open_background_video(BackgroundVideo(video=video)),
-        open_background_video(BackgroundVideo(video=video)),
+        open_background_video(video),
+        open_background_video(video),
     )
     assert levels(one, [0, 100, 200, 300]) == levels(other, [0, 50, 100, 150, 200, 250, 300])[::2]
 
 
 def test_it_starts_over_at_its_end(video: Path) -> None:
-    shown = levels(open_background_video(BackgroundVideo(video=video)), list(range(0, 1000, 100)))
+    shown = levels(open_background_video(video), list(range(0, 1000, 100)))
     assert shown[4:8] == shown[:4]
 
 
 def test_the_timeout_counts_from_the_first_call(video: Path) -> None:
-    late = open_background_video(BackgroundVideo(video=video))
-    assert levels(late, [9000, 9100]) == levels(open_background_video(BackgroundVideo(video=video)), [0, 100])
+    late = open_background_video(video)
+    assert levels(late, [9000, 9100]) == levels(open_background_video(video), [0, 100])
 
 
 def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_text("no video", encoding="utf-8")
     with pytest.raises(SourceError, match=r"a\.mp4"):
-        open_background_video(BackgroundVideo(video=path))
+        open_background_video(path)
 
 
 def test_cameras_play_it_each_at_their_own_pace(video: Path) -> None:
@@ -71,7 +71,7 @@ def test_cameras_play_it_each_at_their_own_pace(video: Path) -> None:
 def test_a_video_that_fails_in_mid_run_stands_still_and_that_is_told_once(
     video: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clip = open_background_video(BackgroundVideo(video=video))
+    clip = open_background_video(video)
     levels(clip, [0, 100])
     video.write_bytes(b"gone")
     stood = levels(clip, list(range(200, 3000, 100)))
@@ -82,12 +82,9 @@ def test_a_video_that_fails_in_mid_run_stands_still_and_that_is_told_once(
 
 def test_after_a_long_gap_the_video_is_not_read_through(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream.composite.background_video._MAX_PICTURES", 2)
-    clip = open_background_video(BackgroundVideo(video=video))
-    assert levels(clip, [0]) == levels(open_background_video(BackgroundVideo(video=video)), [0])
-    assert (
-        levels(clip, [10**9, 10**9 + 100])
-        == levels(open_background_video(BackgroundVideo(video=video)), [0, 200, 300])[1:]
-    )
+    clip = open_background_video(video)
+    assert levels(clip, [0]) == levels(open_background_video(video), [0])
+    assert levels(clip, [10**9, 10**9 + 100]) == levels(open_background_video(video), [0, 200, 300])[1:]
 
 
 def test_a_playlist_opens_nothing_else(tmp_path: Path, video: Path) -> None:
@@ -97,4 +94,4 @@ def test_a_playlist_opens_nothing_else(tmp_path: Path, video: Path) -> None:
     ):
         (tmp_path / name).write_text(text, encoding="utf-8")
         with pytest.raises(SourceError, match=name):
-            open_background_video(BackgroundVideo(video=tmp_path / name))
+            open_background_video(tmp_path / name)

@@ -161,7 +161,7 @@ class TestReplay:
             items.append(carried(seq, how) if how is not None else moving(seq))
             if how == "ahead":
                 owed.append(seq)
-            while owed and data.draw(ANSWERED):
+            while owed and bool(data.draw(ANSWERED)):
                 items.append(late(owed.pop(data.draw(st.integers(0, len(owed) - 1)))))
         seen = network_seqs(replay(items, RUN))
         assert seen == sorted(seen)

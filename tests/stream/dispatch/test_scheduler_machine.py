@@ -194,6 +194,13 @@ class Run(RuleBasedStateMachine):
                     if due.camera in GUESTS:
                         del self.states[due.camera]
 
+    @rule()
+    def a_word_to_composite_gets_lost(self) -> None:
+        way = self.ways["dispatch"].items
+        if way and isinstance(way[0], StreamStart | Dropped):
+            way.popleft()
+            self.lossless = False
+
     @rule(lost=st.booleans())
     def the_word_of_it_comes_back(self, lost: bool) -> None:
         if self.words:

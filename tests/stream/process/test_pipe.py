@@ -31,7 +31,7 @@ from stream.stage import StreamError
 @pytest.fixture
 def pipe() -> tuple[Connection, SupervisorPipe]:
     ours, theirs = multiprocessing.Pipe()
-    return ours, SupervisorPipe(theirs)
+    return ours, SupervisorPipe(theirs, "stage.1")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ import zmq
 from stream.message import Ack, Frame, PictureRequest, SegmentedFrame, SourceLost, WorkerReady
 from stream.transport import connections, sockets
 from stream.transport.connections import Limit
+from stream.transport.endpoints import in_memory
 from stream.transport.sockets import (
     DealerSocket,
     PullSocket,
@@ -400,3 +401,16 @@ class TestKeys:
     def test_a_folder_without_keys_is_refused_in_one_sentence(self, tmp_path: Path) -> None:
         with pytest.raises(TransportError, match="make_keys"):
             RouterSocket("tcp://127.0.0.1:*", tmp_path)
+
+
+def test_threads_meet_in_memory_in_any_order_and_what_is_sent_to_the_closed_is_lost() -> None:
+    ends = in_memory("")
+    assert ends != in_memory("")  # the next run's
+    dealer = DealerSocket(ends.dispatch, "worker.0")
+    dealer.send(WorkerReady(3))  # before anybody is there
+    router = RouterSocket(ends.dispatch)
+    assert router.receive(TIMEOUT_MS) == (b"worker.0", WorkerReady(3))
+    router.close()
+    dealer.send(WorkerReady(4))
+    assert dealer.receive(0) is None
+    dealer.close()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import threading
+
 from stream.message import CompositedFrame, EndOfStream, Output, StreamStart
-from stream.sinks.latest import LatestBuffer
+from stream.sinks.buffers import MAX_QUEUED, BoundedBuffer, LatestBuffer
 from tests.stream.composited import composited_frame
 
 
@@ -46,3 +48,29 @@ def test_after_closing_what_waits_is_still_there() -> None:
     assert not newest.drained
     assert told(newest) == ["front 0"]
     assert newest.drained
+
+
+def test_what_the_newest_replaces_is_counted_for_each_camera() -> None:
+    newest = LatestBuffer()
+    for camera, seq in [("a", 0), ("b", 0), ("a", 1), ("a", 2)]:
+        newest.put(composited_frame(camera, seq))
+    assert newest.dropped == {"a": 2}
+    newest.close()
+    newest.put(composited_frame("b", 1))
+    assert newest.dropped == {"a": 2, "b": 1}
+
+
+def test_a_bounded_buffer_drops_nothing_before_its_output_has_failed() -> None:
+    bounded = BoundedBuffer()
+    for seq in range(MAX_QUEUED):
+        bounded.put(composited_frame("a", seq))
+    waiting = threading.Thread(target=bounded.put, args=(composited_frame("a", MAX_QUEUED),), daemon=True)
+    waiting.start()
+    waiting.join(0.1)
+    assert waiting.is_alive()
+    assert bounded.dropped == {}
+    bounded.fail()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert bounded.dropped == {"a": MAX_QUEUED + 1}
+    assert bounded.drained

@@ -10,9 +10,8 @@ import pytest
 
 from stream.message import Pixels
 from stream.settings.config import VirtualCamera
-from stream.sinks import virtualcam
+from stream.sinks import SinkContext, open_beside, virtual_camera
 from stream.sinks.error import SinkError
-from stream.sinks.virtualcam import VirtualCameraSink
 from tests.stream.composited import composited_frame
 
 WAIT_S = 10.0
@@ -53,7 +52,7 @@ def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_named_camera_is_shown_fitted_into_the_first_size() -> None:
-    sink = VirtualCameraSink(VirtualCamera(camera="front"), ["front", "side"], print)
+    sink = open_beside(VirtualCamera(camera="front"), SinkContext(("front", "side"), print, print))
     sink.write(composited_frame("side", 0))
     sink.write(composited_frame("front", 0))
     assert FakeCamera.shown.get(timeout=WAIT_S).shape == (48, 64, 3)
@@ -66,7 +65,7 @@ def test_the_named_camera_is_shown_fitted_into_the_first_size() -> None:
 def test_a_device_that_is_missing_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeCamera, "missing", 1)
     told: SimpleQueue[str] = SimpleQueue()
-    sink = VirtualCameraSink(VirtualCamera(), ["front"], told.put)
+    sink = open_beside(VirtualCamera(), SinkContext(("front",), print, told.put))
     sink.write(composited_frame("front", 0))
     assert "the virtual camera is lost, reconnecting" in told.get(timeout=WAIT_S)
     sink.write(composited_frame("front", 1))
@@ -77,10 +76,10 @@ def test_a_device_that_is_missing_is_tried_again(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("camera", [None, "attic"])
 def test_which_camera_must_be_clear(camera: str | None) -> None:
     with pytest.raises(SinkError, match="expected one of front, side"):
-        virtualcam.check(VirtualCamera(camera=camera), ["front", "side"])
+        virtual_camera.check(VirtualCamera(camera=camera), ["front", "side"])
 
 
 def test_without_pyvirtualcam_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(SinkError, match=r"pip install 'clothseg\[virtualcam\]'"):
-        virtualcam.check(VirtualCamera(), ["front"])
+        virtual_camera.check(VirtualCamera(), ["front"])

@@ -11,7 +11,6 @@ from clothseg.labels import TOP
 from clothseg.tryon import (
     BackgroundColour,
     BackgroundImage,
-    BackgroundVideo,
     Effect,
     EffectError,
     GarmentPhoto,
@@ -27,8 +26,8 @@ from tests.clothseg.tryon.wearer import MS, wearer
 GARMENTS = Path(__file__).parents[3] / "configs" / "garments"
 
 
-def no_clip(settings: BackgroundVideo) -> VideoLookup:
-    raise EffectError(f"cannot open {settings.video}")
+def no_clip(path: Path) -> VideoLookup:
+    raise EffectError(f"cannot open {path}")
 
 
 def to_path(wanted: type, value: object) -> Path:

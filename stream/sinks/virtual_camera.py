@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 
 from stream.message import CompositedFrame, Output
 from stream.settings.config import VirtualCamera
 from stream.sinks.error import SinkError
-from stream.sinks.reconnecting import ReconnectingSink
+from stream.sinks.registry import SinkType
 from stream.sinks.video_writer import fit_into
 
 
@@ -26,32 +26,16 @@ def check(settings: VirtualCamera, cameras: Sequence[str]) -> None:
 
 
 class VirtualCameraSink:
-    """Shows the newest frame of one camera; where the device is missing or taken, it is tried again."""
-
-    def __init__(self, settings: VirtualCamera, cameras: Sequence[str], notify: Callable[[str], None]) -> None:
-        check(settings, cameras)
-        self._camera = settings.camera
-        self._output = ReconnectingSink("the virtual camera", lambda: VirtualDevice(settings), notify)
-
-    def write(self, item: Output) -> None:
-        """Hand over a frame of the camera that is shown."""
-        if isinstance(item, CompositedFrame) and self._camera in (None, item.frame.camera):
-            self._output.write(item)
-
-    def close(self) -> None:
-        """Give the device back."""
-        self._output.close()
-
-
-class VirtualDevice:
     """The virtual device, opened in the size of the first frame. Its methods may raise `SinkError`."""
 
     def __init__(self, settings: VirtualCamera) -> None:
         self._settings = settings
         self._device: Any = None
 
-    def write(self, item: CompositedFrame) -> None:
+    def write(self, item: Output) -> None:
         """Show a frame, fitted into the size of the first."""
+        if not isinstance(item, CompositedFrame):
+            return
         try:
             if self._device is None:
                 self._device = self._open(*item.composite.shape[:2])
@@ -70,3 +54,12 @@ class VirtualDevice:
         return pyvirtualcam.Camera(
             width, height, self._settings.rate_hz, fmt=pyvirtualcam.PixelFormat.BGR, device=self._settings.device
         )
+
+
+SINK: Final[SinkType[VirtualCamera]] = SinkType(
+    name=lambda settings: "the virtual camera",
+    check=check,
+    open=lambda settings, context: VirtualCameraSink(settings),
+    takes="newest",
+    cameras=lambda settings, cameras: cameras if settings.camera is None else [settings.camera],
+)
