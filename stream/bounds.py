@@ -50,6 +50,13 @@ def require_count(name: str, count: int, min_count: int = 0, max_count: int = MA
     require(min_count <= count <= max_count, f"{name} of at least {min_count} and at most {max_count}", count)
 
 
+def require_frame(camera: str, epoch: int, seq: int, min_seq: int = 0) -> None:
+    """Which frame of which camera; `min_seq` −1 where there may have been none."""
+    require_camera(camera)
+    require_count("epoch", epoch)
+    require_count("seq", seq, min_seq)
+
+
 def require_time(name: str, time_ns: int) -> None:
     """A clock's reading."""
     require(-MAX_TIME_NS <= time_ns <= MAX_TIME_NS, f"{name} within {MAX_TIME_NS} of zero", time_ns)

@@ -39,8 +39,7 @@ class StreamStart:
         bounds.require_count("first_seq", self.first_seq)
         bounds.require_text("source", self.source)
         bounds.require_rate(self.rate_hz)
-        if self.frames is not None:
-            bounds.require_count("frames", self.frames)
+        bounds.require_count("frames", self.frames or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,7 @@ class Dropped:
     reason: DropReason
 
     def __post_init__(self) -> None:
-        bounds.require_camera(self.camera)
-        bounds.require_count("epoch", self.epoch)
-        bounds.require_count("seq", self.seq)
+        bounds.require_frame(self.camera, self.epoch, self.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +98,7 @@ class Ack:
     box: Box | None = None
 
     def __post_init__(self) -> None:
-        bounds.require_camera(self.camera)
-        bounds.require_count("epoch", self.epoch)
-        bounds.require_count("seq", self.seq)
+        bounds.require_frame(self.camera, self.epoch, self.seq)
         bounds.require_box(self.box)
 
 
@@ -137,8 +132,7 @@ class SourceOpened:
         bounds.require_camera(self.camera)
         bounds.require_text("source", self.source)
         bounds.require_rate(self.rate_hz)
-        if self.frames is not None:
-            bounds.require_count("frames", self.frames)
+        bounds.require_count("frames", self.frames or 0)
 
 
 @dataclass(frozen=True, slots=True)

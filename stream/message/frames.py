@@ -60,9 +60,7 @@ class Frame:
     reply: Literal["frame", "masks"] = "frame"
 
     def __post_init__(self) -> None:
-        bounds.require_camera(self.camera)
-        bounds.require_count("epoch", self.epoch)
-        bounds.require_count("seq", self.seq)
+        bounds.require_frame(self.camera, self.epoch, self.seq)
         bounds.require_box(self.box)
         bounds.require(0 < self.detail <= 1, "detail above 0 and at most 1", self.detail)
 

@@ -136,7 +136,7 @@ def _decode_frame(header: FrameHeader, buffers: Sequence[Buffer]) -> PublishedFr
 
 def _expect_bounded(header: FrameHeader) -> None:
     """Raise MessageError, saying which, for numbers and names that no frame has."""
-    _require_inside(header.camera, header.epoch, header.seq)
+    bounds.require_frame(header.camera, header.epoch, header.seq, min_seq=-1)
     bounds.require_time("pts_ns", header.pts_ns)
     bounds.require_time("captured_ns", header.captured_ns)
     bounds.require_time("mask_age_ns", header.mask_age_ns)
@@ -154,17 +154,11 @@ def _of_topic(topic: memoryview, claimed: OfCamera) -> OfCamera:
     return claimed
 
 
-def _require_inside(camera: str, epoch: int, seq: int) -> None:
-    bounds.require_camera(camera)
-    bounds.require_count("epoch", epoch)
-    bounds.require_count("seq", seq, min_count=-1)
-
-
 def _bounded_roster(roster: Roster) -> Roster:
     """The roster where every number, name and sentence in it is bounded; MessageError where one is not."""
     bounds.require(len(roster.streams) <= MAX_STREAMS, f"at most {MAX_STREAMS} streams", len(roster.streams))
     for stream in roster.streams:
-        _require_inside(stream.camera, stream.epoch, stream.last_seq or 0)
+        bounds.require_frame(stream.camera, stream.epoch, stream.last_seq or 0, min_seq=-1)
         bounds.require_count("frames", stream.frames or 0)
         bounds.require_rate(stream.rate_hz)
         bounds.require_text("cause", stream.cause)
@@ -173,7 +167,7 @@ def _bounded_roster(roster: Roster) -> Roster:
 
 def _bounded_stats(stats: Stats) -> Stats:
     """The statistics where every number and name in them is bounded; MessageError where one is not."""
-    _require_inside(stats.camera, stats.epoch, stats.last_seq)
+    bounds.require_frame(stats.camera, stats.epoch, stats.last_seq, min_seq=-1)
     return stats
 
 
