@@ -14,6 +14,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from clothseg.classes import Pixels
 from clothseg.engines import Engine, open_engine
 from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
 from clothseg.training.samples import read
@@ -68,7 +69,7 @@ def _export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write(form: str, weights: Path, out: Path, inputs: Sequence[export.Pixels], size: export.Size) -> Engine:
+def _write(form: str, weights: Path, out: Path, inputs: Sequence[Pixels], size: export.Size) -> Engine:
     if size is not None and form != "onnx":
         raise ValueError(f"only onnx is exported at a fixed size, {form} takes all; leave out --size")
     if form == "onnx":

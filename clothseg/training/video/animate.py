@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.classes import Pixels
 from clothseg.labels import BACKGROUND, CLASSES
 from clothseg.training.video.layers import (
     Layer,
-    Pixels,
     Points,
     crossing_object,
     empty_room,

@@ -34,11 +34,16 @@ from stream.transport.sockets import (
 )
 from tests import zmtp
 from tests.stream.pictures import frame, segmented
-from tools.campaign.command import port_of, tcp
+from tools.campaign.command import tcp
 from tools.campaign.proxy import Proxy, Side
 from tools.make_keys import make_keys
 
 TIMEOUT_MS = 10_000
+
+
+def port_of(endpoint: str) -> int:
+    """The port of a TCP endpoint."""
+    return int(endpoint.rpartition(":")[2])
 
 
 @pytest.fixture(params=["ipc", "tcp"])
