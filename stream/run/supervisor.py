@@ -137,8 +137,8 @@ class Supervisor:
         return self._outcome
 
     def _start(self, kind: ProcessType, name: str) -> None:
-        ours, theirs = Pipe()
-        stage = self._launch(kind, name, theirs)
+        ours, child_end = Pipe()
+        stage = self._launch(kind, name, child_end)
         self._processes.append(_Process(name, kind, stage, ours, time.monotonic()))
 
     def _finished(self) -> bool:
