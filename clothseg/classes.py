@@ -12,7 +12,7 @@ Role = Literal["background", "person", "garment"]
 Region = Literal["upper", "lower", "whole"]
 """The part of the body that a garment covers; `whole` hides whatever clothing is beneath it, as a dress does."""
 
-ClassName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+ClassName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")]
 Level = Annotated[int, msgspec.Meta(ge=0, le=255)]
 Colour = tuple[Level, Level, Level]
 

@@ -9,11 +9,12 @@ from types import TracebackType
 
 from stream.stage import StreamError
 from stream.transport import protocol
+from stream.transport.camera_state import CameraState, StreamInfo
 from stream.transport.codec import Encoding
-from stream.transport.protocol import Kind, ProtocolError, PublishedFrame, Roster, Stats, StreamInfo, VersionError
+from stream.transport.protocol import Kind, ProtocolError, PublishedFrame, Roster, Stats, VersionError
 from stream.transport.sockets import SubSocket
 
-__all__ = ["PublishedFrame", "Stats", "StreamInfo", "Subscriber", "SubscriberError"]
+__all__ = ["CameraState", "PublishedFrame", "Stats", "StreamInfo", "Subscriber", "SubscriberError"]
 
 _WAIT_MS = 100
 
@@ -146,8 +147,8 @@ class Subscriber:
     def _on_roster(self, roster: Roster) -> None:
         """Follow the cameras that have come and leave those that have ended."""
         self.streams = {stream.camera: stream for stream in roster.streams}
-        ended = {stream.camera: stream.cause for stream in roster.streams if stream.state == "ended"}
-        self._failures += [cause for camera, cause in ended.items() if cause and camera in self._subscribed]
+        ended = {stream.camera: stream for stream in roster.streams if stream.state.over}
+        self._failures += [info.cause for camera, info in ended.items() if info.cause and camera in self._subscribed]
         wanted = set(self._cameras or self.streams) - ended.keys()
         for camera in wanted - self._subscribed:
             self._subscribe(camera)

@@ -245,7 +245,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class DemandChanged:
-    """Whether any output wants a camera's frames at present; from composite to the dispatcher."""
+    """Whether any output wants a live camera's frames at present; from composite to the dispatcher and the sinks."""
 
     camera: str
     watched: bool
@@ -355,5 +355,5 @@ ReaderMessage = SourceOpened | NewPicture | SourceLost | SourceEnded
 StreamEvent = StreamStart | Outage | EndOfStream | Dropped | EndOfRun
 """Messages from the dispatcher to composite besides frames."""
 
-Output = CompositedFrame | StreamStart | Outage | EndOfStream
+Output = CompositedFrame | StreamStart | Outage | DemandChanged | EndOfStream
 """What a sink is given."""

@@ -126,8 +126,10 @@ PURE = (
     "clothseg.network.roi", "clothseg.network.transforms",
     "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
     "stream.message", "stream.stage",
-    "stream.transport.wire", "stream.transport.protocol", "stream.transport.codec",
-    "stream.dispatch.scheduler", "stream.dispatch.camera", "stream.dispatch.ledger", "stream.dispatch.pace",
+    "stream.transport.camera_state", "stream.transport.wire", "stream.transport.protocol", "stream.transport.codec",
+    "stream.dispatch.scheduler", "stream.dispatch.camera", "stream.dispatch.camera_pool", "stream.dispatch.assignment",
+    "stream.dispatch.ledger", "stream.dispatch.pace",
+    "stream.dispatch.still_gate", "stream.dispatch.latency_controller",
     "stream.composite.resequence", "stream.composite.masks", "stream.composite.looks",
 )  # fmt: skip
 """Pure rooms and modules: time, chance and surroundings are their arguments."""

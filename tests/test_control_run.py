@@ -146,7 +146,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence_and_the_stream_goes_on(
     assert len(said.strip().splitlines()) == 1
     after = json.loads(stage.tool("status")[1])["cameras"][0]
     assert after["look"] == before["look"]
-    assert (after["state"], after["epoch"]) == ("running", before["epoch"])
+    assert (after["state"], after["epoch"]) == ("live", before["epoch"])
     stage.shown(lambda frame: frame.seq > before["last_seq"])
 
 

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         request = _request(options)
-        with Controller(options.endpoint, timeout_ms=options.timeout_ms) as controller:
+        with Controller(options.endpoint, keys=options.keys, timeout_ms=options.timeout_ms) as controller:
             reply = controller.request(request)
     except StreamError as error:
         print(error, file=sys.stderr)
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--endpoint", help="the stream's control.bind (default: that of your run with control: {})")
+    parser.add_argument("--keys", type=Path, help="this host's folder of keys, for a stream with control.keys")
     parser.add_argument("--timeout-ms", type=int, default=5000, help="how long to wait for a reply (%(default)s)")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("status", help="how every camera stands, and what is shown of it")

@@ -44,8 +44,8 @@ def make_keys(folder: Path, hosts: Mapping[str, Sequence[str]]) -> None:
         (server / "allowed").mkdir(mode=0o700)
         for each in ROLES:
             (server / "allowed" / each).mkdir(mode=0o700)
-        for stage in ("reader", "worker", "composite"):
-            _copy(server / f"{HOST}.key", server / "allowed" / stage / f"{SERVER}.key")
+        for role in ("reader", "worker", "composite", "controller"):  # the last is the page's, which dresses visitors
+            _copy(server / f"{HOST}.key", server / "allowed" / role / f"{SERVER}.key")
     for host, roles in hosts.items():
         _make_pair(folder / host, HOST)
         _copy(server / f"{SERVER}.key", folder / host / f"{SERVER}.key")

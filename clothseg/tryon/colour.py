@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-Colour = Annotated[str, msgspec.Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
+Colour = Annotated[str, msgspec.Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")]
 """`#rrggbb`, sRGB."""
 
 GAMMA = 2.2

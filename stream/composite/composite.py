@@ -1,28 +1,22 @@
-"""The composite stage: resequences frames, smooths and mattes their masks, draws the view, writes to the outputs."""
+"""The composite stage: resequences frames, composites them, writes to the outputs, and acknowledges them."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-import cv2
-import numpy as np
-
-from clothseg.classes import ClassMap
 from clothseg.network.roi import person_box
-from clothseg.tryon import OpenEffect, apply_effects
-from clothseg.tryon.cutout import cut_out
+from stream.composite.compositor import CompositeInput, Compositor
 from stream.composite.demand import DemandTracker
-from stream.composite.effects import open_camera_effects
-from stream.composite.looks import Look, LookChange, LookChanges, Looks, drain
-from stream.composite.masks import MaskState, apply_late_masks, make_masks
+from stream.composite.looks import LookChanges, drain
 from stream.composite.outputs import open_outputs
 from stream.composite.resequence import MaskedFrame, Resequencer
 from stream.message import (
     Ack,
     CompositedFrame,
+    DemandChanged,
     Dropped,
     EndOfRun,
     EndOfStream,
@@ -30,7 +24,6 @@ from stream.message import (
     LateMasks,
     Outage,
     Output,
-    Pixels,
     PropagatedFrame,
     SegmentedFrame,
     StreamStart,
@@ -41,117 +34,13 @@ from stream.process.pipe import (
     LazyTimeout,
     Notice,
     SupervisorPipe,
-    describe_error,
 )
 from stream.settings.config import Run
-from stream.stage import Sink, Step, run
+from stream.stage import Sink, run
 from stream.transport.endpoints import Endpoints
 from stream.transport.sockets import DealerSocket, PullSocket
 
-CompositeInput = MaskedFrame | LateMasks | StreamStart | Outage | EndOfStream
-"""Input of the step: frames in order, their camera's events between them, and late masks as they come."""
-
-_MAX_REPORTED_FAULTS: Final = 20  # of a camera: a malformed peer may go on inventing frames
 _MAX_KEPT_ACKS: Final = 256  # kept to be sent again; no more frames are ever in flight
-
-
-class _CompositeState(NamedTuple):
-    """All that is remembered of one camera; `effect_states` are those of `effects`, which may be changed."""
-
-    mask_state: MaskState = MaskState()
-    effects: tuple[OpenEffect, ...] = ()
-    effect_states: tuple[Any, ...] | None = None
-
-
-def step(settings: Run, notify: Callable[[str], None]) -> Step[CompositeInput | LookChange, Output | Dropped]:
-    """Turn each SegmentedFrame or PropagatedFrame into a CompositedFrame; events pass through and reset the state.
-
-    LateMasks correct the state from which the next frame goes on. A `LookChange` applies from the next frame on. A
-    frame that cannot be drawn becomes `Dropped` and resets its camera's state; `notify` is given each cause once.
-    """
-    states: dict[str, _CompositeState] = {}
-    faults: dict[str, set[str]] = {}
-    looks = Looks(Look(open_camera_effects(settings.effects), settings.cutout, settings.view.panels))
-
-    def fail(camera: str, what: str, error: Exception) -> None:
-        states.pop(camera, None)
-        cause, reported = describe_error(error), faults.setdefault(camera, set())
-        if cause not in reported and len(reported) < _MAX_REPORTED_FAULTS:
-            reported.add(cause)
-            notify(f"{camera}: {what}: {cause}")
-
-    def take(item: LateMasks) -> None:
-        state = states.get(item.camera)
-        if state is None:
-            return
-        try:
-            states[item.camera] = state._replace(mask_state=apply_late_masks(item, state.mask_state, settings))
-        except Exception as error:  # noqa: BLE001 (masks that fit nothing are of no use, and end nothing)
-            fail(item.camera, f"the masks of frame {item.seq} cannot be used", error)
-
-    def compose(item: MaskedFrame) -> CompositedFrame | Dropped:
-        frame = item.frame
-        try:
-            state = states.get(frame.camera, _CompositeState())
-            states[frame.camera], composited = composite_frame(item, state, looks.look_of(frame.camera), settings)
-        except Exception as error:  # noqa: BLE001 (one frame, however odd, ends no other)
-            fail(frame.camera, f"frame {frame.seq} cannot be drawn and is left out", error)
-            return Dropped(frame.camera, frame.epoch, frame.seq, "poison")
-        return composited
-
-    def composite(item: CompositeInput | LookChange) -> Iterator[Output | Dropped]:
-        match item:
-            case LateMasks():
-                take(item)
-            case SegmentedFrame() | PropagatedFrame():
-                yield compose(item)
-            case LookChange():
-                looks.apply(item)
-            case _:
-                states.pop(item.camera, None)
-                if isinstance(item, EndOfStream):
-                    looks.forget(item.camera)
-                    faults.pop(item.camera, None)
-                yield item
-
-    return composite
-
-
-def composite_frame(
-    item: MaskedFrame, state: _CompositeState, look: Look, settings: Run
-) -> tuple[_CompositeState, CompositedFrame]:
-    """Mask a frame, cut out and dress as chosen, and lay out the view."""
-    picture = item.frame.picture
-    mask_state, masks = make_masks(item, state.mask_state, settings)
-    cut = cut_out(masks.matte, look.cutout)
-    states = state.effect_states if state.effects is look.effects else None
-    states, composite = apply_effects(look.effects, states, picture.pixels, cut, picture.pts_ns)
-    panels = {"composite": composite, "raw": picture.pixels}
-    view = [panels[p] if p in panels else colourise_parts(picture.pixels, cut.parts, cut.classes) for p in look.panels]
-    return _CompositeState(mask_state, look.effects, states), CompositedFrame(
-        item.frame,
-        masks.classes,
-        masks.probabilities,
-        cut.alpha,
-        cut.parts,
-        cut.foreground,
-        side_by_side(view),
-        picture.pts_ns - masks.network_pts_ns,
-    )
-
-
-def side_by_side(panels: list[Pixels]) -> Pixels:
-    """Pictures of one size in a row: (H, n·W, 3) uint8 BGR."""
-    return panels[0] if len(panels) == 1 else np.asarray(cv2.hconcat(panels), np.uint8)
-
-
-def colourise_parts(picture: Pixels, parts: Pixels, classes: ClassMap) -> Pixels:
-    """The picture in grey with every class in its colour: (H, W, 3) uint8 BGR."""
-    colours = np.zeros((256, 1, 3), np.uint8)
-    colours[: len(classes.palette), 0] = classes.palette
-    painted = cv2.LUT(cv2.cvtColor(parts, cv2.COLOR_GRAY2BGR), colours)
-    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    return np.asarray(cv2.addWeighted(grey, 0.45, painted, 0.55, 0), np.uint8)
 
 
 class OrderedInput:
@@ -172,7 +61,7 @@ class OrderedInput:
         self._supervisor = supervisor
         self._again = again
 
-    def __iter__(self) -> Iterator[CompositeInput | LookChange]:
+    def __iter__(self) -> Iterator[CompositeInput]:
         resequencer, drain_timeout = Resequencer(), LazyTimeout(DRAIN_TIMEOUT_S)
         while True:
             item = self._socket.receive(int(HEARTBEAT_S * 1000))
@@ -185,7 +74,7 @@ class OrderedInput:
                 self._again(item.frame)
             elif isinstance(item, SegmentedFrame | PropagatedFrame | StreamStart | Outage | EndOfStream | Dropped):
                 yield from resequencer.push(item)
-            self._demand.poll()
+            yield from self._demand.poll()
             self._supervisor.heartbeat()
             for _ in self._supervisor.commands():
                 pass
@@ -203,7 +92,7 @@ def make_ack(composited: CompositedFrame) -> Ack:
 
 
 class AcknowledgingSink:
-    """A sink that sends the dispatcher an Ack for every frame the sinks behind it have taken.
+    """A sink that sends the dispatcher an Ack for every frame the sinks behind it have taken, and changes of demand.
 
     A frame that could not be drawn is reported as `Dropped` and does not reach them.
     """
@@ -230,6 +119,8 @@ class AcknowledgingSink:
         self._demand.on_output(item)
         if isinstance(item, CompositedFrame):
             self._send(make_ack(item))
+        elif isinstance(item, DemandChanged):
+            self._dispatcher.send(item)
 
     def again(self, frame: Frame) -> None:
         """Repeat the reply for a frame, unchanged: in a file it decides where the network looks."""
@@ -256,7 +147,7 @@ def serve(settings: Run, endpoints: Endpoints, name: str, supervisor: Supervisor
     outputs = open_outputs(settings, endpoints, changes, supervisor)
     results = PullSocket(endpoints.results, endpoints.keys)
     dispatcher = DealerSocket(endpoints.dispatch, name, endpoints.keys)
-    demand = DemandTracker(outputs, dispatcher.send)
+    demand = DemandTracker(outputs)
     acknowledged = AcknowledgingSink(outputs, dispatcher, demand, supervisor.heartbeat_while_closing)
     arrivals = OrderedInput(results, changes, demand, supervisor, acknowledged.again)
-    run(arrivals, step(settings, lambda text: supervisor.report(Notice(text))), acknowledged)
+    run(arrivals, Compositor(settings, lambda text: supervisor.report(Notice(text))), acknowledged)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import platformdirs
@@ -17,6 +18,7 @@ from stream.settings import config, parse
 from stream.settings.config import CameraName, ConfigError, Panel
 from stream.stage import StreamError
 from stream.transport import untrusted_json
+from stream.transport.camera_state import StreamInfo
 from stream.transport.sockets import MAX_REQUEST_BYTES, ReqSocket
 from stream.transport.untrusted_json import UntrustedJsonError
 
@@ -78,18 +80,13 @@ class LookSettings(msgspec.Struct, frozen=True, kw_only=True):
     panels: tuple[Panel, ...]
 
 
-class CameraState(msgspec.Struct, frozen=True, kw_only=True):
-    """State of a camera: `frames` counts its composited frames, `last_seq` is the newest of them.
+class CameraReport(StreamInfo, frozen=True, kw_only=True):
+    """A camera as in the roster, `last_seq` being its newest composited frame, and how many were composited.
 
-    `cause` says why there is no signal or why it ended.
+    `look` is what is shown of it.
     """
 
-    camera: str
-    state: Literal["awaited", "running", "no_signal", "ended"] = "awaited"
-    epoch: int = 0
-    frames: int = 0
-    last_seq: int | None = None
-    cause: str | None = None
+    composited: int = 0
     look: LookSettings
 
 
@@ -112,7 +109,7 @@ class CameraList(msgspec.Struct, frozen=True, tag_field="reply", tag="cameras"):
 class StatusReply(msgspec.Struct, frozen=True, tag_field="reply", tag="status"):
     """Every camera, and what is shown of those to come."""
 
-    cameras: tuple[CameraState, ...]
+    cameras: tuple[CameraReport, ...]
     default_look: LookSettings
 
 
@@ -181,10 +178,11 @@ class Controller:
         controller.ask(SetCutout(cutout="top", camera="front"))
     """
 
-    def __init__(self, endpoint: str | None = None, *, timeout_ms: int = 5000) -> None:
+    def __init__(self, endpoint: str | None = None, *, keys: Path | None = None, timeout_ms: int = 5000) -> None:
+        """`keys`: the folder of this host's keys, for a socket with keys; raises TransportError."""
         self._endpoint = endpoint or endpoint_of(config.Control())
         self._timeout_ms = timeout_ms
-        self._socket = ReqSocket(self._endpoint)
+        self._socket = ReqSocket(self._endpoint, keys)
 
     def request(self, request: Request) -> Accepted | CameraList | StatusReply:
         """Send a request, return the reply; ControlError where it was rejected or no reply came in time."""
@@ -192,7 +190,7 @@ class Controller:
         if data is None:
             raise ControlError(
                 f"no reply on {self._endpoint} within {self._timeout_ms} ms: "
-                "is a stream running with control: {bind: " + self._endpoint + "}?"
+                "is a stream running with control: {bind: " + self._endpoint + "}, and are these the keys for it?"
             )
         try:
             reply: Reply = untrusted_json.decode(data, Reply, max_bytes=MAX_REPLY_BYTES, dec_hook=parse.decode_path)

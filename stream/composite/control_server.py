@@ -13,7 +13,7 @@ from stream.composite import control
 from stream.composite.control import (
     Accepted,
     CameraList,
-    CameraState,
+    CameraReport,
     ControlError,
     GetStatus,
     ListCameras,
@@ -29,7 +29,7 @@ from stream.composite.control import (
 )
 from stream.composite.effects import expect_cut_out, expect_garments, open_camera_effects
 from stream.composite.looks import LookChange, LookChanges
-from stream.message import CompositedFrame, EndOfStream, Outage, Output
+from stream.message import CompositedFrame, Output, StreamStart
 from stream.process.pipe import Reporter, StopRequested, describe_error
 from stream.settings.config import Run
 from stream.stage import StreamError
@@ -49,11 +49,11 @@ class ControlServer:
 
     def __init__(self, settings: Run, endpoint: str, changes: LookChanges, reporter: Reporter) -> None:
         control.expect_free(endpoint)
-        self._socket = RepSocket(endpoint)
+        self._socket = RepSocket(endpoint, settings.control.keys if settings.control is not None else None)
         self.endpoint = self._socket.endpoint
         self._changes = changes
         self._reporter = reporter
-        self._states = _CameraStates(settings)
+        self._reports = _CameraReports(settings)
         self._closed = threading.Event()
         self._to_open: Queue[tuple[Envelope, SetEffects]] = Queue(_MAX_PENDING)
         self._opened: SimpleQueue[tuple[Envelope, Reply]] = SimpleQueue()
@@ -63,7 +63,7 @@ class ControlServer:
 
     def write(self, item: Output) -> None:
         """Record a camera's state."""
-        self._states.record(item)
+        self._reports.record(item)
 
     def wants(self, camera: str) -> bool:
         """Return False: it needs no frames, only events."""
@@ -123,18 +123,18 @@ class ControlServer:
     def _execute(self, request: Request) -> Reply:
         match request:
             case ListCameras():
-                return CameraList(self._states.active_cameras())
+                return CameraList(self._reports.active_cameras())
             case GetStatus():
-                return self._states.status()
+                return self._reports.status()
             case StopRun():
                 self._reporter.report(StopRequested())
                 return Accepted()
             case SetEffects() | SetCutout() | SetPanels():
-                self._states.require_active(request.camera)
-                change = open_change(request, self._states.classes)
-                self._states.require_active(request.camera)  # it may have ended meanwhile, and its place been taken
+                self._reports.require_active(request.camera)
+                change = open_change(request, self._reports.classes)
+                self._reports.require_active(request.camera)  # it may have ended meanwhile, and its place been taken
                 self._changes.put(change)
-                self._states.record_change(request)
+                self._reports.record_change(request)
                 return Accepted()
 
 
@@ -156,33 +156,39 @@ def open_change(request: SetEffects | SetCutout | SetPanels, classes: ClassMap |
             return LookChange(request.camera, panels=request.panels)
 
 
-class _CameraStates:
+class _CameraReports:
     """States of all cameras, written by the pipeline's thread and read by the socket's."""
 
     def __init__(self, settings: Run) -> None:
         self._lock = threading.Lock()
         self._default_look = LookSettings(effects=settings.effects, cutout=settings.cutout, panels=settings.view.panels)
-        self._cameras = {name: CameraState(camera=name, look=self._default_look) for name in settings.cameras}
+        self._cameras = {name: CameraReport(camera=name, look=self._default_look) for name in settings.cameras}
         self._configured = frozenset(settings.cameras)
         self.classes: ClassMap | None = None
         """Those of the newest frame; None before the first."""
 
     def record(self, item: Output) -> None:
-        """Record a frame or an event; a visitor's camera is removed when it ends."""
+        """Record a frame or an event; a visitor's camera is forgotten with its end."""
         camera = item.frame.camera if isinstance(item, CompositedFrame) else item.camera
-        if isinstance(item, CompositedFrame):
-            self.classes = item.classes
         with self._lock:
-            known = self._cameras.get(camera) or CameraState(camera=camera, look=self._default_look)
-            if isinstance(item, EndOfStream) and camera not in self._configured:
-                self._cameras.pop(camera, None)
+            known = self._cameras.get(camera)
+            if known is None or (known.state.over and isinstance(item, StreamStart)):  # new, or come again
+                known = CameraReport(camera=camera, look=self._default_look)
+            if isinstance(item, CompositedFrame):
+                self.classes = item.classes
+                known = structs.replace(known, composited=known.composited + 1, last_seq=item.frame.seq)
             else:
-                self._cameras[camera] = after(known, item, self._default_look)
+                known = known.after(item)
+            if known.state.over:  # the next of its name starts with the default look
+                known = structs.replace(known, look=self._default_look)
+            self._cameras[camera] = known
+            if known.state.over and camera not in self._configured:
+                del self._cameras[camera]
 
     def active_cameras(self) -> tuple[str, ...]:
         """The cameras that can be asked something of."""
         with self._lock:
-            return tuple(name for name, state in self._cameras.items() if state.state != "ended")
+            return tuple(name for name, report in self._cameras.items() if not report.state.over)
 
     def require_active(self, camera: str | None) -> None:
         """Raise ControlError for an unknown camera."""
@@ -195,26 +201,13 @@ class _CameraStates:
         with self._lock:
             if request.camera is None:
                 self._default_look = structs.replace(self._default_look, **changed)
-            for name, state in self._cameras.items():
+            for name, report in self._cameras.items():
                 if request.camera in (None, name):
-                    self._cameras[name] = structs.replace(state, look=structs.replace(state.look, **changed))
+                    self._cameras[name] = structs.replace(report, look=structs.replace(report.look, **changed))
 
     def status(self) -> StatusReply:
         with self._lock:
             return StatusReply(tuple(self._cameras.values()), self._default_look)
-
-
-def after(state: CameraState, item: Output, others: LookSettings) -> CameraState:
-    """Return a camera's state after `item`; one that has ended returns to the default look."""
-    match item:
-        case CompositedFrame(frame=frame):
-            return structs.replace(state, frames=state.frames + 1, last_seq=frame.seq)
-        case Outage():
-            return structs.replace(state, state="no_signal", cause=item.cause)
-        case EndOfStream():
-            return structs.replace(state, state="ended", cause=item.error, look=others)
-        case _:
-            return structs.replace(state, state="running", epoch=item.epoch, cause=None)
 
 
 def _list(names: Sequence[str]) -> str:

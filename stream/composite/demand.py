@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 from stream.message import DemandChanged, EndOfStream, Output, StreamStart
 from stream.process.pipe import LazyTimeout
@@ -12,32 +12,38 @@ _IDLE_AFTER_S = 1.0  # without any use, before a camera rests: a subscriber that
 
 
 class DemandTracker:
-    """Follows a run's cameras and asks the outputs about each."""
+    """Follows a run's live cameras and asks the outputs about each; a file is read to its end, watched or not."""
 
-    def __init__(self, outputs: DemandAware, notify: Callable[[DemandChanged], None]) -> None:
+    def __init__(self, outputs: DemandAware) -> None:
         self._outputs = outputs
-        self._notify = notify
         self._unwanted_since: dict[str, LazyTimeout | None] = {}
         self._idle: set[str] = set()
+        self._restarted: set[str] = set()
 
     def on_output(self, item: Output) -> None:
         """Track a camera that starts or ends."""
-        if isinstance(item, StreamStart):
+        if isinstance(item, StreamStart) and item.mode == "live":
             self._unwanted_since.setdefault(item.camera, None)
+            if item.camera in self._idle:
+                self._restarted.add(item.camera)  # to whoever follows its state, it starts as live
         elif isinstance(item, EndOfStream):
             self._unwanted_since.pop(item.camera, None)
             self._idle.discard(item.camera)
+            self._restarted.discard(item.camera)
 
-    def poll(self) -> None:
+    def poll(self) -> Iterator[DemandChanged]:
         """Report every camera that became wanted, or has not been wanted for a while."""
-        for camera, timeout in self._unwanted_since.items():
+        for camera in self._restarted:
+            yield DemandChanged(camera, watched=False)
+        self._restarted.clear()
+        for camera, timeout in tuple(self._unwanted_since.items()):
             if self._outputs.wants(camera):
                 self._unwanted_since[camera] = None
                 if camera in self._idle:
                     self._idle.discard(camera)
-                    self._notify(DemandChanged(camera, watched=True))
+                    yield DemandChanged(camera, watched=True)
             elif camera not in self._idle:
                 running = self._unwanted_since[camera] = timeout or LazyTimeout(_IDLE_AFTER_S)
                 if running.expired():
                     self._idle.add(camera)
-                    self._notify(DemandChanged(camera, watched=False))
+                    yield DemandChanged(camera, watched=False)

@@ -1,21 +1,25 @@
-"""One camera's masks at full size: smoothed, matted, and propagated where the network has not answered yet."""
+"""One camera's masks at full size: smoothed, matted, and propagated where the network has not answered yet.
+
+A frame's own masks may come with it, after it (it went ahead of them, so as not to be late), before it, or never.
+`MaskTimeline` takes both as they come: `push_frame` gives the masks to show now, `push_masks` corrects what was shown
+without its own masks, so that the next frame goes on as if they had come in time.
+"""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import cv2
 import numpy as np
 
 from clothseg.classes import ClassMap
-from clothseg.matting.matting import Matte, matte, previous_matte, upsample
-from clothseg.temporal.smoothing import correct_history, propagate, smooth
+from clothseg.matting.matting import Matte, Matting, matte, previous_matte, upsample
+from clothseg.temporal.smoothing import Smoothing, correct_history, propagate, smooth
 from clothseg.temporal.state import SmoothingState
 from stream.composite.resequence import MaskedFrame
 from stream.message import LateMasks, Picture, Pixels, PropagatedFrame, SegmentedFrame
-from stream.settings.config import Run
 
-_MAX_PROVISIONAL: Final = 16  # frames after which late masks are no longer waited for
+_MAX_PROVISIONAL: Final = 16  # frames after which late masks are no longer waited for: some 1.2 MB each
 
 
 class Masks(NamedTuple):
@@ -40,117 +44,100 @@ class _Provisional(NamedTuple):
     state: SmoothingState
 
 
-class MaskState(NamedTuple):
-    """One camera's masks, and what late masks may still correct.
+class MaskTimeline:
+    """The masks of one camera within one epoch; after an exception, start a new one."""
 
-    `seq`: the last frame. `provisional`: the frames since the first whose own masks are still to come. `early_masks`:
-    masks that came before their frame. `corrected`: late masks have come since the last frame.
-    """
+    def __init__(self, smoothing: Smoothing | Literal["off"], matting: Matting | Literal["off"]) -> None:
+        self._smoothing = smoothing
+        self._matting = matting
+        self._last: Masks | None = None
+        self._last_seq = -1
+        self._early_masks: LateMasks | None = None
+        # The frames since the first whose own masks are still to come: a correction there is carried through them all.
+        self._provisional: tuple[_Provisional, ...] = ()
+        self._corrected = False  # since the last frame
 
-    masks: Masks | None = None
-    seq: int = -1
-    provisional: tuple[_Provisional, ...] = ()
-    early_masks: LateMasks | None = None
-    corrected: bool = False
+    def push_frame(self, item: MaskedFrame) -> Masks:
+        """Return the masks of the next frame; frames come in order.
 
+        Raises ValueError for a frame that propagates masks where there are none.
+        """
+        early = self._early_masks
+        if isinstance(item, PropagatedFrame) and early is not None and early.seq == item.frame.seq:
+            item = SegmentedFrame(item.frame, early.classes, early.probabilities)
+        if isinstance(item, SegmentedFrame):
+            masks = self._segment(item)
+            self._provisional = ()  # what older masks could still correct, these know better
+        else:
+            masks = self._propagate(item)
+            self._remember(item, masks)
+        self._last, self._last_seq, self._corrected = masks, item.frame.seq, False
+        if early is not None and early.seq <= self._last_seq:
+            self._early_masks = None
+        return masks
 
-def make_masks(item: MaskedFrame, mask_state: MaskState, settings: Run) -> tuple[MaskState, Masks]:
-    """The masks of the next frame, and what is to be remembered.
+    def push_masks(self, item: LateMasks) -> None:
+        """Take masks that come apart from their frame: early ones wait for it, late ones correct the state.
 
-    ValueError for a frame that is to go on from masks where there are none.
-    """
-    early = mask_state.early_masks
-    if isinstance(item, PropagatedFrame) and early is not None and early.seq == item.frame.seq:
-        item = SegmentedFrame(item.frame, early.classes, early.probabilities)
-    if isinstance(item, SegmentedFrame):
-        masks = _masks_from_network(item, mask_state.masks, settings)
-        provisional: tuple[_Provisional, ...] = ()
-    else:
-        masks = _propagated_masks(item, mask_state, settings)
-        provisional = _with_provisional(item, mask_state, masks)
-    seq = item.frame.seq
-    return MaskState(masks, seq, provisional, early if early is not None and early.seq > seq else None), masks
+        Masks older than those that corrected it already are ignored. Raises ValueError for masks of other classes.
+        """
+        if item.seq > self._last_seq:
+            self._early_masks = item
+            return
+        since = [shown for shown in self._provisional if shown.seq >= item.seq]
+        # Nothing is owed to a frame that newer masks have overtaken.
+        if not since or since[0].seq > item.seq or self._last is None or self._smoothing == "off":
+            return
+        if item.classes != self._last.classes:
+            raise ValueError(f"expected masks of {self._last.classes.names}, got {item.classes.names}")
+        network_pts_ns = since[0].pts_ns
+        history = [shown.state for shown in since]
+        corrected = correct_history(history, item.probabilities, network_pts_ns, self._smoothing)
+        pairs = zip(since, corrected, strict=True)
+        self._provisional = tuple(shown._replace(state=state) for shown, state in pairs)[1:]
+        self._last = self._last._replace(smoothing=corrected[-1], network_pts_ns=network_pts_ns)
+        self._corrected = True
 
+    def _remember(self, item: PropagatedFrame, masks: Masks) -> None:
+        """Keep a frame along which corrections are propagated; one that has not moved equals the one before it."""
+        moved = self._last is None or masks.smoothing is not self._last.smoothing
+        if masks.smoothing is not None and moved and (self._provisional or item.how == "ahead"):
+            frame = item.frame
+            shown = _Provisional(frame.seq, frame.picture.pts_ns, masks.smoothing)
+            self._provisional = (*self._provisional, shown)[-_MAX_PROVISIONAL:]
 
-def apply_late_masks(item: LateMasks, mask_state: MaskState, settings: Run) -> MaskState:
-    """Correct the state with a frame's late masks: from the next frame on it is as if they had been in time."""
-    if item.seq > mask_state.seq:
-        return mask_state._replace(early_masks=item)
-    corrected_from = [provisional for provisional in mask_state.provisional if provisional.seq >= item.seq]
-    # Nothing is owed to a frame that newer masks have overtaken.
-    if (
-        not corrected_from
-        or corrected_from[0].seq > item.seq
-        or mask_state.masks is None
-        or settings.smoothing == "off"
-    ):
-        return mask_state
-    if item.classes != mask_state.masks.classes:
-        raise ValueError(f"expected masks of {mask_state.masks.classes.names}, got {item.classes.names}")
-    states = correct_history(
-        [provisional.state for provisional in corrected_from],
-        item.probabilities,
-        corrected_from[0].pts_ns,
-        settings.smoothing,
-    )
-    later = tuple(provisional._replace(state=state) for provisional, state in zip(corrected_from, states, strict=True))[
-        1:
-    ]
-    masks = mask_state.masks._replace(
-        classes=item.classes, smoothing=states[-1], network_pts_ns=corrected_from[0].pts_ns
-    )
-    return mask_state._replace(masks=masks, provisional=later, corrected=True)
+    def _segment(self, item: SegmentedFrame) -> Masks:
+        """Smooth and matte the masks of a frame that the network has seen."""
+        picture, probabilities, classes = item.frame.picture, item.probabilities, item.classes
+        state = self._last.smoothing if self._last is not None else None
+        if self._smoothing != "off":
+            garments = len(classes.garments)
+            state, probabilities = smooth(
+                state, probabilities, picture.pixels, picture.pts_ns, self._smoothing, garments=garments
+            )
+        matted = self._matte(probabilities, classes, picture, state)
+        return Masks(classes, probabilities, matted, state, picture.pts_ns, picture.pts_ns)
 
+    def _propagate(self, item: PropagatedFrame) -> Masks:
+        """Propagate the masks of the frame before; ValueError where there are none."""
+        last, picture = self._last, item.frame.picture
+        if last is None:
+            raise ValueError("it is to go on from the masks before it, and there are none")
+        # A still scene shows a correction too, and so is carried once, over no motion.
+        still = item.how == "still" and not self._corrected
+        if still or last.smoothing is None or self._smoothing == "off":
+            # The picture stays live; only at the edges the colours freed of the background are kept.
+            inside = cv2.compare(last.matte.alpha, 255, cv2.CMP_EQ)
+            foreground = np.asarray(cv2.copyTo(picture.pixels, inside, last.matte.foreground.copy()), np.uint8)
+            return last._replace(matte=last.matte._replace(foreground=foreground))
+        state, probabilities = propagate(last.smoothing, picture.pixels, self._smoothing)
+        matted = self._matte(probabilities, last.classes, picture, state)
+        return last._replace(probabilities=probabilities, matte=matted, smoothing=state, matte_pts_ns=picture.pts_ns)
 
-def _with_provisional(item: PropagatedFrame, mask_state: MaskState, masks: Masks) -> tuple[_Provisional, ...]:
-    """The frames since the first whose own masks are still to come; one that has not moved is as the one before it."""
-    moved = mask_state.masks is None or masks.smoothing is not mask_state.masks.smoothing
-    if masks.smoothing is None or not moved or not (mask_state.provisional or item.how == "ahead"):
-        return mask_state.provisional
-    frame = item.frame
-    return (*mask_state.provisional, _Provisional(frame.seq, frame.picture.pts_ns, masks.smoothing))[-_MAX_PROVISIONAL:]
-
-
-def _masks_from_network(item: SegmentedFrame, last: Masks | None, settings: Run) -> Masks:
-    """Smooth and matte the masks of a frame that the network has seen."""
-    picture, probabilities = item.frame.picture, item.probabilities
-    smoothing = last.smoothing if last is not None else None
-    if settings.smoothing != "off":
-        garments = len(item.classes.garments)
-        smoothing, probabilities = smooth(
-            smoothing, probabilities, picture.pixels, picture.pts_ns, settings.smoothing, garments=garments
-        )
-    matted = _matte(probabilities, picture, last, smoothing, settings, classes=item.classes)
-    return Masks(item.classes, probabilities, matted, smoothing, picture.pts_ns, picture.pts_ns)
-
-
-def _propagated_masks(item: PropagatedFrame, mask_state: MaskState, settings: Run) -> Masks:
-    """The masks of the frame before, for one that does not wait for its own; ValueError where there are none."""
-    last = mask_state.masks
-    if last is None:
-        raise ValueError("it is to go on from the masks before it, and there are none")
-    picture = item.frame.picture
-    still = item.how == "still" and not mask_state.corrected
-    if still or last.smoothing is None or settings.smoothing == "off":
-        # The picture stays live; only at the edges the colours freed of the background are kept.
-        inside = cv2.compare(last.matte.alpha, 255, cv2.CMP_EQ)
-        foreground = np.asarray(cv2.copyTo(picture.pixels, inside, last.matte.foreground.copy()), np.uint8)
-        return last._replace(matte=last.matte._replace(foreground=foreground))
-    smoothing, probabilities = propagate(last.smoothing, picture.pixels, settings.smoothing)
-    matted = _matte(probabilities, picture, last, smoothing, settings, classes=last.classes)
-    return last._replace(probabilities=probabilities, matte=matted, smoothing=smoothing, matte_pts_ns=picture.pts_ns)
-
-
-def _matte(
-    probabilities: Pixels,
-    picture: Picture,
-    last: Masks | None,
-    smoothing: SmoothingState | None,
-    settings: Run,
-    *,
-    classes: ClassMap,
-) -> Matte:
-    if settings.matting == "off":
-        return upsample(probabilities, picture.pixels, classes)
-    previous = None if last is None else previous_matte(last.matte, last.matte_pts_ns, smoothing, picture.pts_ns)
-    return matte(probabilities, picture.pixels, classes, settings.matting, previous)
+    def _matte(self, probabilities: Pixels, classes: ClassMap, picture: Picture, state: SmoothingState | None) -> Matte:
+        """Matte masks at full size; edges are blended with those of the frame before, so that they do not flicker."""
+        if self._matting == "off":
+            return upsample(probabilities, picture.pixels, classes)
+        last = self._last
+        previous = None if last is None else previous_matte(last.matte, last.matte_pts_ns, state, picture.pts_ns)
+        return matte(probabilities, picture.pixels, classes, self._matting, previous)

@@ -1,7 +1,8 @@
 """Puts what arrives from many workers back into each camera's order; pure, no clock, no socket.
 
 Frames come in any order and perhaps twice; events of the dispatcher (`StreamStart`, `Outage`,
-`EndOfStream`, `Dropped`) take effect at their place in the sequence.
+`EndOfStream`, `Dropped`) take effect at their place in the sequence. `StreamStart` and `Dropped` may come again, and
+late, because the dispatcher says once more what may have got lost.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Resequencer:
         elif isinstance(item, Dropped):
             camera.take(item.seq, item)
         else:
-            camera.events.append(item)
+            camera.add_event(item)
         for due in camera.due():
             yield due
             if isinstance(due, EndOfStream):
@@ -76,11 +77,17 @@ class _CameraSequence:
         else:
             self.early.setdefault(seq, item)
 
+    def add_event(self, event: StreamStart | Outage | EndOfStream) -> None:
+        """Keep an event until its place; one that comes late goes before those that are after it."""
+        self.events = deque(sorted([*self.events, event], key=_takes_effect_at))
+
     def due(self) -> Iterator[MaskedFrame | StreamStart | Outage | EndOfStream]:
         while True:
             if self.events and _takes_effect_at(self.events[0]) <= self.next_seq:
                 event = self.events.popleft()
                 if isinstance(event, StreamStart):
+                    if event.epoch <= self.epoch:
+                        continue  # it comes again
                     self.epoch = event.epoch
                 yield event
                 continue

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from stream.dispatch.scheduler import Outgoing, Scheduler
+from stream.dispatch.camera import Outgoing
+from stream.dispatch.scheduler import Scheduler
 from stream.message import (
     Ack,
     DemandChanged,

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from stream.message import DropReason, Mode, Propagation
+from stream.transport.camera_state import CameraState
 
 MaskSource = Literal["network"] | Propagation
 """What a frame's masks come from: the network, or the frame before it."""
@@ -24,7 +25,7 @@ class CameraStatus(msgspec.Struct, frozen=True):
 
     camera: str
     mode: Mode
-    state: str
+    state: CameraState
     captured: int
     delivered: int
     dropped: dict[DropReason, int]
@@ -35,7 +36,6 @@ class CameraStatus(msgspec.Struct, frozen=True):
     age_p50_ms: float
     age_p95_ms: float
     frames: int | None
-    interrupted: bool
     mask_sources: dict[MaskSource, int]
     mask_timing: MaskTiming
     mask_every: int

@@ -43,7 +43,7 @@ def warnings(settings: Run) -> list[str]:
         "transport.results": (transport.results, transport.keys),
     }
     if settings.control is not None:
-        endpoints["control.bind"] = (settings.control.bind, None)
+        endpoints["control.bind"] = (settings.control.bind, settings.control.keys)
     for number, output in enumerate(settings.outputs):
         if isinstance(output, Publisher):
             endpoints[f"outputs[{number}].bind"] = (output.bind, output.keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import unicodedata
 from types import TracebackType
 from typing import IO, cast
 
@@ -18,6 +19,7 @@ from stream.process.pipe import StatusReport
 from stream.process.status import CameraStatus
 from stream.run.log import Log
 
+_CONTROLS = frozenset(("Cc", "Cf", "Zl", "Zp"))  # of Unicode: control, format, line and paragraph separator
 _STATUS_INTERVAL_S = 5.0  # interval of status lines in a log that is no terminal
 
 
@@ -50,8 +52,9 @@ class Console:
         self._log.close()
 
     def log(self, text: str) -> None:
-        """An event, with the time of day."""
-        self._terminal.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(text)}", soft_wrap=True)
+        """An event, with the time of day: one line, whatever a peer has put into its cause."""
+        line = escape(escape_controls(text))
+        self._terminal.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {line}", soft_wrap=True)
 
     def show(self, status: StatusReport) -> None:
         """Show every camera's status."""
@@ -79,6 +82,14 @@ class Console:
             self._terminal.print(f"{status.rejected} malformed messages rejected")
 
 
+def escape_controls(text: str) -> str:
+    r"""A text without what moves a cursor, colours a terminal, begins a line or turns its direction: `\x1b` instead."""
+    return "".join(
+        character.encode("unicode_escape").decode() if unicodedata.category(character) in _CONTROLS else character
+        for character in text
+    )
+
+
 def _table(status: StatusReport) -> Table:
     table = Table("camera", "captured", "delivered", "dropped", "reconnects", "fps", "age p50/p95 ms")
     for camera in status.cameras:
@@ -97,7 +108,7 @@ def _table(status: StatusReport) -> Table:
 def summary(camera: CameraStatus) -> str:
     """One camera in one line of plain text."""
     return (
-        f"{camera.camera}: {camera.state}, {camera.in_hz:.1f} → {camera.out_hz:.1f} fps, "
+        f"{camera.camera}: {camera.state.replace('_', ' ')}, {camera.in_hz:.1f} → {camera.out_hz:.1f} fps, "
         f"age {camera.age_p50_ms:.0f}/{camera.age_p95_ms:.0f} ms, delivered {camera.delivered} of {camera.captured}, "
         f"dropped {_dropped(camera)}, reconnects {camera.reconnects}{_mask_savings(camera)}"
     )

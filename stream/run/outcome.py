@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stream.process.pipe import StatusReport
+from stream.transport.camera_state import CameraState
 
 
 @dataclass(eq=False)
@@ -21,6 +22,6 @@ class Outcome:
         if self.failure is not None or self.sink_failures:
             return 1
         unfinished = self.status is not None and any(
-            camera.interrupted and camera.mode == "file" for camera in self.status.cameras
+            camera.state is CameraState.STOPPED and camera.mode == "file" for camera in self.status.cameras
         )
         return 128 + self.stop_signal if self.stop_signal and unfinished else 0

@@ -21,7 +21,7 @@ from stream.transport.codec import Encoding
 
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0)]
-CameraName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+CameraName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")]
 
 
 class ConfigError(StreamError):
@@ -197,7 +197,9 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     bind: str | None = None
     """Endpoint; anyone who reaches it may request anything. By default `ipc://` in a folder of yours alone;
-    `tcp://` is reached by every user of this host."""
+    `tcp://` without `keys` is reached by every user of this host."""
+    keys: Path | None = None
+    """Folder with CURVE keys (`tools/make_keys.py`): encrypts, and accepts only holders of a `controller` key."""
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -8,15 +8,14 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import structs
-
-from stream.message import CompositedFrame, EndOfStream, Outage, Output, StreamStart
+from stream.message import CompositedFrame, Output
 from stream.settings.config import Publisher
 from stream.sinks.buffers import LatestBuffer
 from stream.sinks.error import SinkError
 from stream.sinks.registry import SinkType
 from stream.transport import protocol
-from stream.transport.protocol import FrameEncoder, Roster, Stats, StreamInfo
+from stream.transport.camera_state import StreamInfo
+from stream.transport.protocol import FrameEncoder, Roster, Stats
 from stream.transport.sockets import TransportError, XPubSocket
 from stream.transport.subscriptions import Subscriptions
 
@@ -116,9 +115,12 @@ class _TopicPublisher:
                 self._socket.publish(protocol.encode_stats(stats))
             return
         self._rate_meters.pop(item.camera, None)
-        self._streams[item.camera] = roster_entry_after(self._streams.get(item.camera), item)
+        known = self._streams.get(item.camera)
+        if known is None or known.state.over:  # a visitor's name is given to the next
+            known = StreamInfo(item.camera)
+        self._streams[item.camera] = known.after(item)
         self.subscriptions.know(item.camera)
-        ended = [name for name, stream in self._streams.items() if stream.state == "ended"]
+        ended = [name for name, stream in self._streams.items() if stream.state.over]
         for name in ended[:-_MAX_ENDED]:
             del self._streams[name]
             self.subscriptions.forget(name)
@@ -152,20 +154,6 @@ class _RateMeter:
         rate_hz = (frame.seq - seq) * 1e9 / (now_ns - then_ns)
         age_ms = (now_ns - frame.picture.captured_ns) / 1e6
         return Stats(protocol.VERSION, frame.camera, frame.epoch, frame.seq, rate_hz, age_ms)
-
-
-def roster_entry_after(stream: StreamInfo | None, event: StreamStart | Outage | EndOfStream) -> StreamInfo:
-    """Return a camera's roster entry after an event."""
-    known = stream or StreamInfo(event.camera, "running")
-    match event:
-        case StreamStart():
-            return StreamInfo(event.camera, "running", event.mode, event.epoch, event.rate_hz, event.frames)
-        case Outage():
-            return structs.replace(known, state="no_signal", last_seq=event.last_seq, cause=event.cause)
-        case EndOfStream():
-            return structs.replace(
-                known, state="ended", last_seq=event.last_seq, cause=event.error, interrupted=event.interrupted
-            )
 
 
 SINK: Final[SinkType[Publisher]] = SinkType(

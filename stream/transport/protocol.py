@@ -18,9 +18,10 @@ import numpy as np
 from clothseg.classes import ClassMap, ModelClass
 from stream import bounds
 from stream.bounds import MAX_PIXELS, MAX_SIDE_PX, MessageError
-from stream.message import CompositedFrame, Mode, Pixels, to_bgra
+from stream.message import CompositedFrame, Pixels, to_bgra
 from stream.stage import StreamError
 from stream.transport import codec, untrusted_json
+from stream.transport.camera_state import StreamInfo
 from stream.transport.codec import Buffer, CodecError, Encoding
 from stream.transport.untrusted_json import UntrustedJsonError
 
@@ -114,24 +115,6 @@ class FrameHeader(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         ClassMap(self.classes)  # raises ValueError, which decoding makes its own
-
-
-class StreamInfo(msgspec.Struct, frozen=True):
-    """One camera in the roster; `last_seq` is its last frame before an outage or its end.
-
-    `cause` is why there is no signal or why it ended, a sentence; an end without one is the source's own
-    end, or, where it is `interrupted`, a person's.
-    """
-
-    camera: str
-    state: Literal["running", "no_signal", "ended"]
-    mode: Mode = "live"
-    epoch: int = 0
-    rate_hz: float | None = None
-    frames: int | None = None
-    last_seq: int | None = None
-    cause: str | None = None
-    interrupted: bool = False
 
 
 class Roster(msgspec.Struct, frozen=True):

@@ -6,8 +6,8 @@ import asyncio
 import math
 from collections.abc import Callable
 
-from stream.client import Subscriber, SubscriberError
-from stream.transport.protocol import Kind, PublishedFrame, StreamInfo
+from stream.client import CameraState, StreamInfo, Subscriber, SubscriberError
+from stream.transport.protocol import Kind, PublishedFrame
 from stream.web.async_latest import AsyncLatest
 
 _KINDS: tuple[Kind, ...] = ("picture", "composite", "parts", "alpha")
@@ -24,9 +24,9 @@ async def follow_camera(
             async for frame in subscriber:
                 frames.put(frame)
         except SubscriberError as error:
-            changed(StreamInfo(camera, "ended", cause=str(error)))
+            changed(StreamInfo(camera, CameraState.FAILED, cause=str(error)))
         else:
-            changed(StreamInfo(camera, "ended"))
+            changed(StreamInfo(camera, CameraState.ENDED))
         finally:
             reporter.cancel()
 
@@ -35,7 +35,7 @@ async def _report_changes(subscriber: Subscriber, camera: str, changed: Callable
     reported: StreamInfo | None = None
     while True:
         stream = subscriber.streams.get(camera)
-        if stream is not None and stream.state != "ended" and (reported is None or stream.state != reported.state):
+        if stream is not None and not stream.state.over and (reported is None or stream.state != reported.state):
             reported = stream
             changed(stream)
         await asyncio.sleep(_POLL_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from clothseg.tryon import Effect
 from stream.composite.control import Controller, SetEffects
@@ -21,8 +22,10 @@ class EffectsClient:
     The reason of a rejection is for those who run the stream: it goes to `notify`, not to the visitor.
     """
 
-    def __init__(self, endpoint: str, notify: Callable[[str], None], *, timeout_ms: int = 5000) -> None:
-        self._controller = Controller(endpoint, timeout_ms=timeout_ms)
+    def __init__(
+        self, endpoint: str, notify: Callable[[str], None], *, keys: Path | None = None, timeout_ms: int = 5000
+    ) -> None:
+        self._controller = Controller(endpoint, keys=keys, timeout_ms=timeout_ms)
         self._thread = ThreadPoolExecutor(1, "dresser")
         self._notify = notify
 

@@ -15,18 +15,17 @@ from clothseg.classes import ClassName, Region, Role
 from clothseg.tryon.colour import Colour
 from clothseg.tryon.part import Garment
 from stream.transport import untrusted_json
+from stream.transport.camera_state import CameraState
 
 MAX_TEXT_BYTES = 4_194_304
 """Bound of a message; a visitor's own photo is the longest."""
 
-Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*\Z")]
 PhotoUse = ClassName
 """Use of a visitor's own photo: the background, or a garment of the model."""
 MAX_GARMENTS = 15
 
 PagePanel = Literal["composite", "raw"]
-StreamState = Literal["full", "running", "no_signal", "ended"]
-"""State of the watched stream; `full`: no capacity for another visitor."""
 
 
 def _tag(class_name: str) -> str:
@@ -174,9 +173,13 @@ class Hello(_PageMessage, frozen=True):
 class StreamStateChanged(_PageMessage, frozen=True):
     """The watched stream's state changed, and why."""
 
-    state: StreamState
+    state: CameraState
     camera: str | None = None
     cause: str | None = None
+
+
+class VisitorLimitReached(_PageMessage, frozen=True):
+    """There is no room for your camera now; it is let in by itself when there is."""
 
 
 class SdpAnswer(_PageMessage, frozen=True):
@@ -198,7 +201,7 @@ class Pong(_PageMessage, frozen=True):
     server_ms: float
 
 
-ToPage = Hello | StreamStateChanged | SdpAnswer | RequestRejected | Pong
+ToPage = Hello | StreamStateChanged | VisitorLimitReached | SdpAnswer | RequestRejected | Pong
 
 
 def decode(text: str | bytes) -> FromPage:

@@ -58,7 +58,8 @@ def serve(settings: Run, endpoints: Endpoints, name: str, supervisor: Supervisor
     listener = _listen(web)
     peer = DealerSocket(endpoints.dispatch, supervisor.identity, endpoints.keys)
     notify = _rate_limited_log(supervisor)
-    effects_client = EffectsClient(endpoints.control, notify)
+    keys = settings.control.keys if settings.control is not None else None
+    effects_client = EffectsClient(endpoints.control, notify, keys=keys)
     try:
         uplink = Uplink(peer, web.visitors, web.rate_hz)
         folder = _private_folder(endpoints.publish)

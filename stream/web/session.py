@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from clothseg.classes import ClassMap
 from stream.media.http_server import GONE
 from stream.settings.config import Web
-from stream.transport.protocol import StreamInfo
+from stream.transport.camera_state import CameraState, StreamInfo
 from stream.transport.untrusted_json import UntrustedJsonError
 from stream.web import page_protocol
 from stream.web.call import CallError, open_call
@@ -185,25 +185,19 @@ class Session:
         )
 
     def _on_stream_changed(self, stream: StreamInfo) -> None:
-        silent = stream.state == "no_signal"
-        if stream.state == "running" and self._watched == self._camera.name:
+        if stream.state is CameraState.LIVE and self._watched == self._camera.name:
             self._outfit.reapply()
         # Why is for those who run the stream: it names addresses that are no visitor's business.
-        self._run_in_background(
-            self._send(
-                page_protocol.StreamStateChanged(
-                    stream.state, self._watched, "its source is silent" if silent else None
-                )
-            )
-        )
+        cause = "its source is silent" if stream.state is CameraState.NO_SIGNAL else None
+        self._run_in_background(self._send(page_protocol.StreamStateChanged(stream.state, self._watched, cause)))
 
-    def _on_camera_changed(self, cause: page_protocol.StreamState | None) -> None:
+    def _on_camera_changed(self, message: page_protocol.ToPage | None) -> None:
         """The visitor's own camera comes, goes, or is over the limit."""
         self._unwatch()
         if self._camera.name is not None:
             self._watch(self._camera.name)
-        elif cause is not None:
-            self._run_in_background(self._send(page_protocol.StreamStateChanged(cause)))
+        elif message is not None:
+            self._run_in_background(self._send(message))
 
     def _unwatch(self) -> None:
         if self._follow_task is not None:

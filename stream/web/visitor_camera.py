@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from stream.message import Picture, Pixels
+from stream.transport.camera_state import CameraState
 from stream.web import stamp
 from stream.web.async_latest import AsyncLatest
-from stream.web.page_protocol import StreamState
+from stream.web.page_protocol import StreamStateChanged, ToPage, VisitorLimitReached
 from stream.web.photo import PhotoError, from_jpeg
 from stream.web.stamp import CLOCK_MS
 from stream.web.uplink import Uplink, VisitorLimitError
@@ -27,10 +28,10 @@ class _Received(NamedTuple):
 class VisitorCamera:
     """One visitor's camera; `name` is None while nothing comes from it.
 
-    `changed(cause)` is called when it comes (None), goes (`ended`) or is over the limit (`full`).
+    `changed` is called when it comes (with None), goes or is over the limit (with a message to the page).
     """
 
-    def __init__(self, uplink: Uplink, max_px: int, changed: Callable[[StreamState | None], None]) -> None:
+    def __init__(self, uplink: Uplink, max_px: int, changed: Callable[[ToPage | None], None]) -> None:
         self._uplink = uplink
         self._max_px = max_px
         self._changed = changed
@@ -57,7 +58,7 @@ class VisitorCamera:
                 try:
                     arrived = await asyncio.wait_for(self._latest.take(), TIMEOUT_S)
                 except TimeoutError:
-                    self._close("ended")
+                    self._close(StreamStateChanged(CameraState.ENDED))
                 else:
                     await self._take(arrived)
                     self._idle.set()
@@ -104,14 +105,14 @@ class VisitorCamera:
         try:
             self.name = self._uplink.open()
         except VisitorLimitError:
-            self._changed("full")
+            self._changed(VisitorLimitReached())
             return False
         self._changed(None)
         return True
 
-    def _close(self, cause: StreamState | None) -> None:
+    def _close(self, message: StreamStateChanged | None) -> None:
         if self.name is not None:
             self._uplink.close(self.name)
             self.name = None
-            if cause is not None:
-                self._changed(cause)
+            if message is not None:
+                self._changed(message)

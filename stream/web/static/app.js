@@ -86,24 +86,28 @@ connection.addEventListener("message", ({ detail: message }) => {
   if (message.type === "request_rejected") alarm(message.cause);
   else if (message.type === "sdp_answer") transport instanceof Call && transport.answer(message.sdp);
   else if (message.type === "pong") synchronise(message);
-  else if (message.type === "stream_state") showState(message);
+  else if (message.type === "stream_state_changed") showState(message);
+  else if (message.type === "visitor_limit_reached") waitForRoom();
 });
 
 function showState({ state, cause, camera: name }) {
-  if (state === "running") {
+  if (state === "opening" || state === "unwatched") return; // it is about to come
+  if (state === "live") {
     setState("live", watched === MINE ? "Live" : `Watching ${name}`);
     alarm("");
   } else if (state === "no_signal") {
     setState("wait", "No signal");
     alarm(`The camera ${name} gives no picture (${cause}). It is tried again by itself.`);
-  } else if (state === "full") {
-    setState("wait", "Waiting for a place");
-    alarm("As many cameras as this server can take are on. Yours starts by itself when there is room.");
   } else if (watched === MINE) setState("wait", "Paused");
   else {
     setState("off", "Ended");
     alarm(cause ?? `The camera ${name} has ended.`);
   }
+}
+
+function waitForRoom() {
+  setState("wait", "Waiting for a place");
+  alarm("As many cameras as this server can take are on. Yours starts by itself when there is room.");
 }
 
 /** Follow the server's clock by the shortest round trip (as NTP does), for the delay of its cameras. */

@@ -11,15 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
+import msgspec
 import numpy as np
 import pytest
 
 from clothseg.tryon import BackgroundColour, BackgroundImage, BackgroundVideo, GarmentPhoto, Recolour, Texture
-from stream.composite import composite, control
+from stream.composite import control
+from stream.composite.compositor import Compositor
 from stream.composite.control import (
     Accepted,
     CameraList,
-    CameraState,
+    CameraReport,
     ControlError,
     Controller,
     GetStatus,
@@ -36,9 +38,13 @@ from stream.message import CompositedFrame, EndOfStream, Outage, SegmentedFrame,
 from stream.process.pipe import StageReport, StopRequested
 from stream.settings import parse
 from stream.settings.config import Control
+from stream.stage import StreamError
+from stream.transport import sockets
+from stream.transport.camera_state import CameraState
 from stream.transport.sockets import ReqSocket
 from tests.stream.composited import composited_frame
 from tests.stream.pictures import segmented
+from tools.make_keys import make_keys
 
 LOOPBACK = "tcp://127.0.0.1:*"
 SETTINGS = parse.parse(
@@ -84,7 +90,7 @@ def controller(server: ControlServer) -> Iterator[Controller]:
         yield controller
 
 
-def state(controller: Controller, camera: str) -> CameraState:
+def state(controller: Controller, camera: str) -> CameraReport:
     reply = controller.request(GetStatus())
     assert isinstance(reply, StatusReply)
     return {camera.camera: camera for camera in reply.cameras}[camera]
@@ -92,10 +98,10 @@ def state(controller: Controller, camera: str) -> CameraState:
 
 def drawn(changes: LookChanges, frame: SegmentedFrame) -> CompositedFrame:
     """What composite makes of a frame after the changes that wait."""
-    step = composite.step(SETTINGS, print)
+    composite = Compositor(SETTINGS, print)
     for change in drain(changes):
-        assert not list(step(change))
-    (made,) = step(frame)
+        assert not list(composite(change))
+    (made,) = composite(frame)
     assert isinstance(made, CompositedFrame)
     return made
 
@@ -157,16 +163,19 @@ def test_a_visitor_has_the_default_look_until_changed(server: ControlServer, con
 
 
 def test_the_status_follows_what_is_given_out(server: ControlServer, controller: Controller) -> None:
-    assert state(controller, "front").state == "awaited"
+    assert state(controller, "front").state is CameraState.OPENING
     server.write(StreamStart("front", 1, 4, "live", "rtsp://host"))
     server.write(composited_frame("front", 4))
     server.write(composited_frame("front", 6))
     seen = state(controller, "front")
-    assert (seen.state, seen.epoch, seen.frames, seen.last_seq) == ("running", 1, 2, 6)
-    server.write(Outage("front", 6, "the camera is gone"))
-    assert (state(controller, "front").state, state(controller, "front").cause) == ("no_signal", "the camera is gone")
+    assert (seen.state, seen.epoch, seen.composited, seen.last_seq) == (CameraState.LIVE, 1, 2, 6)
+    server.write(Outage("front", 6, "the server is gone"))
+    assert (state(controller, "front").state, state(controller, "front").cause) == (
+        CameraState.NO_SIGNAL,
+        "the server is gone",
+    )
     server.write(StreamStart("front", 2, 7, "live", "rtsp://host"))
-    assert (state(controller, "front").state, state(controller, "front").cause) == ("running", None)
+    assert (state(controller, "front").state, state(controller, "front").cause) == (CameraState.LIVE, None)
 
 
 def test_stop_is_passed_on(controller: Controller, reports: Reports) -> None:
@@ -277,6 +286,43 @@ def test_a_client_that_disconnects_after_asking_is_harmless(server: ControlServe
 def test_nobody_there_is_a_sentence() -> None:
     with (
         Controller("tcp://127.0.0.1:1", timeout_ms=100) as controller,
-        pytest.raises(ControlError, match=r"nobody answered on tcp://127.0.0.1:1 within 100 ms"),
+        pytest.raises(ControlError, match=r"no reply on tcp://127.0.0.1:1 within 100 ms"),
     ):
         controller.request(GetStatus())
+
+
+class TestKeys:
+    @pytest.fixture
+    def keys(self, tmp_path: Path) -> Path:
+        make_keys(tmp_path / "keys", {"desk": ["controller"], "gpu": ["worker"]})
+        return tmp_path / "keys"
+
+    @pytest.fixture
+    def endpoint(self, keys: Path, changes: LookChanges, reports: Reports) -> Iterator[str]:
+        settings = msgspec.structs.replace(SETTINGS, control=Control(keys=keys / "server"))
+        switchboard = ControlServer(settings, LOOPBACK, changes, reports)
+        yield switchboard.endpoint
+        switchboard.close()
+
+    @pytest.mark.parametrize("host", ["desk", "server"])
+    def test_a_controller_and_the_page_of_this_host_are_answered(self, host: str, keys: Path, endpoint: str) -> None:
+        with Controller(endpoint, keys=keys / host) as controller:
+            assert controller.request(ListCameras()) == CameraList(("front", "side"))
+
+    @pytest.mark.parametrize("who", ["a stranger", "a worker", "another's controller"])
+    def test_a_stranger_and_a_wrong_key_are_turned_away(
+        self, who: str, keys: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch, reports: Reports
+    ) -> None:
+        monkeypatch.setattr(sockets, "_SEND_TIMEOUT_MS", 300)
+        others = keys.parent / "others"
+        make_keys(others, {"desk": ["controller"]})
+        (others / "desk" / "server.key").write_bytes((keys / "desk" / "server.key").read_bytes())
+        folders = {"a worker": keys / "gpu", "another's controller": others / "desk"}
+        with (
+            Controller(endpoint, keys=folders.get(who), timeout_ms=500) as refused,
+            pytest.raises(StreamError, match="are these the keys for it"),
+        ):
+            refused.request(StopRun())
+        assert reports.items == []
+        with Controller(endpoint, keys=keys / "desk") as controller:
+            assert controller.request(StopRun()) == Accepted()

@@ -25,7 +25,7 @@ class Audience(ListSink[Output]):
 def attention(*sinks: ListSink[Output]) -> tuple[DemandTracker, list[DemandChanged]]:
     told: list[DemandChanged] = []
     outputs = Tee({str(number): sink for number, sink in enumerate(sinks)}, print)
-    made = DemandTracker(outputs, told.append)
+    made = DemandTracker(outputs)
     made.on_output(START)
     return made, told
 
@@ -34,7 +34,7 @@ def look_until(made: DemandTracker, told: list[DemandChanged], count: int) -> No
     """Look, as the stage does at every arrival, until so much was told."""
     deadline_s = time.monotonic() + 10
     while len(told) < count and time.monotonic() < deadline_s:
-        made.poll()
+        told.extend(made.poll())
 
 
 def test_a_camera_idles_after_a_second_without_demand() -> None:
@@ -53,7 +53,7 @@ def test_it_resumes_at_once_with_demand() -> None:
     audience.there = False
     look_until(made, told, 1)
     audience.there = True
-    made.poll()
+    told.extend(made.poll())
     assert told[1:] == [DemandChanged("front", watched=True)]
 
 
@@ -62,7 +62,7 @@ def test_a_short_loss_of_demand_is_not_reported() -> None:
     made, told = attention(audience)
     for there in (False, True, False, True):
         audience.there = there
-        made.poll()
+        told.extend(made.poll())
     assert told == []
 
 
@@ -85,5 +85,28 @@ def test_a_camera_that_has_ended_is_not_followed_any_more() -> None:
     audience.there = False
     began_s = time.monotonic()
     while time.monotonic() - began_s < 1.2:
-        made.poll()
+        told.extend(made.poll())
+    assert told == []
+
+
+def test_after_a_new_start_it_is_told_again_that_nobody_looks() -> None:
+    audience = Audience()
+    made, told = attention(audience)
+    audience.there = False
+    look_until(made, told, 1)
+    made.on_output(START)
+    told.extend(made.poll())
+    assert told == [DemandChanged("front", watched=False)] * 2
+    assert list(made.poll()) == []
+
+
+def test_a_file_is_read_whoever_looks() -> None:
+    audience = Audience()
+    made, told = attention(audience)
+    made.on_output(EndOfStream("front", 3))
+    made.on_output(StreamStart("clip", 0, 0, "file", "a source"))
+    audience.there = False
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < 1.2:
+        told.extend(made.poll())
     assert told == []

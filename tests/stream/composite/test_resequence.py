@@ -51,6 +51,13 @@ def test_frames_wait_for_the_start_of_their_epoch() -> None:
     ]
 
 
+def test_a_start_that_comes_again_or_late_is_heard_once() -> None:
+    again = StreamStart("front", 1, 2, "live", "a source")
+    assert through(START, START, segmented(0), START, segmented(1)) == ["StreamStart", 0, 1]
+    late = through(segmented(0), Outage("front", 1, "gone"), again, segmented(2, epoch=1), START, segmented(1), again)
+    assert late == ["StreamStart", 0, 1, "Outage", "StreamStart", 2]
+
+
 def test_cameras_do_not_wait_for_each_other() -> None:
     other = StreamStart("side", 0, 0, "live", "a source")
     assert through(START, other, segmented(1), segmented(0, "side")) == ["StreamStart", "StreamStart", 0]

@@ -15,7 +15,8 @@ from stream.dispatch import dispatch
 from stream.inference import WorkerInput
 from stream.message import Ack, EndOfRun, Mode, NewPicture, PictureRequest, SegmentedFrame, SourceEnded, SourceOpened
 from stream.process.pipe import SupervisorPipe
-from stream.settings.config import Camera, Model, Run, Transport
+from stream.settings.config import Camera, Model, Run
+from stream.transport.endpoints import Endpoints
 from stream.transport.sockets import DealerSocket, PullSocket, PushSocket
 from tests.stream.pictures import picture, segmented
 from tools.campaign.command import free_ports, tcp
@@ -36,8 +37,8 @@ class Stages:
             cameras={"front": Camera(source="clip.mp4")},
             model=Model(frame_deadline_ms=_MINUTE_MS),
             pace="off",
-            transport=Transport(dispatch=tcp(port), results=self._inbox.endpoint),
         )
+        self._endpoints = Endpoints(tcp(port), self._inbox.endpoint, publish="", control="", keys=None)
         self._pipes: list[Connection] = []
         self._threads: list[threading.Thread] = []
         self._serve("dispatch", self._dispatch)
@@ -52,15 +53,14 @@ class Stages:
     def _serve(self, name: str, target: Callable[[SupervisorPipe], None]) -> None:
         ours, theirs = Pipe()
         self._pipes.append(ours)
-        thread = threading.Thread(target=target, args=(SupervisorPipe(theirs),), name=name, daemon=True)
+        thread = threading.Thread(target=target, args=(SupervisorPipe(theirs, name),), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
     def _dispatch(self, supervisor: SupervisorPipe) -> None:
-        dispatch.serve(self._settings, "dispatch", supervisor)
+        dispatch.serve(self._settings, self._endpoints, "dispatch", supervisor)
 
     def _work(self, supervisor: SupervisorPipe) -> None:
-        assert self._settings.transport.results is not None
         work, outbox = (
             WorkerInput(DealerSocket(tcp(self.cable.port), "inference-0.1"), supervisor),
             PushSocket(self._inbox.endpoint),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
 
-from stream.dispatch.pace import LEVELS, Pacer, max_difference, thumbnail
+from stream.dispatch.pace import Pacer
 from stream.message import Picture
 from stream.settings.pace import Pace
 
@@ -119,69 +117,7 @@ def outputs(pacer: Pacer) -> Outputs:
     return made
 
 
-def levels(outputs: Outputs, seconds: int, age_ms: Callable[[int], float]) -> list[int]:
-    """The level at first and after each second, where frames are so old at each level."""
-    seen = [LEVELS.index(outputs.pacer.level)]
-    for _ in range(seconds):
-        outputs.take(1, age_ms(seen[-1]))
-        seen.append(LEVELS.index(outputs.pacer.level))
-    return seen
-
-
-class TestLatency:
-    def test_frames_that_come_too_late_lower_the_level_second_by_second_to_the_last(self, outputs: Outputs) -> None:
-        seen = levels(outputs, len(LEVELS) + 2, lambda level: 200 - 20 * level)  # each level brings something
-        assert seen[: len(LEVELS)] == list(range(len(LEVELS)))
-        assert seen[-1] == len(LEVELS) - 1
-
-    def test_where_fewer_masks_do_not_help_the_level_is_restored(self, pacer: Pacer, outputs: Outputs) -> None:
-        outputs.take(len(LEVELS) - 1, 200)
-        assert pacer.level == LEVELS[-1]
-        outputs.take(1, 195)
-        assert pacer.level == LEVELS[0]
-        outputs.take(15, 200)
-        assert pacer.level == LEVELS[0]
-
-    def test_a_step_down_that_helped_is_kept_where_later_ones_did_not(self, outputs: Outputs) -> None:
-        seen = levels(outputs, len(LEVELS) + 10, lambda level: 200 if level == 0 else 100)
-        assert seen[: len(LEVELS)] == list(range(len(LEVELS)))
-        assert set(seen[len(LEVELS) :]) == {1}
-
-    def test_a_step_down_that_did_not_help_is_retried_ever_more_rarely(self, outputs: Outputs) -> None:
-        seen = levels(outputs, 250, lambda _: 200)
-        tries = [second for second, (was, now) in enumerate(pairwise(seen)) if was == 0 != now]
-        assert list(np.diff(tries)) == [21, 36, 66, 66]
-
-    def test_fewer_masks_are_worth_it_where_fewer_pictures_are_missed(self, pacer: Pacer, outputs: Outputs) -> None:
-        for missed in (60, 50, 40, 30, 20, 10, 10):
-            pacer.count_skipped(missed)
-            outputs.take(1, 200)
-        assert pacer.level == LEVELS[-1]
-
-    def test_skipped_pictures_step_down_too(self, pacer: Pacer, outputs: Outputs) -> None:
-        pacer.count_skipped(10)
-        outputs.take(1, 20)
-        assert pacer.level == LEVELS[1]
-
-    def test_a_level_that_holds_the_target_stays(self, pacer: Pacer, outputs: Outputs) -> None:
-        outputs.take(1, 120)
-        outputs.take(30, 70)
-        assert pacer.level == LEVELS[1]
-
-    def test_spare_time_for_seconds_steps_up(self, pacer: Pacer, outputs: Outputs) -> None:
-        outputs.take(1, 120)
-        outputs.take(3, 20)
-        assert pacer.level == LEVELS[1]
-        outputs.take(1, 20)
-        assert pacer.level == LEVELS[0]
-
-    def test_a_step_up_that_failed_is_retried_ever_more_rarely(self, outputs: Outputs) -> None:
-        seen = levels(
-            outputs, 200, lambda level: 20 if level else 120
-        )  # easy at the second level, too late at the first
-        tries = [second for second, (was, now) in enumerate(pairwise(seen)) if was != 0 == now]
-        assert list(np.diff(tries)) == [9, 17, 33, 61, 61]
-
+class TestGoingAhead:
     def test_the_network_gets_every_nth_frame(self, pacer: Pacer, outputs: Outputs) -> None:
         outputs.take(2, 120)
         made = [pacer.choose_mask_source(moving(n), worker_idle=True) for n in range(6)]
@@ -204,10 +140,3 @@ class TestLatency:
         Outputs(pacer).take(2, 120)
         assert pacer.level.timing == "ahead"
         assert [pacer.choose_mask_source(moving(n), worker_idle=True) for n in range(3)] == ["network"] * 3
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (1080, 1920)])
-def test_any_picture_can_be_glanced_at(shape: tuple[int, int]) -> None:
-    seen = thumbnail(np.full((*shape, 3), 9, np.uint8))
-    assert seen.shape == (18, 32)
-    assert max_difference(seen, seen) == 0

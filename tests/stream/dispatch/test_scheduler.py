@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clothseg.network.roi import Box
-from stream.dispatch.camera import FILE_FRAMES_IN_FLIGHT
-from stream.dispatch.pace import LEVELS, Level
-from stream.dispatch.scheduler import Outgoing, Scheduler
+from stream.dispatch.camera import FILE_FRAMES_IN_FLIGHT, Outgoing
+from stream.dispatch.latency_controller import LEVELS, Level
+from stream.dispatch.scheduler import Scheduler
 from stream.message import (
     Ack,
     DemandChanged,
@@ -32,6 +32,7 @@ from stream.message import (
     StreamStart,
 )
 from stream.settings.pace import Pace
+from stream.transport.camera_state import CameraState
 from tests.stream.pictures import picture
 
 SECOND_NS = 1_000_000_000
@@ -377,7 +378,7 @@ class TestUnwatched:
         machine.on_demand_changed(DemandChanged("front", watched=False))
         assert machine.on_reader_message(offer(0), 0) == []  # it had been asked for before
         [status] = machine.status(0)
-        assert (status.state, status.dropped) == ("unwatched", {"unwatched": 1})
+        assert (status.state, status.dropped) == (CameraState.UNWATCHED, {"unwatched": 1})
 
     def test_demand_resumes_requests_and_pictures_overwritten_meanwhile_count_as_unwatched(self) -> None:
         machine = paced()
@@ -388,7 +389,7 @@ class TestUnwatched:
         assert asked(machine.on_demand_changed(DemandChanged("front", watched=True))) == 0
         assert handed(machine.on_reader_message(offer(9, superseded=8), 0)) == [("w.1", 0)]
         [status] = machine.status(0)
-        assert (status.state, status.dropped) == ("live", {"unwatched": 9})
+        assert (status.state, status.dropped) == (CameraState.LIVE, {"unwatched": 9})
 
     def test_a_file_goes_on_all_the_same(self) -> None:
         machine = dispatcher("file")
@@ -435,13 +436,13 @@ class TestStop:
         assert end == EndOfStream("front", 0, interrupted=True)
         assert finished == EndOfRun()
         [status] = machine.status(0)
-        assert (status.delivered, status.dropped, status.interrupted) == (1, {"stopped": 1}, True)
+        assert (status.delivered, status.dropped, status.state) == (1, {"stopped": 1}, CameraState.STOPPED)
 
     def test_a_source_that_had_ended_is_not_interrupted(self) -> None:
         machine = dispatcher("file", "a", "b")
         machine.on_reader_message(SourceEnded("a"), 0)
         machine.stop()
-        assert [status.interrupted for status in machine.status(0)] == [False, True]
+        assert [status.state for status in machine.status(0)] == [CameraState.ENDED, CameraState.STOPPED]
 
 
 class TestStrangers:
@@ -488,7 +489,7 @@ MOVING = Pace(still_levels=0)
 def test_the_ledger_balances_whatever_happens(
     mode: Mode, pace: Pace | None, levels: tuple[Level, ...], actions: list[str]
 ) -> None:
-    with patch("stream.dispatch.pace.LEVELS", levels):
+    with patch("stream.dispatch.latency_controller.LEVELS", levels):
         hold_to_account(mode, pace, actions)
 
 

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 
-from stream.dispatch.camera import FILE_FRAMES_IN_FLIGHT
-from stream.dispatch.scheduler import Outgoing, Scheduler
-from stream.message import Ack, Dropped, EndOfRun, EndOfStream, Frame, NewPicture, SourceEnded, SourceOpened
-from tests.stream.pictures import picture
+import pytest
+
+from stream.composite.resequence import Resequencer
+from stream.dispatch.camera import FILE_FRAMES_IN_FLIGHT, Outgoing
+from stream.dispatch.scheduler import Scheduler
+from stream.message import (
+    Ack,
+    Dropped,
+    EndOfRun,
+    EndOfStream,
+    Frame,
+    NewPicture,
+    SegmentedFrame,
+    SourceEnded,
+    SourceOpened,
+    StreamStart,
+)
+from tests.stream.pictures import picture, segmented
 
 SECOND_NS = 1_000_000_000
 
@@ -269,7 +283,40 @@ class TestNothingIsDone:
         machine.on_worker_ready("w.1", 0)
         machine.on_reader_message(offer(0), 0)
         machine.on_worker_ready("w.1", 0)
-        assert told(machine.redispatch_unacknowledged(SECOND_NS + 1)) == [Dropped("front", 0, 0, "unanswered")]
+        [start, dropped] = told(machine.redispatch_unacknowledged(SECOND_NS + 1))
+        assert isinstance(start, StreamStart)
+        assert dropped == Dropped("front", 0, 0, "unanswered")
+
+    @pytest.mark.parametrize("lost", [StreamStart, Dropped])
+    def test_a_word_to_composite_that_got_lost_is_said_again(self, lost: type[StreamStart | Dropped]) -> None:
+        """Composite waits for it, and so answers for nothing else of the camera."""
+        machine, resequencer, shown = Scheduler(["front"], SECOND_NS), Resequencer(), list[int]()
+
+        def take(*items: object) -> None:
+            for item in items:
+                for due in resequencer.push(item):  # type: ignore[arg-type]
+                    if isinstance(due, SegmentedFrame):
+                        shown.append(due.frame.seq)
+
+        def take_but_lost(orders: list[Outgoing]) -> None:
+            take(*(item for item in told(orders) if not isinstance(item, lost)))
+
+        take_but_lost(machine.on_reader_message(SourceOpened("front", "live", "a source"), 0))
+        machine.on_worker_ready("w.1", 0)
+        machine.on_reader_message(offer(0), 0)
+        take_but_lost(machine.on_worker_exited("w.1", 0))
+        machine.on_worker_ready("w.2", 0)
+        assert handed(machine.on_reader_message(offer(1), 0)) == [("w.2", 1)]
+        take(segmented(1))
+        machine.on_worker_ready("w.2", 0)
+        assert shown == []
+        take(*told(machine.redispatch_unacknowledged(SECOND_NS + 1)))
+        assert shown == [1]
+        assert handed(machine.on_reader_message(offer(2), SECOND_NS + 1)) == [("w.2", 2)]
+        take(segmented(2))
+        assert shown == [1, 2]
+        machine.on_ack(Ack("front", 0, 2), SECOND_NS + 1)
+        assert machine.redispatch_unacknowledged(9 * SECOND_NS) == []
 
     def test_a_frame_that_a_worker_is_still_at_is_not_meant(self) -> None:
         machine = opened("file", "front")

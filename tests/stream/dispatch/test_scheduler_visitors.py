@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream.dispatch.scheduler import VISITOR_TIMEOUT_NS, Outgoing, Scheduler
+from stream.dispatch.camera import Outgoing
+from stream.dispatch.camera_pool import VISITOR_TIMEOUT_NS
+from stream.dispatch.scheduler import Scheduler
 from stream.message import (
     Ack,
     EndOfRun,

@@ -130,7 +130,7 @@ class TestWhatIsOpenToEverybodyIsSaid:
         closed = {
             "cameras": self.CAMERAS,
             "transport": {"dispatch": "tcp://*:5550", "results": "tcp://*:5551", "keys": str(tmp_path)},
-            "control": {},
+            "control": {"bind": "tcp://*:5557", "keys": str(tmp_path)},
             "outputs": [{"kind": "publisher"}],
         }
         assert warnings(parse(closed)) == []

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream.process.pipe import StatusReport
 from stream.process.status import CameraStatus
-from stream.run.console import Console, summary
+from stream.run.console import Console, escape_controls, summary
+from stream.transport.camera_state import CameraState
 
 STATUS = CameraStatus(
     camera="front",
     mode="live",
-    state="live",
+    state=CameraState.LIVE,
     captured=120,
     delivered=100,
     dropped={"superseded": 18, "worker_lost": 1},
@@ -25,7 +29,6 @@ STATUS = CameraStatus(
     age_p50_ms=41.2,
     age_p95_ms=77.9,
     frames=None,
-    interrupted=False,
     mask_sources={"network": 60, "warped": 40},
     mask_timing="network",
     mask_every=1,
@@ -47,7 +50,7 @@ def test_one_line_tells_pace_age_and_drops_by_reason() -> None:
     ("changes", "told"),
     [
         ({"mask_timing": "ahead"}, "reconnects 2, frames do not wait for their masks"),
-        ({"mask_timing": "ahead", "mask_every": 3}, "ahead of their masks, network on every 3rd frame"),
+        ({"mask_timing": "ahead", "mask_every": 3}, "do not wait for their masks, network on every 3rd frame"),
         ({"mask_every": 2, "mask_detail": 0.5}, "reconnects 2, network on every 2nd frame, at 50% of its input size"),
         ({}, "reconnects 2"),
     ],
@@ -59,7 +62,8 @@ def test_one_line_tells_how_masks_are_spared(changes: dict[str, Any], told: str)
 def test_without_a_terminal_only_changes_are_logged(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
     with console:
-        for state in ("opening", "live", "live", "live", "no signal"):
+        live = [CameraState.LIVE] * 3
+        for state in (CameraState.OPENING, *live, CameraState.NO_SIGNAL):
             console.show(StatusReport([status(state=state)], 0))
     said = capsys.readouterr().err
     assert [line.split(", ")[0] for line in said.splitlines()] == ["front: live", "front: no signal"]
@@ -75,3 +79,17 @@ def test_the_ledger_ends_with_what_was_refused(capsys: pytest.CaptureFixture[str
 def test_square_brackets_in_an_event_are_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
     Console().log("cannot open [/tmp/a].mp4")
     assert "cannot open [/tmp/a].mp4" in capsys.readouterr().err
+
+
+@given(st.text(alphabet=st.characters(categories=["Cc", "Cf", "Zl", "Zp", "Lu", "Zs"])))
+def test_nothing_that_a_peer_says_steers_the_terminal(text: str) -> None:
+    shown = escape_controls(text)
+    assert not any(unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} for character in shown)
+
+
+def test_a_hostile_cause_is_one_line_that_shows_what_came(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    console.log("front: gone\x1b[2J\r\n12:00:00 front: \u202eall well\x9b31m")
+    console.close()
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith(r" front: gone\x1b[2J\r\n12:00:00 front: \u202eall well\x9b31m")

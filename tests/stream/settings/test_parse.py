@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.settings.config import ConfigError, Recording, Run
+from clothseg.classes import ClassName
+from clothseg.tryon.colour import Colour
+from stream.settings.config import CameraName, ConfigError, Recording, Run
 from stream.settings.parse import load, override, parse, plain, replace_sources
+from stream.web.page_protocol import Name
 
 ROOT = Path(__file__).parents[3]
 CAMERAS = {"front": {"source": "a.mp4"}}
@@ -179,3 +182,12 @@ VALUES = st.recursive(
 def test_any_mapping_is_settings_or_one_sentence(mapping: dict[str, Any]) -> None:
     with suppress(ConfigError):  # anything else that is raised fails
         parse(mapping)
+
+
+@pytest.mark.parametrize("kind", [CameraName, ClassName, Colour, Name])
+@pytest.mark.parametrize("after", ["\n", "\r", "\x00", " "])
+def test_a_name_ends_where_its_pattern_does(kind: type[str], after: str) -> None:
+    name = "#a0b1c2" if kind is Colour else "front"
+    assert msgspec.convert(name, kind) == name
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(name + after, kind)

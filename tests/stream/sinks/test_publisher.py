@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from stream.client import PublishedFrame, Subscriber, SubscriberError
+from stream.client import CameraState, PublishedFrame, Subscriber, SubscriberError
 from stream.message import EndOfStream, Outage, Pixels, StreamStart
 from stream.settings.config import Publisher
 from stream.sinks.error import SinkError
@@ -54,9 +54,9 @@ def written_until_received(
     raise AssertionError
 
 
-def hears(subscriber: Subscriber, camera: str, state: str) -> bool:
+def hears(subscriber: Subscriber, camera: str, state: CameraState) -> bool:
     """Listen until the roster says so."""
-    while camera not in subscriber.streams or subscriber.streams[camera].state != state:
+    while camera not in subscriber.streams or subscriber.streams[camera].state is not state:
         assert subscriber.receive(WAIT_MS) is None
     return True
 
@@ -160,11 +160,11 @@ def test_a_new_subscriber_gets_the_roster(sink: PublisherSink) -> None:
     start(sink, "front")
     sink.write(Outage("front", 7, "the server is gone"))
     with Subscriber(sink.endpoint) as subscriber:
-        assert hears(subscriber, "front", "no_signal")
+        assert hears(subscriber, "front", CameraState.NO_SIGNAL)
         assert subscriber.streams["front"].cause == "the server is gone"
         assert subscriber.streams["front"].last_seq == 7
         start(sink, "front")
-        assert hears(subscriber, "front", "running")
+        assert hears(subscriber, "front", CameraState.LIVE)
 
 
 def test_statistics_say_how_fast_and_how_late(sink: PublisherSink) -> None:
@@ -194,7 +194,7 @@ def test_iteration_ends_when_the_publisher_closes() -> None:
         sink.write(EndOfStream("front", last))
         sink.close()
         assert [frame.seq for frame in subscriber][-1] == last
-        assert subscriber.streams["front"].state == "ended"
+        assert subscriber.streams["front"].state is CameraState.ENDED
         assert subscriber.dropped == 0
 
 
@@ -205,8 +205,8 @@ def test_iteration_ends_when_the_named_cameras_have_ended(sink: PublisherSink) -
         sink.write(EndOfStream("side", 0, interrupted=True))
         for _ in subscriber:
             pass
-        assert subscriber.streams["side"].interrupted
-        assert subscriber.streams["front"].state == "running"
+        assert subscriber.streams["side"].state is CameraState.STOPPED
+        assert subscriber.streams["front"].state is CameraState.LIVE
 
 
 def test_a_crash_is_no_short_video(sink: PublisherSink) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from clothseg.classes import USUAL
 from stream.message import CompositedFrame
 from stream.transport import protocol
+from stream.transport.camera_state import CameraState, StreamInfo
 from stream.transport.codec import Buffer, Encoding
 from stream.transport.protocol import (
     FrameEncoder,
@@ -21,7 +22,6 @@ from stream.transport.protocol import (
     ProtocolError,
     PublishedFrame,
     Roster,
-    StreamInfo,
     Topic,
     VersionError,
 )
@@ -31,8 +31,8 @@ ROSTER = Roster(
     2,
     False,
     (
-        StreamInfo("front", "running", "live", 2, 30.0),
-        StreamInfo("side", "ended", "file", 0, 25.0, 10, 9, "the disk is full"),
+        StreamInfo("front", CameraState.LIVE, "live", 2, 30.0),
+        StreamInfo("side", CameraState.FAILED, "file", 0, 25.0, 10, 9, "the disk is full"),
     ),
 )
 
@@ -132,25 +132,23 @@ def test_the_roster_has_these_bytes() -> None:
         "streams": [
             {
                 "camera": "front",
-                "state": "running",
+                "state": "live",
                 "mode": "live",
                 "epoch": 2,
                 "rate_hz": 30.0,
                 "frames": None,
                 "last_seq": None,
                 "cause": None,
-                "interrupted": False,
             },
             {
                 "camera": "side",
-                "state": "ended",
+                "state": "failed",
                 "mode": "file",
                 "epoch": 0,
                 "rate_hz": 25.0,
                 "frames": 10,
                 "last_seq": 9,
                 "cause": "the disk is full",
-                "interrupted": False,
             },
         ],
     }
@@ -278,11 +276,11 @@ def test_json_that_lies_deep_is_refused(parts: list[Buffer]) -> None:
 @pytest.mark.parametrize(
     ("topic", "said"),
     [
-        (b"/streams", {"closing": False, "streams": [{"camera": "a/b", "state": "running"}]}),
-        (b"/streams", {"closing": False, "streams": [{"camera": "a", "state": "running", "frames": -3}]}),
-        (b"/streams", {"closing": False, "streams": [{"camera": "a", "state": "running", "rate_hz": 1e300}]}),
-        (b"/streams", {"closing": False, "streams": [{"camera": "a", "state": "ended", "cause": "x" * 9000}]}),
-        (b"/streams", {"closing": False, "streams": [{"camera": "a", "state": "ended"}] * 1500}),
+        (b"/streams", {"closing": False, "streams": [{"camera": "a/b", "state": "live"}]}),
+        (b"/streams", {"closing": False, "streams": [{"camera": "a", "state": "live", "frames": -3}]}),
+        (b"/streams", {"closing": False, "streams": [{"camera": "a", "state": "live", "rate_hz": 1e300}]}),
+        (b"/streams", {"closing": False, "streams": [{"camera": "a", "state": "failed", "cause": "x" * 9000}]}),
+        (b"/streams", {"closing": False, "streams": [{"camera": "a", "state": "failed"}] * 1500}),
         (b"front/stats", {"camera": "front", "epoch": -1, "last_seq": 0, "rate_hz": 1, "age_ms": 1}),
         (b"front/stats", {"camera": "side", "epoch": 0, "last_seq": 0, "rate_hz": 1, "age_ms": 1}),
     ],

@@ -10,7 +10,7 @@ import pytest
 from stream.message import NewPicture, PictureRequest, SourceEnded, SourceOpened
 from stream.transport.sockets import DealerSocket, RouterSocket
 from stream.web import stamp
-from stream.web.page_protocol import StreamState
+from stream.web.page_protocol import ToPage
 from stream.web.photo import to_jpeg
 from stream.web.stamp import CLOCK_MS, Stamp
 from stream.web.uplink import Uplink, VisitorLimitError
@@ -102,7 +102,7 @@ def test_timestamps_go_on_where_the_pages_clock_starts_over(ends: tuple[RouterSo
 
 def test_old_doubled_and_foreign_pictures_are_refused(ends: tuple[RouterSocket, Uplink]) -> None:
     _, uplink = ends
-    changes: list[StreamState | None] = []
+    changes: list[ToPage | None] = []
     visitor = VisitorCamera(uplink, 128 * 96, changes.append)
     foreign = (b"nonsense", to_jpeg(PICTURE), to_jpeg(np.zeros((2000, 2000, 3), np.uint8)))
     asyncio.run(settled(visitor, *(pictured(clock_ms) for clock_ms in (1000, 1000, 900, 1033)), *foreign))
