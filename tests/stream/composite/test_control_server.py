@@ -282,6 +282,6 @@ def test_a_client_that_disconnects_after_asking_is_harmless(server: ControlServe
 def test_nobody_there_is_a_sentence() -> None:
     with (
         Controller("tcp://127.0.0.1:1", timeout_ms=100) as controller,
-        pytest.raises(ControlError, match=r"nobody answered on tcp://127.0.0.1:1 within 100 ms"),
+        pytest.raises(ControlError, match=r"no reply on tcp://127.0.0.1:1 within 100 ms"),
     ):
         controller.request(GetStatus())

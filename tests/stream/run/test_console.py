@@ -47,7 +47,7 @@ def test_one_line_tells_pace_age_and_drops_by_reason() -> None:
     ("changes", "told"),
     [
         ({"mask_timing": "ahead"}, "reconnects 2, frames do not wait for their masks"),
-        ({"mask_timing": "ahead", "mask_every": 3}, "ahead of their masks, network on every 3rd frame"),
+        ({"mask_timing": "ahead", "mask_every": 3}, "do not wait for their masks, network on every 3rd frame"),
         ({"mask_every": 2, "mask_detail": 0.5}, "reconnects 2, network on every 2nd frame, at 50% of its input size"),
         ({}, "reconnects 2"),
     ],
