@@ -232,7 +232,7 @@ def test_nobody_there_stalls_nobody() -> None:
     for seq in range(100):
         sink.write(composited_frame("front", seq, SIZE, PERSON))
     text = told.get(timeout=20)
-    assert "is lost and tried again" in text
+    assert "is lost, reconnecting" in text
     assert "secret" not in text
     sink.close()
     with pytest.raises(Empty):

@@ -151,7 +151,7 @@ def test_a_page_over_its_rate_limit_is_rejected(local: TestClient) -> None:
         socket.receive_json()
         for _ in range(400):
             socket.send_json({"type": "stop_watching"})
-        assert "too much" in socket.receive_json()["cause"]
+        assert "too many requests" in socket.receive_json()["cause"]
 
 
 def test_only_so_many_pages_may_be_open(local: TestClient) -> None:
