@@ -7,7 +7,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from clothseg.network.roi import Box
+from clothseg.network.box import Box
 
 Pixels = NDArray[np.uint8]
 

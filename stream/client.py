@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from stream.stage import StreamError
-from stream.transport import protocol
+from stream.transport import codec, protocol
 from stream.transport.codec import Encoding
 from stream.transport.protocol import Kind, ProtocolError, PublishedFrame, Roster, Stats, StreamInfo, VersionError
 from stream.transport.sockets import SubSocket
@@ -57,6 +57,9 @@ class Subscriber:
         self._cameras = tuple(cameras)
         self._kinds = protocol.topic_of("camera", kinds, encoding).kinds
         self._encoding = encoding
+        if lacking := codec.missing(encoding):
+            packages = " ".join(lacking)
+            raise SubscriberError(f"encoding {encoding} needs packages: pip install {packages}, or ask for raw")
         self._timeout_s = timeout_s
         self._subscribed: set[str] = set()
         self._last_seq: dict[str, int] = {}

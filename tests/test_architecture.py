@@ -15,6 +15,7 @@ FILES = [ROOT / "run_stream.py", *sorted((ROOT / "stream").rglob("*.py")), *sort
 
 ROOMS: dict[str, tuple[str, ...]] = {
     # The library, from the ground up.
+    "clothseg.shipped": (),
     "clothseg.regular": (),
     "clothseg.image_header": (),
     "clothseg.classes": (),
@@ -55,7 +56,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "stream.client": ("stream.stage", "stream.transport"),
     "stream.media": ("stream.bounds", "stream.message"),
     "stream.settings": (  # of media how an address is shown: a refusal must not repeat a secret
-        "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
+        "clothseg.shipped", "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
         "stream.stage", "stream.message", "stream.transport", "stream.media",
     ),
     "stream.process": ("stream.stage", "stream.message", "stream.settings"),
@@ -87,19 +88,24 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "stream.process", "stream.capture", "stream.composite",
     ),
     "stream.run": (
-        "clothseg.model_file",
+        "clothseg.shipped", "clothseg.model_file",
         "stream.stage", "stream.message", "stream.transport", "stream.media", "stream.settings", "stream.process",
         "stream.sources", "stream.sinks", "stream.capture", "stream.dispatch", "stream.inference", "stream.composite",
         "stream.web",
     ),
-    "run_stream": ("stream.process", "stream.run"),
+    "clothseg.command": (
+        "clothseg.engines", "clothseg.segmenter", "stream.transport", "stream.settings", "stream.process",
+        "stream.sinks",
+    ),
+    "clothseg.__main__": ("clothseg.command",),
+    "run_stream": ("clothseg.command",),
 }  # fmt: skip
 """Every room, and which of those above it in this table it may import: no arrow runs back up."""
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "zmq": ("stream.transport.sockets", "stream.transport.connections", "stream.transport.keys"),
     "lz4": ("stream.transport.codec",),
-    "av": ("stream.media", "stream.sources", "stream.sinks"),
+    "av": ("stream.media", "stream.sources", "stream.sinks", "clothseg.command.doctor"),
     "aiortc": ("stream.web",),
     "starlette": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
     "uvicorn": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),

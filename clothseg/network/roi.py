@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from clothseg.network.box import Box
+
 Pixels = NDArray[np.uint8]
 
 FULL_FRAME_EVERY: Final = 8
@@ -20,15 +22,6 @@ _SHARES: Final = (0.5, 0.65, 0.8)  # of the full view's width: few, for each siz
 _MAX_ZOOM: Final = 4.0  # nearer than this the network has seen nobody in training
 _PERSON_THRESHOLD: Final = 128  # of 255: from here on a pixel is a person's
 _EDGE_PX: Final = 2
-
-
-class Box(NamedTuple):
-    """A part of a picture, its sides as shares of the picture's, 0 to 1."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 class InputRegion(NamedTuple):

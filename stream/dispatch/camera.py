@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from clothseg.network.roi import Box, box_for_frame
+from clothseg.network.box import Box
+from clothseg.network.roi import box_for_frame
 from stream.dispatch.ledger import Ledger
 from stream.dispatch.pace import LEVELS, Level, Pacer
 from stream.message import Frame, Mode, Picture, SourceEnded

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.classes import USUAL
-from clothseg.network.roi import Box
+from clothseg.network.box import Box
 from stream.inference import step
 from stream.message import Frame, LateMasks, SegmentedFrame
 from tests.stream.pictures import CLASSES, frame

@@ -10,7 +10,7 @@ import pytest
 
 from clothseg.classes import USUAL, ClassEntry, class_map
 from clothseg.labels import DRESS, PALETTE, TOP
-from clothseg.network.roi import Box
+from clothseg.network.box import Box
 from stream.composite.composite import AcknowledgingSink, CompositeInput, colourise_parts, step
 from stream.composite.demand import DemandTracker
 from stream.message import (
