@@ -32,7 +32,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "clothseg.training.skirts": ("clothseg.labels",),
     "clothseg.training.corrections": ("clothseg.labels",),
     "clothseg.training.samples": (
-        "clothseg.labels", "clothseg.network", "clothseg.training.skirts", "clothseg.training.corrections",
+        "clothseg.shipped", "clothseg.labels", "clothseg.network", "clothseg.training.skirts",
+        "clothseg.training.corrections",
     ),
     "clothseg.training.eval": (
         "clothseg.classes", "clothseg.labels", "clothseg.network", "clothseg.engines", "clothseg.segmenter",
@@ -94,8 +95,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "stream.web",
     ),
     "clothseg.command": (
-        "clothseg.engines", "clothseg.segmenter", "stream.transport", "stream.settings", "stream.process",
-        "stream.sinks",
+        "clothseg.shipped", "clothseg.network", "clothseg.model_file", "clothseg.engines", "clothseg.segmenter",
+        "clothseg.training.samples", "clothseg.training.eval", "clothseg.training.train",
+        "stream.stage", "stream.transport", "stream.settings", "stream.process", "stream.sinks", "stream.composite",
     ),
     "clothseg.__main__": ("clothseg.command",),
     "run_stream": ("clothseg.command",),
@@ -112,7 +114,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "pyvirtualcam": ("stream.sinks.virtualcam",),
     "tenacity": ("stream.sinks.reconnecting",),
     "yaml": ("stream.settings.parse", "stream.web.library"),
-    "rich": ("stream.run.console", "clothseg.training.train"),
+    "rich": ("stream.run.console", "clothseg.training.train", "clothseg.command.evaluate", "clothseg.command.export"),
     "torch": (
         "clothseg.network.u2net", "clothseg.network.checkpoint", "clothseg.network.transforms",
         "clothseg.engines", "clothseg.training.train",

@@ -57,9 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
         answer: Callable[[list[str], str], int] = import_module(asked.module).main
         code = answer([*asked.leading, *rest], program)
     except ModuleNotFoundError as error:
-        if asked.extra is None or (error.name or "").partition(".")[0] in _OURS:
+        package = (error.name or "").partition(".")[0]
+        if asked.extra is None or package in _OURS:
             raise
-        print(f"{program}: {error.name} is missing: pip install 'clothseg[{asked.extra}]'", file=sys.stderr)
+        print(f"{program}: {package} is missing: pip install 'clothseg[{asked.extra}]'", file=sys.stderr)
         return 2
     if code == 0 and asked.done:
         print(asked.done)

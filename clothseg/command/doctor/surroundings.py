@@ -137,7 +137,7 @@ def folders(current: Path) -> Iterator[Finding]:
         _, folder = sockets.private_endpoints(("dispatch",))
         sockets.remove_folder(folder)
         yield Finding("sockets", "ok", str(folder.parent) if folder is not None else "tcp on loopback")
-    except (OSError, sockets.LinkError) as error:
+    except (OSError, sockets.TransportError) as error:
         yield Finding("sockets", "fatal", str(error), "set TMPDIR to a folder of yours with a short path")
     try:
         with tempfile.NamedTemporaryFile(dir=current):

@@ -62,7 +62,7 @@ def test_a_configuration_is_run_without_saying_so(words: tuple[str, ...], tmp_pa
     [
         (("train", "own.yaml"), "torch", "train"),
         (("evaluate",), "scipy", "train"),
-        (("export", "int8"), "nncf", "export"),
+        (("export", "int8"), "torch", "export"),
     ],
 )
 def test_a_missing_extra_is_asked_for_in_one_sentence(words: tuple[str, ...], package: str, extra: str) -> None:

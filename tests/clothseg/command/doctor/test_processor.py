@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clothseg.command.doctor import processor
-from clothseg.engines.choice import choose, this_host
+from clothseg.engines.choice import choose_engine, this_host
 
 
 def test_instruction_sets_are_read_from_the_flags_of_linux() -> None:
@@ -24,7 +24,7 @@ def test_too_little_memory_for_one_stream_is_told(available_mb: int | None, stat
 
 
 def test_the_engine_that_would_be_chosen_is_run() -> None:
-    chosen, found = choose("auto", "auto", this_host()), processor.engine()
+    chosen, found = choose_engine("auto", "auto", this_host()), processor.engine()
     assert found.state == "ok"
     assert found.found.startswith(f"{chosen.engine} {chosen.precision}, ")
     assert chosen.reason in found.found
