@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from clothseg.classes import ClassMap
+from clothseg.engines.cache import has_compiled
 from clothseg.segmenter import Segmenter
 from stream.message import Frame, LateMasks, Pixels, SegmentedFrame, WorkerReady
 from stream.process.pipe import HEARTBEAT_S, Notice, SupervisorPipe
@@ -39,6 +41,7 @@ def make_reply(frame: Frame, classes: ClassMap, probabilities: Pixels) -> Segmen
 def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame | LateMasks]:
     """Frame → SegmentedFrame, or LateMasks where the frame went ahead.
 
+
     After the first picture of a size the views of it are made ready in the background. Until they are, a live
     frame is seen whole, and one of a file waits, so that its masks do not depend on timing.
     """
@@ -59,6 +62,26 @@ def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame | LateMasks]:
             warm_ups[size].start()
 
     return segment
+
+
+def announcing(
+    segment: Step[Frame, SegmentedFrame | LateMasks], tell: Callable[[str], None]
+) -> Step[Frame, SegmentedFrame | LateMasks]:
+    """A step that says what its first frame waits for, where no network was compiled on this machine before."""
+    began_s: float | None = None
+
+    def announced(frame: Frame) -> Iterator[SegmentedFrame | LateMasks]:
+        nonlocal began_s
+        if began_s is not None:
+            yield from segment(frame)
+            return
+        tell("compiling the network for this machine, once: this takes some seconds")
+        began_s = time.monotonic()
+        for made in segment(frame):
+            tell(f"the network is compiled, after {time.monotonic() - began_s:.1f} s")
+            yield made
+
+    return segment if has_compiled() else announced
 
 
 class WorkerInput:
@@ -93,4 +116,5 @@ def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
     segmenter = load_segmenter(settings.model)
     supervisor.report(Notice(f"{name}: {segmenter.engine.description}"))
     peer = DealerSocket(transport.dispatch, f"{name}.{os.getpid()}", transport.keys)
-    run(WorkerInput(peer, supervisor), step(segmenter), PushSocket(transport.results, transport.keys))
+    segment = announcing(step(segmenter), lambda text: supervisor.report(Notice(f"{name}: {text}")))
+    run(WorkerInput(peer, supervisor), segment, PushSocket(transport.results, transport.keys))

@@ -74,7 +74,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "stream.dispatch": ("clothseg.network", "stream.message", "stream.transport", "stream.settings", "stream.process"),
     "stream.inference": (
-        "clothseg.classes", "clothseg.segmenter",
+        "clothseg.classes", "clothseg.engines", "clothseg.segmenter",
         "stream.stage", "stream.message", "stream.transport", "stream.settings", "stream.process",
     ),
     "stream.composite": (

@@ -148,6 +148,7 @@ class ScheduledCamera:
             out_hz=out_hz,
             age_p50_ms=age_p50_ms,
             age_p95_ms=age_p95_ms,
+            start_ms=self.ledger.start_ms,
             frames=self.total_frames,
             interrupted=self.interrupted,
             mask_sources=dict(self.ledger.masks),

@@ -50,7 +50,7 @@ class _Inline:
         self._wake_up = threading.Condition()
         self._stopped = threading.Event()
         self._stop_requested = False
-        self._segment = inference.step(inference.load_segmenter(settings.model))
+        self._segment = inference.announcing(inference.step(inference.load_segmenter(settings.model)), console.log)
         self._composite = composite.step(settings, console.log)
         self._changes: LookChanges = SimpleQueue()
         self._outputs = composite.open_outputs(settings, self._changes, self)
