@@ -3,24 +3,29 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+BASE := $(VENV)/.base
 SETUP := $(VENV)/.set-up
 
 .PHONY: setup demo test test-install check packages bench chaos docs
 
 setup: $(SETUP)
 
-$(SETUP): pyproject.toml constraints.txt
+$(BASE): pyproject.toml constraints.txt  # a stream on a CPU: no PyTorch
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "Python's venv is missing: sudo apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --quiet --constraint constraints.txt --editable '.[test,web,train,export]'
+	$(RUN) -m pip install --quiet --quiet --constraint constraints.txt --editable .
 	@$(RUN) -c 'import cv2' || \
 	  { echo "OpenCV lacks a library of the system: sudo apt install libgl1 libglib2.0-0"; exit 1; }
+	@touch $(BASE)
+
+$(SETUP): $(BASE)
+	$(RUN) -m pip install --quiet --quiet --constraint constraints.txt --editable '.[test,web,train,export]'
 	@touch $(SETUP)
 
-demo: setup
+demo: $(BASE)
 	@$(RUN) run_stream.py demo
 
 IN_BROWSER := tests/stream/web/static

@@ -228,6 +228,7 @@ def test_a_listing_is_read_at_a_glance(folder: str) -> None:
         ("stream.run.supervisor", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
         ("stream.composite.composite", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
         ("stream.inference", ("torch", "kornia", "av", "clothseg.training")),
+        ("stream.client", ("cv2", "lz4", "av", "yaml", "stream.settings")),
     ],
 )
 def test_a_stage_loads_only_what_it_needs(loaded: str, absent: tuple[str, ...]) -> None:
