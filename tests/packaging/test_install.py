@@ -63,7 +63,13 @@ class Environment:
     def run(self, *command: str) -> str:
         """Run a command in the empty folder to its end; what it said."""
         made = subprocess.run(
-            command, cwd=self.here, env=self._surroundings, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+            command,
+            cwd=self.here,
+            env=self._surroundings,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
         )
         assert made.returncode == 0, f"{command}: {made.stdout}{made.stderr}"
         return made.stdout + made.stderr
@@ -180,7 +186,12 @@ def test_the_doctor_finds_that_a_stream_can_run(base: Environment) -> None:
 def test_what_an_extra_adds_is_asked_for_in_one_sentence(base: Environment) -> None:
     for words, extra in ((("train", "own.yaml"), "train"), (("web",), "web"), (("export", "int8"), "export")):
         refused = subprocess.run(
-            [base.program("clothseg"), *words], cwd=base.here, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+            [base.program("clothseg"), *words],
+            cwd=base.here,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
         )
         assert refused.returncode == 2
         assert f"pip install 'clothseg[{extra}]'" in refused.stderr
