@@ -1,4 +1,4 @@
-"""The classes a model tells apart: names, roles and colours, in the one order that every stage keeps them in."""
+"""The classes of a model: names, roles and colours, in the one order that every stage keeps them in."""
 
 import colorsys
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 Role = Literal["background", "person", "garment"]
-"""`person` is whatever belongs to people but is no garment: skin, hair, shoes, what they carry."""
+"""`person` is what belongs to people but is no garment: skin, hair, shoes, what they carry."""
 Region = Literal["upper", "lower", "whole"]
 """The part of the body that a garment covers; `whole` hides whatever clothing is beneath it, as a dress does."""
 
@@ -27,7 +27,7 @@ _REGIONS: Final[tuple[Region | None, ...]] = (None, "upper", "lower", "whole")
 
 
 class ClassEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a model file says of one class; what it leaves out is known for the usual five classes alone."""
+    """A class as a model file describes it; what it leaves out has defaults for the usual five classes alone."""
 
     name: ClassName
     role: Role | None = None
@@ -103,16 +103,16 @@ class ClassMap(msgspec.Struct, frozen=True):
         return self.garments if self.region(garment) == "whole" else self.only(garment)
 
     def cut_out(self, name: str) -> range:
-        """The classes that a cut-out shows: `person` all but the background, `clothing` every garment, else one class.
+        """Return the classes of a cut-out: `person` all but the background, `clothing` every garment, else one class.
 
-        Empty where the model does not tell it.
+        Empty where the model does not have it.
         """
         if name == EVERYONE:
             return range(1, len(self.classes))
         return self.garments if name == CLOTHING else self.only(name)
 
     def only(self, name: str) -> range:
-        """The class of a name; empty where the model does not tell it."""
+        """Return the class of a name; empty where the model does not have it."""
         return range(at := self.names.index(name), at + 1) if name in self.names else range(0)
 
     @property
@@ -122,9 +122,9 @@ class ClassMap(msgspec.Struct, frozen=True):
 
 
 def class_map(entries: Sequence[str | ClassEntry]) -> ClassMap:
-    """The map of classes that a file lists in any order, with the colours that it leaves open.
+    """Return the class map of a file that lists classes in any order, with colours where it gives none.
 
-    Raises ValueError where the role of a class, or the region of a garment, cannot be told.
+    Raises ValueError where the role of a class, or the region of a garment, is unknown.
     """
     known_entries = [ClassEntry(entry) if isinstance(entry, str) else entry for entry in entries]
     known = {entry.name: entry for entry in USUAL.classes}
@@ -138,7 +138,7 @@ def class_map(entries: Sequence[str | ClassEntry]) -> ClassMap:
         role = usual.role if usual else entry.role
         if role is None:
             raise ValueError(
-                f"the role of class {entry.name!r} cannot be told: expected background, person or garment for each of "
+                f"the role of class {entry.name!r} is unknown: expected background, person or garment for each of "
                 f"{', '.join(one.name for one in known_entries)}; say it in the file's classes (docs/models.md)"
             )
         colour = entry.colour or (known[entry.name].colour if entry.name in known else next(spare))
@@ -157,7 +157,7 @@ def _hue(number: int) -> Colour:
 
 _SPARE: Final = tuple(_hue(number) for number in range(2 * MAX_CLASSES))
 
-# Apart in hue and in lightness, so that colour-blind eyes tell them too.
+# Apart in hue and in lightness, so that colour-blind users can distinguish them.
 USUAL: Final = ClassMap(
     (
         ModelClass("background", "background", None, (0, 0, 0)),

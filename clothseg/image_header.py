@@ -1,6 +1,6 @@
-"""What the header of a JPEG or PNG file says of its picture, before memory is taken for it.
+"""Headers of JPEG and PNG files: the picture's size and type, before memory is taken for it.
 
-The parser is stricter than any decoder: where it finds a size, a decoder finds the same one, or refuses the file.
+The parser is stricter than any decoder: where it finds a size, a decoder finds the same one, or rejects the file.
 """
 
 import re

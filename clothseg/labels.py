@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from clothseg.classes import USUAL
 
-# What the data sets here are mapped to. A model may tell others apart: see `clothseg.classes`.
+# Classes that the data sets here are mapped to. A model may have others: see `clothseg.classes`.
 CLASSES: Final = USUAL.names
 BACKGROUND, PERSON, TOP, BOTTOM, DRESS = range(len(CLASSES))
 GARMENTS: Final = (TOP, BOTTOM, DRESS)

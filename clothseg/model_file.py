@@ -1,4 +1,4 @@
-"""What a model file says of itself, by its ending: safetensors, ONNX, OpenVINO IR, or the YAML beside one."""
+"""Metadata of model files, by their ending: safetensors, ONNX, OpenVINO IR, or a YAML file beside one."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from clothseg.network.checkpoint import DEFAULT_WEIGHTS, Metadata, from_strings
 __all__ = ["DEFAULT_WEIGHTS", "ENDINGS", "read_metadata"]
 
 ENDINGS: Final = (".safetensors", ".onnx", ".xml")
-_LARGEST_BYTES: Final = 16 * 2**20  # of metadata; a network of ours says some kilobytes
+_LARGEST_BYTES: Final = 16 * 2**20  # of metadata; our networks have some kilobytes
 # Of protobuf: a field of ONNX's ModelProto that holds StringStringEntryProto {1: key, 2: value}, and the types of
 # fields whose length is fixed.
 _METADATA_PROPS: Final = 14
 _FIXED_BYTES: Final = {1: 8, 5: 4}
-# Where OpenVINO keeps what we say, and what its ONNX reader found.
+# Where OpenVINO keeps our metadata, and what its ONNX reader found.
 _RT_INFO: Final = ("clothseg", "framework")
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Read what a model file says of itself, without a runtime and without reading the weights.
+    """Read a model file's metadata, without a runtime and without reading the weights.
 
-    A file that says nothing is described by a YAML of its name beside it, as docs/models.md has it. Raises
-    FileNotFoundError, or ValueError where it cannot be told how to run it.
+    A file without metadata is described by a YAML file of its name beside it (docs/models.md). Raises
+    FileNotFoundError, or ValueError where the metadata is missing or incomplete.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -53,7 +53,7 @@ def read_metadata(path: Path) -> Metadata:
 
 
 def _side_file(path: Path) -> Metadata:
-    """A description in YAML; a key that is none is refused, for it must be misspelt."""
+    """Read a description in YAML; unknown keys are rejected, as they must be misspelt."""
     plain = msgspec.yaml.decode(path.read_bytes(), type=dict[str, Any])
     unknown = sorted(plain.keys() - {*Metadata.__struct_fields__})
     if unknown:

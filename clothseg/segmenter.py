@@ -22,7 +22,7 @@ from clothseg.network.transforms import network_size, to_network
 
 
 class Segmentation(NamedTuple):
-    """What is where in one picture.
+    """Segmentation of one picture.
 
     alpha: (H, W) uint8, the person's share of each pixel, 0 to 255.
     parts: (H, W) uint8, index in `Segmenter.classes`.
@@ -64,9 +64,9 @@ class Segmenter:
     ) -> NDArray[np.uint8]:
         """Class probabilities (K, h, w) uint8, 0 to 255, of a picture (H, W, 3) uint8 BGR, at its aspect.
 
-        `box` says where the people were lately: the network then sees that part, quicker and closer up; and the
-        full view where nobody is found there or somebody reaches out of it. With `detail` below 1 it is given at
-        most that share of its usual pixels, in less time; what it says is enlarged, so that (h, w) stay. A model of one
+        `box` says where the people were lately: the network then sees that region, quicker and at a larger scale; and
+        the full frame where no one is found there or a person reaches out of it. With `detail` below 1 it gets at
+        most that share of its usual pixels, in less time; its output is enlarged, so that (h, w) stay. A model of one
         fixed size is always given all of the picture, at that size.
         Raises ValueError for a picture of any other shape or type.
         """

@@ -1,1 +1,1 @@
-"""How pictures move: sources, stages and sinks, joined by ZeroMQ links."""
+"""The pipeline: sources, stages and sinks, joined by ZeroMQ links."""

@@ -1,4 +1,4 @@
-"""What a message may hold: every number, text and picture that another process says is bounded here."""
+"""Bounds of messages: every number, text and picture from another process is checked here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{MAX_NAME_CHARS - 1}}}")
 
 
 class MessageError(ValueError):
-    """A message is not what it claims to be; the text says what was expected and what came."""
+    """A message that breaks a bound; the text says what was expected and what came."""
 
 
 def require(fits: bool, expected: str, got: object) -> None:
@@ -97,7 +97,7 @@ def require_probabilities(planes: Pixels, classes: int) -> None:
 
 
 def require_box(box: Box | None) -> None:
-    """Where people are, as shares of the picture."""
+    """Raise MessageError unless `box` lies within the picture, in shares of it."""
     if box is not None:
         inside = 0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1
         require(inside, "a box of shares that rise from 0 to 1", box)

@@ -1,4 +1,4 @@
-"""What a try-on app imports: `Subscriber` hands out every frame's cut-out and masks as they are published."""
+"""The client library: `Subscriber` yields every frame's cut-out and masks as they are published."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Subscriber:
     network, `png` for those who can read nothing else.
 
     Iteration ends when the publisher closes, or when all the named cameras have ended. It raises
-    SubscriberError where a stream has ended with an error, or where nothing was heard from the publisher
-    for `timeout_s` (also before the first word; `math.inf` waits for ever), and VersionError where the
+    SubscriberError where a stream has ended with an error, or where no message came from the publisher
+    for `timeout_s` (also before the first message; `math.inf` waits for ever), and VersionError where the
     publisher is of another release.
 
-    Whoever is too slow loses frames: `dropped` counts them, by the gaps in `seq`. `streams` says at any time
+    A subscriber that is too slow loses frames: `dropped` counts them, by the gaps in `seq`. `streams` says at any time
     how each camera stands, so that a view can show "no signal", `stats` how fast and how late its frames
     are given out. Not for use by several threads at once.
     """
@@ -86,7 +86,7 @@ class Subscriber:
 
     @property
     def ended(self) -> bool:
-        """Whether no frame will come any more."""
+        """True once no frame will come any more."""
         return self._ended
 
     def __iter__(self) -> Iterator[PublishedFrame]:
@@ -103,7 +103,7 @@ class Subscriber:
         self._close_and_raise()
 
     def close(self) -> None:
-        """Hear nothing any more; may be called more than once."""
+        """Unsubscribe and close; may be called more than once."""
         self._ended = True
         self._socket.close()
 
@@ -116,12 +116,12 @@ class Subscriber:
         self.close()
 
     def _receive(self, timeout_ms: int) -> PublishedFrame | None:
-        """Hear one message: a frame, or what the roster says."""
+        """Receive one message: a frame, or what follows from the roster."""
         parts = self._socket.receive(timeout_ms)
         if parts is None:
             if time.monotonic() - self._last_message_s > self._timeout_s:
                 raise SubscriberError(
-                    f"nothing was heard from {self._endpoint} for {self._timeout_s:g} s: is a publisher running there?"
+                    f"no message from {self._endpoint} for {self._timeout_s:g} s: is a publisher running there?"
                 )
             return None
         try:

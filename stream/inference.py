@@ -11,7 +11,7 @@ from typing import Final
 from clothseg.classes import ClassMap
 from clothseg.engines.cache import has_compiled
 from clothseg.segmenter import Segmenter
-from stream.message import Frame, LateMasks, Pixels, SegmentedFrame, WorkerReady
+from stream.message import Frame, FramesSent, LateMasks, Pixels, SegmentedFrame, WorkerReady
 from stream.process.pipe import HEARTBEAT_S, Notice, SupervisorPipe
 from stream.settings.config import Model, Run
 from stream.stage import Step, run
@@ -32,7 +32,7 @@ def load_segmenter(model: Model) -> Segmenter:
 
 
 def make_reply(frame: Frame, classes: ClassMap, probabilities: Pixels) -> SegmentedFrame | LateMasks:
-    """What a worker sends on: the frame and its masks, or the masks alone where it went ahead."""
+    """Make a worker's reply: the frame with its masks, or the masks alone where it went ahead."""
     if frame.reply == "frame":
         return SegmentedFrame(frame, classes, probabilities)
     return LateMasks(frame.camera, frame.seq, classes, probabilities)
@@ -85,20 +85,22 @@ def announcing(
 
 
 class WorkerInput:
-    """The frames a worker is handed: says it is ready, and waits, until it is to stop."""
+    """Source of the frames assigned to this worker: sends WorkerReady, waits, until told to stop."""
 
     def __init__(self, peer: DealerSocket, supervisor: SupervisorPipe) -> None:
         self._peer = peer
         self._supervisor = supervisor
 
     def __iter__(self) -> Iterator[Frame]:
-        received = 0
+        received = sent = 0
         while not self._supervisor.stopping:
-            self._peer.send(WorkerReady(received))
+            self._peer.send(WorkerReady(received, sent))
             item = self._peer.receive(int(HEARTBEAT_S * 1000))
             if isinstance(item, Frame):
                 received += 1
                 yield item
+            elif isinstance(item, FramesSent):
+                sent = item.frames
             self._supervisor.heartbeat()
             for _ in self._supervisor.commands():
                 pass
@@ -108,7 +110,7 @@ class WorkerInput:
 
 
 def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
-    """A worker process: loads the network, then works until it is told to stop."""
+    """Run a worker process: load the network, then work until told to stop."""
     transport = settings.transport
     assert transport.dispatch is not None
     assert transport.results is not None

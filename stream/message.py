@@ -31,7 +31,7 @@ as `LateMasks`."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """What a source yields: `pixels` (H, W, 3) uint8 BGR, shown at `pts_ns`, taken at `captured_ns`.
+    """A picture from a source: `pixels` (H, W, 3) uint8 BGR, shown at `pts_ns`, taken at `captured_ns`.
 
     `pts_ns` is the source's own presentation time and always rises; `captured_ns` is the capture
     host's monotonic clock when the packet arrived, compared on that host only.
@@ -51,7 +51,7 @@ class Picture:
 class Frame:
     """A picture with its place in a camera's stream: `seq` 0, 1, 2 … as dispatched, over all epochs.
 
-    `epoch` rises when the source was opened anew, so that nothing is carried over from before. `box` says where
+    `epoch` rises when the source was opened anew, so that no state is kept from before. `box` says where
     people were lately, for the network to look there; None: anywhere. `detail` is the share of the model's own
     input size, in pixels, that is spent on the frame, above 0 and at most 1. Of a `live` camera an answer now is
     worth more than the same answer every time. `reply` is what a worker sends on: the frame with its masks, or the
@@ -77,7 +77,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PropagatedFrame:
-    """A frame that does not wait for the network: its masks are those of the frame before it, carried on."""
+    """A frame that does not wait for the network: its masks are propagated from the frame before it."""
 
     frame: Frame
     how: Propagation
@@ -230,7 +230,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Frame `seq` of a camera has been taken by every sink; its masks showed people within `box`, None: nobody."""
+    """Every sink has taken frame `seq` of a camera; its masks showed people within `box`, None: no one."""
 
     camera: str
     epoch: int
@@ -246,7 +246,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class DemandChanged:
-    """Whether any output has a use for a camera's frames at present: composite tells the dispatcher."""
+    """Whether any output wants a camera's frames at present; from composite to the dispatcher."""
 
     camera: str
     watched: bool
@@ -257,7 +257,7 @@ class DemandChanged:
 
 @dataclass(frozen=True, slots=True)
 class EndOfRun:
-    """No camera will say anything any more: whoever reads this may end."""
+    """No camera will send anything any more: composite may exit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,19 +327,34 @@ class PictureRequest:
 
 @dataclass(frozen=True, slots=True)
 class WorkerReady:
-    """A worker is free for a frame, having been given `received` so far: an older word is overtaken."""
+    """A worker is free for a frame, having been given `received` so far: an older word is overtaken.
+
+    `sent` is what the dispatcher last said that it had sent the worker; more than `received` got lost on the way.
+    """
 
     received: int
+    sent: int = 0
 
     def __post_init__(self) -> None:
         bounds.require_count("received", self.received)
+        bounds.require_count("sent", self.sent)
+
+
+@dataclass(frozen=True, slots=True)
+class FramesSent:
+    """The dispatcher has sent a worker so many `frames`: said after them, so that one that is not there got lost."""
+
+    frames: int
+
+    def __post_init__(self) -> None:
+        bounds.require_count("frames", self.frames)
 
 
 ReaderMessage = SourceOpened | NewPicture | SourceLost | SourceEnded
-"""What a camera's reader tells the dispatcher."""
+"""Messages from a camera's reader to the dispatcher."""
 
 StreamEvent = StreamStart | Outage | EndOfStream | Dropped | EndOfRun
-"""What the dispatcher tells composite besides frames."""
+"""Messages from the dispatcher to composite besides frames."""
 
 Output = CompositedFrame | StreamStart | Outage | EndOfStream
 """What a sink is given."""

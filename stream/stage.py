@@ -21,7 +21,7 @@ class StreamError(Exception):
     SourceError   an input cannot be opened or read      (stream.sources)
     SinkError     an output cannot be opened or written  (stream.sinks)
     ConfigError   a setting is wrong                     (stream.settings.config)
-    WireError     bytes that are not a message of ours   (stream.transport.wire)
+    WireError     bytes that are not a valid message      (stream.transport.wire)
     """
 
 
@@ -43,7 +43,7 @@ class Sink(Protocol[Item_contra]):
 
 @runtime_checkable
 class DemandAware(Protocol):
-    """A sink that has no use for a camera's frames at times, as when nobody looks."""
+    """A sink that does not want a camera's frames at times, as when no client is connected."""
 
     def wants(self, camera: str) -> bool: ...
 
@@ -53,7 +53,7 @@ Step = Callable[[In], Iterable[Out]]
 
 
 def run(source: Source[In], step: Step[In, Out], sink: Sink[Out]) -> None:
-    """Carry every item of `source` through `step` into `sink`; close both, whatever happens."""
+    """Pass every item of `source` through `step` into `sink`; close both, whatever happens."""
     try:
         for item in source:
             for made in step(item):
@@ -66,7 +66,7 @@ def run(source: Source[In], step: Step[In, Out], sink: Sink[Out]) -> None:
 
 
 class ListSource(Generic[In]):
-    """A source that yields the given items: the fake for tests of whoever reads."""
+    """A source that yields the given items: the fake for tests of readers."""
 
     def __init__(self, items: Iterable[In]) -> None:
         self.items = list(items)
@@ -80,7 +80,7 @@ class ListSource(Generic[In]):
 
 
 class ListSink(Generic[In]):
-    """A sink that keeps what it is given in `items`: the fake for tests of whoever writes."""
+    """A sink that keeps what it is given in `items`: the fake for tests of writers."""
 
     def __init__(self) -> None:
         self.items: list[In] = []

@@ -91,12 +91,12 @@ class Running:
 
     @property
     def pid(self) -> int:
-        """The launcher's."""
+        """The supervisor's."""
         return self._process.pid
 
     @property
     def over(self) -> bool:
-        """Whether the launcher has ended."""
+        """Whether the supervisor has ended."""
         return self._process.poll() is not None
 
     def _family(self) -> list[psutil.Process]:

@@ -85,7 +85,7 @@ class TestFile:
         with Running(FILE, "--source", synthetic(40), *EXACT, "--workers", "2", "--record", str(made)) as running:
             running.wait_for(STARTED, times=2)
             running.stage("worker-0").kill()
-            running.wait_for("a new one takes its place")
+            running.wait_for("restarting it")
             assert running.exit_code() == 0, running.words
             assert delivered(running.words) == (40, 40)
         assert times(made) == sorted(times(made))
@@ -261,7 +261,7 @@ class TestLive:
         with Running(FILE, "--source", "synthetic:", *live, *never_in_time) as running:
             with Subscriber(endpoint, kinds=["alpha"], timeout_s=60) as subscriber:
                 frames = iter(subscriber)
-                while not running.says("frames go ahead of their masks"):
+                while not running.says("frames do not wait for their masks"):
                     next(frames)
                 shown = [next(frames) for _ in range(40)]
             # What they do not wait for takes no time from them.
@@ -329,7 +329,7 @@ class TestHosts:
                 inference.send(signal.SIGTERM)
                 assert inference.exit_code() == 0, inference.words
             assert delivered(capture.words) == (20, 20)
-            assert "messages that were not ours were refused" in capture.words
+            assert "malformed messages rejected" in capture.words
         assert len(times(made)) == 20
 
 

@@ -41,7 +41,7 @@ class TestProcessesThatHang:
             running.wait_for_frames("file")
             running.stage(stage).send_signal(signal.SIGSTOP)
             assert running.exit_code() == 1
-            assert f"failed: {stage} gave no sign of life" in running.words
+            assert f"failed: {stage} sent no heartbeat" in running.words
 
     @pytest.mark.parametrize("name", ["file", "worker-0"])
     def test_a_reader_or_a_worker_is_replaced(self, name: str) -> None:
@@ -49,7 +49,7 @@ class TestProcessesThatHang:
             running.wait_for_frames("file")
             hung = running.stage(name)
             hung.send_signal(signal.SIGSTOP)
-            running.wait_for(f"{name} gave no sign of life")
+            running.wait_for(f"{name} sent no heartbeat")
             running.wait_for_frames("file", int(delivered(running.words)[0]) + 30)
             running.send(signal.SIGINT)
             assert running.exit_code() == 0, running.words
@@ -162,7 +162,7 @@ class TestKilledWorkers:
             running.wait_for(STARTED, times=2)
             for death in range(kills):
                 running.stage(f"worker-{chance.randrange(2)}").kill()
-                running.wait_for("a new one takes its place", times=death + 1)
+                running.wait_for("restarting it", times=death + 1)
                 running.wait_for(STARTED, times=death + 3)
             assert running.exit_code(600) == 0, running.words
             frames = 10 * kills + 40

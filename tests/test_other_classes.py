@@ -158,7 +158,7 @@ def test_a_network_with_six_classes_trains_exports_and_streams(folder: Path, mon
 @pytest.mark.parametrize(
     ("classes", "sentence"),
     [
-        ("[background, person, outerwear, top]", "the role of class 'outerwear' cannot be told"),
+        ("[background, person, outerwear, top]", "the role of class 'outerwear' is unknown"),
         ("[person, background]", "expected the classes in the order background, person, got person, background"),
     ],
 )
@@ -181,7 +181,7 @@ def test_a_stream_of_a_file_whose_roles_cannot_be_told_is_refused_at_start(
     )
     assert command.main([str(tmp_path / "run.yaml"), "--inline"]) == 2
     said = "".join(capsys.readouterr())
-    assert "the role of class 'skirt' cannot be told" in " ".join(said.split())
+    assert "the role of class 'skirt' is unknown" in " ".join(said.split())
 
 
 @pytest.mark.parametrize(

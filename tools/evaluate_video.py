@@ -3,7 +3,7 @@
 A CLIP is a video file, a folder of pictures, or `animated:SCENE:SEED`: a labelled still set in motion, with exact
 truth. The network's masks frame by frame (raw) are compared with the same smoothed and matted (smoothed). `--suite
 FOLDER` scores the webcam clips, the dancer and a set of animated clips of a data folder, and prints what was reached.
-`--curve` shows what trades against what: masks averaged along the yardstick's own motion, and on animated clips other
+`--curve` shows trade-offs: masks averaged along the reference flow, and on animated clips other
 settings and truth itself too.
 """
 

@@ -48,7 +48,7 @@ def open_engine(model: Path, name: EngineName, precision: Precision, threads: in
     """Open a model file on the engine asked for; `auto` is CUDA where there is, else OpenVINO at the CPU's best.
 
     `threads` bounds the cores it uses, 0: all it may. Raises FileNotFoundError without a file, ValueError where it
-    cannot be told how to run it or the host cannot do what was asked, ModuleNotFoundError without the engine's package.
+    is unknown how to run it or the host cannot do what was asked, ModuleNotFoundError without the engine's package.
     """
     if threads < 0:
         raise ValueError(f"expected threads of at least 0 (all cores), got {threads}")
@@ -68,7 +68,7 @@ def _open(model: Path, choice: EngineChoice, requested: Precision, threads: int)
         return onnxruntime.OnnxruntimeRuntime(content, threads, _describe(choice, threads))
     from clothseg.engines.torch import TorchRuntime
 
-    read_weights(model)  # refuses what torch would take
+    read_weights(model)  # rejects what torch would accept
     return TorchRuntime(model, choice.precision, threads, _describe(choice, threads))
 
 
@@ -93,7 +93,7 @@ def _open_openvino(model: Path, choice: EngineChoice, requested: Precision, thre
         cache_error = str(error)
     description = _describe(choice, threads)
     if cache_error:
-        description += f"; every start compiles anew, for the cache failed: {cache_error}"
+        description += f"; compiled models are not cached: {cache_error}"
     return OpenvinoRuntime(read, choice.precision, threads, description, cache)
 
 

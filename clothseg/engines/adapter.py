@@ -12,7 +12,7 @@ Array = NDArray[Any]
 
 
 class Runtime(Protocol):
-    """A model file that is ready to run, as whoever made it wants it run. One caller at a time."""
+    """A model file that is ready to run, with inputs as its maker defined them. One caller at a time."""
 
     @property
     def name(self) -> str: ...
@@ -25,21 +25,21 @@ class Runtime(Protocol):
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
-        """What it takes; None for a side that is open."""
+        """Shape of the input; None for a side that is dynamic."""
 
     @property
     def takes_bytes(self) -> bool:
         """uint8 in and out: pictures as they are, and probabilities as they travel."""
 
     def __call__(self, batch: Array, /) -> Array:
-        """What it takes to its first output."""
+        """Run the model: its input to its first output."""
 
     def prepare(self, shape: tuple[int, int, int, int], /) -> None:
         """Make ready for batches of this shape."""
 
 
 class Adapter:
-    """An `Engine` over a runtime, by what the file says of itself."""
+    """An `Engine` over a runtime, by the file's metadata."""
 
     def __init__(self, runtime: Runtime, metadata: Metadata) -> None:
         """Raises ValueError where the file takes no pictures of three colours."""

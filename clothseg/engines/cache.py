@@ -1,4 +1,4 @@
-"""The user's own folders of what takes time to make: compiled models, and networks of ours as a runtime reads them."""
+"""The user's cache folders: compiled models, and our networks exported for a runtime."""
 
 import hashlib
 import os
@@ -57,7 +57,7 @@ def fingerprint(weights: Path) -> str:
 
 
 def _code() -> str:
-    """What tells one release of the exporters from another."""
+    """Return a hash that differs between releases of the exporters."""
     sources = sorted([*Path(__file__).parent.glob("export_*.py"), Path(__file__).with_name("graph.py")])
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 

@@ -15,7 +15,7 @@ _READERS: Final = {".onnx": ("openvino", "onnxruntime"), ".xml": ("openvino",)}
 
 
 class Host(NamedTuple):
-    """What the rule needs to know of a machine: its CPU's flags as Linux spells them, and a usable CUDA."""
+    """A machine, as the rule needs it: its CPU's flags as Linux spells them, and a usable CUDA."""
 
     cpu_flags: frozenset[str]
     cuda: bool
@@ -40,9 +40,9 @@ class EngineChoice(NamedTuple):
 
 
 def choose_engine(engine: EngineName, precision: Precision, host: Host, ending: str = ".safetensors") -> EngineChoice:
-    """The engine and precision to use: what was asked, and where `auto` was, the fastest the host can do.
+    """Choose engine and precision: what was requested, and for `auto` the fastest the host can do.
 
-    `ending` is the model file's: only networks of ours run on torch, or in int8 where that lies beside them. Raises
+    `ending` is the model file's: only our own networks run on torch, or in int8 where that lies beside them. Raises
     ValueError where the engine cannot do that precision, here or at all.
     """
     offers = [offer for offer in _candidates(host) if ending == ".safetensors" or _runs(offer, ending)]
@@ -58,7 +58,7 @@ def choose_engine(engine: EngineName, precision: Precision, host: Host, ending: 
 
 
 def _runs(offer: EngineChoice, ending: str) -> bool:
-    """Whether an offer is for a file that is run as it is: of IR the precision is its own."""
+    """Return whether a candidate can run a file as it is: IR has a precision of its own."""
     return offer.engine in _READERS[ending] and offer.precision in ("fp32", "bf16")
 
 
@@ -81,7 +81,7 @@ def _candidates(host: Host) -> list[EngineChoice]:
 
 
 def this_host() -> Host:
-    """What this machine has. Imports torch only where a CUDA device node is."""
+    """Describe this machine. Imports torch only where a CUDA device node exists."""
     return Host(_cpu_flags(), _has_cuda())
 
 

@@ -1,4 +1,4 @@
-"""Writes a network of ours as an ONNX model, which others can run too."""
+"""Exports one of our networks as an ONNX model, which others can run too."""
 
 from typing import Any, Final
 

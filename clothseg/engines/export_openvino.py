@@ -1,4 +1,4 @@
-"""Writes a network of ours as an OpenVINO model, without torch: what a stream on a CPU runs."""
+"""Exports one of our networks as an OpenVINO model, without torch: what a stream on a CPU runs."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from clothseg.engines.graph import Array, Convolution, Weights, build
 from clothseg.network.checkpoint import Metadata, to_strings
 
 RT_INFO = "clothseg"
-"""Where a model file of ours says what it is."""
+"""Key of the metadata in a model file."""
 
 
 def describe(model: ov.Model, metadata: Metadata) -> None:

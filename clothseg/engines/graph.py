@@ -39,7 +39,7 @@ class Convolution(NamedTuple):
 
 
 class Operators(Protocol[T]):
-    """What a runtime must know to run a U2Net; T is its own kind of value, here (B, C, h, w) float32."""
+    """Operators a runtime needs to run a U2Net; T is its own kind of value, here (B, C, h, w) float32."""
 
     def enter(self, mean: Array, stem: int) -> T:
         """The pictures (B, h, w, 3) uint8 BGR minus `mean` (3,), stem × stem pixels folded into channels."""
@@ -64,7 +64,7 @@ class Operators(Protocol[T]):
 
 
 class Weights(NamedTuple):
-    """The content of a checkpoint: what it says of itself, and its tensors by their names."""
+    """The content of a checkpoint: its metadata, and its tensors by their names."""
 
     path: Path
     metadata: Metadata

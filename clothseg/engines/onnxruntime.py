@@ -1,4 +1,4 @@
-"""ONNX Runtime, for hosts that OpenVINO does not serve: runs ONNX files, and networks of ours, exported once."""
+"""ONNX Runtime, for hosts that OpenVINO does not serve: runs ONNX files, and our networks, exported once."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -49,7 +49,7 @@ class OnnxruntimeRuntime:
         self.description = f"{description} ({self._session.get_providers()[0]})"
 
     def __call__(self, batch: Array) -> Array:
-        """What the model takes to its first output."""
+        """Run the model: its input to its first output."""
         output: Array = self._session.run(None, {self._entry: batch})[0]
         return output
 
@@ -58,7 +58,7 @@ class OnnxruntimeRuntime:
 
 
 def exported_model(weights: Path) -> Path | bytes:
-    """A network of ours in float32, kept as a file where that can be."""
+    """Export one of our networks in float32, cached as a file where possible."""
     from clothseg.engines.export_onnx import model_of
 
     def write(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""OpenVINO, the default on CPUs: runs IR and ONNX files, and networks of ours, exported once without torch."""
+"""OpenVINO, the default on CPUs: runs IR and ONNX files, and our networks, exported once without torch."""
 
 import functools
 from pathlib import Path
@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 # Compiled sizes kept: a camera has one for each view (`clothseg.network.roi`), and each costs some 30 MB.
 _LARGEST_SIZES: Final = 8
-# Where an int8 model says which weights it was made from.
+# Key under which an int8 model stores which weights it was made from.
 FINGERPRINT: Final = ["clothseg", "weights_sha256"]
 
 _HINTS: Final = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
@@ -49,7 +49,7 @@ class OpenvinoRuntime:
         self._request = functools.lru_cache(maxsize=_LARGEST_SIZES)(self._compile)
 
     def __call__(self, batch: Array) -> Array:
-        """What the model takes to its first output."""
+        """Run the model: its input to its first output."""
         request = self._request(batch.shape)
         output: Array = request.infer(np.ascontiguousarray(batch), share_inputs=True)[0]
         return output
@@ -60,7 +60,7 @@ class OpenvinoRuntime:
 
     @property
     def compiled_sizes(self) -> int:
-        """How many input shapes are compiled at present."""
+        """Number of input shapes compiled at present."""
         return self._request.cache_info().currsize
 
     def _compile(self, shape: tuple[int, ...]) -> Any:
@@ -79,7 +79,7 @@ def read_model(path: Path) -> ov.Model:
 
 
 def exported_model(weights: Path) -> tuple[ov.Model, str]:
-    """A network of ours in float32, read from where its export is kept, and why it could not be kept, if so."""
+    """Return one of our networks in float32, from the cache of exports, and why it could not be cached, if so."""
     from clothseg.engines.export_openvino import model_of
 
     def write(path: Path) -> None:
@@ -92,7 +92,7 @@ def exported_model(weights: Path) -> tuple[ov.Model, str]:
 
 
 def int8_path(weights: Path) -> Path:
-    """Where the int8 model of these weights lies: beside them."""
+    """Return the path of these weights' int8 model: beside them."""
     return weights.with_suffix(".int8.xml")
 
 

@@ -1,4 +1,4 @@
-"""What the colours around each place of an edge say about who owns a pixel there: the person or the background."""
+"""Local colour models along an edge: whether a pixel's colour is the person's or the background's."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -16,7 +16,7 @@ _WINDOW: Final = 5  # in which colours are gathered, in the model's own pixels
 
 
 class ColourModel(NamedTuple):
-    """What colours around each place say, at half the network's size; 0 far from the band.
+    """Local linear discriminants, at half the network's size; 0 far from the band.
 
     odds: (h, w, 4) float32, weights of B, G, R and of 255; their sum is the log odds of the person.
     difference: (h, w, 3) float32, the person's mean colour less the background's, BGR.
@@ -27,8 +27,8 @@ class ColourModel(NamedTuple):
 
 
 def colour_model(person: Pixels, picture: Pixels, band: Pixels, evidence: float, noise: float) -> ColourModel:
-    """Means of the person's and the background's colours around each place of the band, and what tells them apart: a
-    linear discriminant (Fisher 1936).
+    """Fit, around each pixel of the band, the means of the person's and the background's colours and a linear
+    discriminant between them (Fisher 1936).
 
     `person` (h, w) uint8 is the network's share, `band` (h, w) uint8 is not 0 where that is to be refined, `picture`
     (H, W, 3) uint8 BGR. `evidence` bounds the log odds, `noise` is how far one colour varies, in levels of 255.

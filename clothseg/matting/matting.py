@@ -1,4 +1,4 @@
-"""Turns network-size probabilities and the full-size picture into an alpha and part masks with true edges."""
+"""Matting: from network-size probabilities and the full-size picture to an alpha and part masks fitted to its edges."""
 
 import functools
 import math
@@ -30,7 +30,7 @@ _ODDS: Final = np.log((p := np.clip(np.arange(256) / 255, 0.004, 0.996)) / (1 - 
 
 
 class Matting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How masks are fitted to the picture's edges."""
+    """Settings of matting: masks are fitted to the picture's edges."""
 
     colour_evidence: Annotated[float, msgspec.Meta(ge=0, le=20)] = 6.0
     """Log odds, 0 to 20, that colours may bring against the network at an edge; 0: edges as the network has them,
@@ -57,7 +57,7 @@ class Matte(NamedTuple):
 
 
 class PreviousMatte(NamedTuple):
-    """The masks (H, W) of the frame before, `gap_ms` ago, and the way back to them.
+    """The masks (H, W) of the frame before, `gap_ms` ago, and the backward flow to them.
 
     way_back: (h, w) over the whole picture, in pixels of its own size.
     """
@@ -72,10 +72,10 @@ def matte(
 ) -> Matte:
     """Lift `probabilities` (K, h, w) uint8 of K `classes` to `picture` (H, W, 3) uint8 BGR.
 
-    Only in the band where the network is unsure: there the person's and the background's colours nearby are
-    told apart (`colour_model`), and its log odds join the network's at every pixel of the
-    picture. The same model, F − B, takes the background's colour out of the person's (I = αF + (1 − α)B).
-    Edges lean on those `previous` from the frame before, and borders between parts stick to where they were.
+    Only in the band where the network is uncertain: there a local colour model separates person and background
+    (`colour_model`), and its log odds are added to the network's at every pixel of the picture. The same model,
+    F − B, removes the background's colour from the person's (I = αF + (1 − α)B).
+    Edges are blended with the `previous` ones, and borders between classes have hysteresis.
     Raises ValueError for another number of planes than of classes.
     """
     _check(probabilities, classes)
@@ -103,7 +103,7 @@ def matte(
 
 
 def previous_matte(before: Matte, before_ns: int, state: SmoothingState | None, now_ns: int) -> PreviousMatte | None:
-    """The masks of the frame `before`, for the frame of `state`; None where smoothing knows no way to them.
+    """Return the masks of the frame `before`, for the frame of `state`; None where smoothing has no flow to them.
 
     That is in the first frame, after a cut, where nothing is smoothed, and after a timestamp (ns) that jumps back.
     """
@@ -114,9 +114,9 @@ def previous_matte(before: Matte, before_ns: int, state: SmoothingState | None, 
 
 
 def _blend_with_previous(share: Reals, sparse: SparsePixels, previous: PreviousMatte, memory_ms: float) -> Reals:
-    """A `share` (rows, ROW) of each place averaged with what it was, as far as the way there is trusted.
+    """Blend a `share` (rows, ROW) with the motion-compensated previous alpha, weighted by flow confidence.
 
-    The further it is from what it was, the less: what flickers differs little, what has come or gone differs much.
+    The larger the difference, the smaller the weight: small differences are flicker, large ones are change.
     """
     before, confidence = _sample_previous(previous.matte.alpha, sparse, previous, cv2.INTER_LINEAR)
     change = before * np.float32(1 / 255) - share
@@ -126,7 +126,7 @@ def _blend_with_previous(share: Reals, sparse: SparsePixels, previous: PreviousM
 
 
 def _sample_previous(plane: Pixels, sparse: SparsePixels, previous: PreviousMatte, how: int) -> tuple[Pixels, Reals]:
-    """What a plane (H, W) of the frame before shows of some places, and how far the way there is trusted."""
+    """Sample a plane (H, W) of the frame before at the current pixels, with the flow's confidence."""
     flow = previous.flow.flow
     scale_y, scale_x = sparse.size[0] / flow.shape[0], sparse.size[1] / flow.shape[1]
     x, y, confidence = cv2.split(sample_field(cv2.merge([flow, previous.flow.confidence]), sparse))
@@ -177,7 +177,7 @@ def _check(probabilities: Pixels, classes: ClassMap) -> None:
 
 
 def _unknown_band(person: Pixels) -> Pixels:
-    """Where the network leaves something to refine, and a little around: (h, w) uint8, 255 or 0."""
+    """Return where the network is uncertain, and a little around: (h, w) uint8, 255 or 0 (a trimap's unknown)."""
     middle = cv2.inRange(person, _CERTAIN, 255 - _CERTAIN)
     # A step from sure to sure between two pixels is an edge too.
     edge = cv2.morphologyEx(person, cv2.MORPH_GRADIENT, _SQUARE)

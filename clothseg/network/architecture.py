@@ -56,7 +56,7 @@ class Architecture(msgspec.Struct, frozen=True):
 
     @property
     def folded(self) -> int:
-        """How many pixels, along each side, are folded into channels before the first stage."""
+        """Number of pixels, along each side, that are folded into channels before the first stage."""
         return self.stem if isinstance(self.encoder[0], Stage) else 1
 
 

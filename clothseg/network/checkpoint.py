@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors whose header says all that inference needs to know."""
+"""Weights on disk: safetensors whose header holds all that inference needs."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ DEFAULT_WEIGHTS: Final = Path(__file__).parents[1] / "weights" / "lite0-stem2.sa
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
-# The format's own bound (100 MB) is far above any header of ours.
+# The format's own bound (100 MB) is far above any header of our networks.
 _LARGEST_HEADER_BYTES: Final = 16 * 1024 * 1024
 
 
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=False):
-    """What a model file says of itself, whoever made it: all that a stream must know to run it (docs/models.md).
+    """Metadata of a model file, whoever made it: all that a stream needs to run it (docs/models.md).
 
-    In the file each value is a string, JSON inside where not a name. Unknown keys are ignored: a newer version may say
-    more. Raises ValueError where the role of a class cannot be told.
+    In the file each value is a string, JSON inside where not a name. Unknown keys are ignored: a newer version may have
+    more. Raises ValueError where the role of a class is unknown.
     """
 
     classes: tuple[str | ClassEntry, ...] = ()  # by plane, or those that `labels` name; a usual one by its name alone
-    stages: str = ""  # of a network of ours: the table in `architecture`, with the stem
+    stages: str = ""  # of our networks: the table in `architecture`, with the stem
     stem: int = 1
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD  # as `mean` in the order of `channels`
@@ -85,15 +85,15 @@ def to_strings(metadata: Metadata) -> dict[str, str]:
 
 
 def from_strings(strings: Mapping[str, str]) -> Metadata:
-    """What `to_strings` made; raises msgspec.MsgspecError or ValueError for anything else."""
+    """Parse what `to_strings` made; raises msgspec.MsgspecError or ValueError for anything else."""
     values = {k: v if k in _TEXT else msgspec.json.decode(v) for k, v in strings.items() if k in _FIELDS}
     return msgspec.convert(values, Metadata)
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Read what a checkpoint says of itself, without torch and without reading the weights.
+    """Read a checkpoint's metadata, without torch and without reading the weights.
 
-    Raises FileNotFoundError, or ValueError where the file is not a checkpoint of ours.
+    Raises FileNotFoundError, or ValueError where the file is not a supported checkpoint.
     """
     with path.open("rb") as file:
         start = file.read(8)
@@ -105,13 +105,13 @@ def read_metadata(path: Path) -> Metadata:
         return from_strings(msgspec.json.decode(header, type=dict[str, Any]).get("__metadata__", {}))
     except (msgspec.MsgspecError, ValueError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise ValueError(
-            f"{path}: its header does not describe a model of ours ({error}); "
+            f"{path}: its header does not describe a supported model ({error}); "
             "convert it with tools/import_checkpoint.py"
         ) from None
 
 
 def load(path: Path) -> tuple[Metadata, dict[str, Tensor]]:
-    """Read a checkpoint: what it says of itself, and its state dict in float32."""
+    """Read a checkpoint: its metadata, and its state dict in float32."""
     import torch
     from safetensors.torch import load_file
 

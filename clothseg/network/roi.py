@@ -1,7 +1,7 @@
 """Region of interest: the network sees the people, not the room, at a smaller size and closer up.
 
-`person_box` reads from masks where the people are, `choose_region` chooses what of the next picture the network sees,
-`paste` puts its answer back into the whole. All pure: the box travels with the frame, nobody remembers it.
+`person_box` finds the people in masks, `choose_region` chooses the part of the next picture that the network sees,
+`paste` puts its output back into the full frame. All pure: the box travels with the frame, no state is kept.
 """
 
 from typing import Final, NamedTuple
@@ -15,17 +15,17 @@ from clothseg.network.box import Box
 Pixels = NDArray[np.uint8]
 
 FULL_FRAME_EVERY: Final = 8
-"""Frames from one full view to the next: how late somebody who comes in beside the others can be seen."""
+"""Frames from one full frame to the next: how late a person who enters beside the others can be found."""
 
 _MARGIN: Final = 0.125  # of the box's longer side, around it
 _SHARES: Final = (0.5, 0.65, 0.8)  # of the full view's width: few, for each size is compiled
-_MAX_ZOOM: Final = 4.0  # nearer than this the network has seen nobody in training
+_MAX_ZOOM: Final = 4.0  # closer than this the network saw no one in training
 _PERSON_THRESHOLD: Final = 128  # of 255: from here on a pixel is a person's
 _EDGE_PX: Final = 2
 
 
 class InputRegion(NamedTuple):
-    """What the network sees: a part of the full view's grid (h, w), and the size (h', w') at which it enters."""
+    """The network's input: a part of the full grid (h, w), and the size (h', w') at which it enters."""
 
     rows: slice
     columns: slice
@@ -33,25 +33,25 @@ class InputRegion(NamedTuple):
 
 
 def person_box(probabilities: Pixels) -> Box | None:
-    """Where everybody is in `probabilities` (K, h, w) uint8, without margin; None where nobody is."""
+    """Return the box of all people in `probabilities` (K, h, w) uint8, without margin; None where there are none."""
     height, width = probabilities.shape[1:]
     people = cv2.compare(probabilities[0], 255 - _PERSON_THRESHOLD, cv2.CMP_LE)
-    # Single pixels are nobody.
+    # Single pixels are no person.
     people = cv2.morphologyEx(people, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     x, y, wide, tall = cv2.boundingRect(people)
     return Box(x / width, y / height, (x + wide) / width, (y + tall) / height) if wide else None
 
 
 def box_for_frame(box: Box | None, seq: int) -> Box | None:
-    """The box for frame `seq`, None for a full view: where nobody was seen, and regularly."""
+    """Return the box for frame `seq`; None for the full frame: where no one was found, and regularly."""
     return None if seq % FULL_FRAME_EVERY == 0 else box
 
 
 def choose_region(box: Box | None, full: tuple[int, int], multiple_px: int) -> InputRegion | None:
-    """What to see of a picture whose full view is `full` (h, w): the box and a margin; None for the full view.
+    """Choose the region of a picture whose full grid is `full` (h, w): the box and a margin; None for the full frame.
 
-    Of a few sizes, as tall as the full view and narrower, the smallest that shows the box at least as
-    large as the full view does; what is left of it brings the box closer. Sides are multiples of `multiple_px`.
+    Of a few sizes, as tall as the full frame and narrower, the smallest that shows the box at least as
+    large as the full frame does; what is left of it enlarges the box. Sides are multiples of `multiple_px`.
     """
     if box is None:
         return None
@@ -98,9 +98,9 @@ def crop(picture: Pixels, region: InputRegion, full: tuple[int, int]) -> Pixels:
 
 
 def paste(planes: Pixels, region: InputRegion, full: tuple[int, int]) -> Pixels | None:
-    """Full-view probabilities (K, h, w) from a view's `planes` (K, h', w'): outside is background.
+    """Return full-frame probabilities (K, h, w) from a region's `planes` (K, h', w'): outside is background.
 
-    None where they must not be trusted: nobody is in them, or somebody reaches over an edge of the view that is
+    None where they are not reliable: no one is in them, or a person reaches over an edge of the region that is
     not the picture's.
     """
     size = (region.rows.stop - region.rows.start, region.columns.stop - region.columns.start)

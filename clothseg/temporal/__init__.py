@@ -1,1 +1,1 @@
-"""Masks over time: motion, and the state that is carried along it from frame to frame."""
+"""Masks over time: backward flow, and the state that is warped along it from frame to frame."""

@@ -19,11 +19,11 @@ _CONTESTED: Final = 6.0  # of 255 that are not the strongest kind's: less is not
 def vote(
     evidence: Sequence[Plane], garments: Sequence[Plane], gap_ms: float, memory_ms: float, radius_px: int
 ) -> tuple[list[Plane], list[Plane]]:
-    """Settle garment planes (h, w) float32, one a kind, by what was seen around each place lately.
+    """Settle garment planes (h, w) float32, one a class, by recent evidence around each pixel.
 
-    `evidence` is the past's, carried to the present, each at a quarter of the size and in seconds; it is pooled over
-    `radius_px` of its pixels each way. Returns the new evidence and the planes, which keep their sum at each pixel:
-    the kinds are weighed anew as likelihood × prior². The settled view feeds the evidence, which gives hysteresis.
+    `evidence` is the history's, warped to the current frame, at a quarter of the size and in seconds; it is pooled
+    over `radius_px` of its pixels each way. Returns the new evidence and the planes, which keep their sum at each
+    pixel: the classes are reweighed as likelihood × prior². The settled planes feed the evidence: hysteresis.
     """
     size = evidence[0].shape[::-1]
     small = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in garments]
@@ -58,8 +58,8 @@ def _reweigh_contested(garments: Sequence[Plane], small: Sequence[Plane], prior:
 
 
 def _prior(evidence: Sequence[Plane], reach: int) -> list[Plane]:
-    """How likely each kind is around each place, the likeliest 1."""
-    # A tenth of a second of every kind, so that a first glance does not decide.
+    """Return the prior of each class around each pixel, the likeliest 1."""
+    # A tenth of a second of every class, so that the first frame does not decide.
     pooled = [cv2.blur(plane, (2 * reach + 1,) * 2) + np.float32(0.03) for plane in evidence]
     maximum = np.maximum.reduce(pooled)
     return [cv2.pow(plane / maximum, _PRIOR_EXPONENT) for plane in pooled]

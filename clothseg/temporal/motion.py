@@ -1,4 +1,4 @@
-"""How the past comes to the present: dense motion between two pictures, and how far to trust it."""
+"""Motion: dense backward flow between two pictures, and its confidence."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -15,9 +15,9 @@ _CUT_CONFIDENCE: Final = 0.3  # a picture of which less can be explained is anot
 
 
 class BackwardFlow(NamedTuple):
-    """How to come from each pixel of a present part back to the past.
+    """Backward flow: from each pixel of part of the current frame to the previous one.
 
-    way: (h, w, 2) float32, in pixels of the pictures it was found in. trust: (h, w) float32, 0 to 1.
+    flow: (h, w, 2) float32, in pixels of the pictures it was estimated in. confidence: (h, w) float32, 0 to 1.
     """
 
     flow: Reals
@@ -25,13 +25,13 @@ class BackwardFlow(NamedTuple):
 
 
 def estimate_flow(before: Pixels, now: Pixels, at: tuple[slice, slice], tolerance: float) -> BackwardFlow | None:
-    """Motion from `now` back to `before`, two grey pictures of one size, in their part `at`; None after a cut.
+    """Estimate the flow from `now` back to `before`, two grey pictures of one size, in their part `at`; None at a cut.
 
-    Dense inverse search (DIS, Kroeger et al. 2016). It is trusted where the ways there and back agree and the past,
-    carried, is within `tolerance` grey levels of the present: not where something was hidden or has changed.
+    Dense inverse search (DIS, Kroeger et al. 2016). Confidence is high where forward and backward flow agree and the
+    warped previous picture is within `tolerance` grey levels of `now`: not where something was occluded or changed.
     """
     previous, present = np.ascontiguousarray(before[at]), np.ascontiguousarray(now[at])
-    # The way back only has to tell right from wrong: a level coarser will do.
+    # The flow back is only a consistency check: a level coarser will do.
     backward, forward = _dis(0).calc(present, previous, None), _dis(1).calc(previous, present, None)
     alike = _photometric_similarity(warp(previous, backward), present, tolerance)
     error_x, error_y = planes([cv2.add(backward, warp(forward, backward))])
@@ -43,7 +43,7 @@ def estimate_flow(before: Pixels, now: Pixels, at: tuple[slice, slice], toleranc
     x += np.arange(width, dtype=np.float32)
     y += np.arange(height, dtype=np.float32)[:, None]
     confidence *= (abs(x - (width - 1) / 2) <= width / 2) & (abs(y - (height - 1) / 2) <= height / 2)
-    # A body may turn about; that its surroundings stay tells it from a cut.
+    # A person may turn; that the surroundings stay separates it from a cut.
     if (
         cv2.mean(confidence)[0] < _CUT_CONFIDENCE
         and cv2.mean(_photometric_similarity(before, now, tolerance))[0] < _CUT_CONFIDENCE
@@ -66,7 +66,7 @@ def resize_flow(flow: Reals, size: tuple[int, ...], origin: tuple[int, int]) -> 
 
 
 def warp(previous: NDArray[Any], how_far: Reals) -> NDArray[Any]:
-    """A past plane (h', w'[, C]) as it comes to the present by `resize_flow` (h, w, 2), bilinear: (h, w[, C])."""
+    """Warp a previous plane (h', w'[, C]) by the flow of `resize_flow` (h, w, 2), bilinear: (h, w[, C])."""
     how = cv2.INTER_LINEAR | cv2.WARP_RELATIVE_MAP
     present: NDArray[Any] = cv2.remap(previous, how_far, None, how, borderMode=cv2.BORDER_REPLICATE)
     return present
@@ -82,7 +82,7 @@ def _dis(finest: int) -> cv2.DISOpticalFlow:
 
 
 def _photometric_similarity(warped: Pixels, now: Pixels, tolerance: float) -> Reals:
-    """How far one grey picture is the other, 0 to 1, (h', w') float32."""
+    """Return the similarity of two grey pictures, 0 to 1, (h', w') float32."""
     # Light that changes everywhere is no motion.
     brighter = float(cv2.mean(now)[0] - cv2.mean(warped)[0])
     error = cv2.blur(cv2.absdiff(cv2.add(warped, brighter), now), (3, 3))

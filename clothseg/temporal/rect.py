@@ -1,4 +1,4 @@
-"""Rectangles of a mask in which work is done, so that none is spent where nobody is."""
+"""Rectangles of a mask in which work is done, so that none is spent where there are no people."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""Steadies class probabilities over time along the picture's motion, so that masks do not flicker."""
+"""Smoothing: class probabilities are averaged over time along the picture's motion, so that masks do not flicker."""
 
 import math
 from collections.abc import Sequence
@@ -31,22 +31,22 @@ Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
 _FLOW_SHRINK: Final = 2  # mask pixels to one of motion, each way
-_MIN_PERSON: Final = 24  # of 255: less than this of a person is nobody
+_MIN_PERSON: Final = 24  # of 255: less than this is no person
 _DEPARTURE_GAIN: Final = 4.0  # a quarter of a person is all of one, where it comes to having left
-_GROUP: Final = 4  # planes OpenCV carries at once
+_GROUP: Final = 4  # planes OpenCV warps at once
 
 
 class Smoothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How strongly masks lean on their past."""
+    """Settings of smoothing."""
 
     time_constant_ms: Annotated[float, msgspec.Meta(gt=0, le=5000)] = 100.0
-    """1 to 5000 ms after which 37 % of the past is left where the network is sure. Too high: what really changed,
+    """1 to 5000 ms after which 37 % of the history is left where the network is certain. Too high: what really changed,
     an opened jacket, comes late."""
     unsure_time_constant_ms: Annotated[float, msgspec.Meta(gt=0, le=5000)] = 400.0
     """The same where the network wavers. Too high: a wrong first guess stays."""
     tolerance: Annotated[float, msgspec.Meta(ge=1, le=128)] = 16.0
-    """Grey levels of 255, 1 to 128, by which the picture may differ from the past carried to it and still be the
-    same thing. Too high: ghosts behind fast hands. Too low: flicker in dim, noisy pictures."""
+    """Grey levels of 255, 1 to 128, by which the picture may differ from the warped previous one and still show
+    the same thing. Too high: ghosts behind fast hands. Too low: flicker in dim, noisy pictures."""
     garment_memory_ms: Annotated[float, msgspec.Meta(ge=0, le=60_000)] = 2000.0
     """0 to 60 000 ms over which it is gathered whether cloth is a top, a bottom or a dress; 0: judged
     anew in each frame. Too high: a change of clothes is noticed late."""
@@ -61,14 +61,14 @@ def smooth(
     *,
     garments: int,
 ) -> tuple[SmoothingState, Pixels]:
-    """Average `probabilities` (K, h, w) uint8 with their past; return the new state and the average, same form.
+    """Average `probabilities` (K, h, w) uint8 with their history; return the new state and the average, same form.
 
     The last `garments` of the K classes are garments, as in a `ClassMap`. `state` is None on the first frame or a new
-    epoch; `picture` is (H, W, 3) uint8 BGR. The past is carried to the present by dense optical flow (DIS, Kroeger et
-    al. 2016) and counts where flow forwards and backwards agree and the carried picture matches: not where something
-    was hidden or has changed, nor where somebody has surely left. There it weighs exp(−gap / time constant), so that a
-    dropped frame changes nothing. A cut, another size and a timestamp that jumps back start anew; one that stands still
-    counts as 33 ms.
+    epoch; `picture` is (H, W, 3) uint8 BGR. The history is warped to the current frame by dense optical flow (DIS,
+    Kroeger et al. 2016). It counts where forward and backward flow agree and the warped picture matches: not where
+    something was occluded or has changed, nor where a person has certainly left. There it weighs exp(−gap / time
+    constant), so that a dropped frame changes nothing. A cut, another size and a timestamp that jumps back start anew;
+    an equal timestamp counts as 33 ms.
     """
     grey = _grey(picture, probabilities.shape[1:])
     state_warp = None
@@ -79,9 +79,9 @@ def smooth(
 
 
 def propagate(state: SmoothingState, picture: Pixels, settings: Smoothing) -> tuple[SmoothingState, Pixels]:
-    """Carry the past on to a `picture` (H, W, 3) uint8 BGR that the network has not seen; return as `smooth` does.
+    """Propagate the state to a `picture` (H, W, 3) uint8 BGR that the network has not seen; return as `smooth` does.
 
-    The state goes on counting from the last picture that it has seen. After a cut masks stay where they were.
+    The mask's age goes on counting from the last picture the network saw. After a cut masks stay in place.
     """
     after = propagate_state(state, _grey(picture, state.size[1:]), settings.tolerance)
     smoothed = planes(after.averages)
@@ -145,7 +145,7 @@ def _update(
     evidence = _apply_vote(
         evidence, smoothed, rect.scaled_to(size, evidence_size(size)), gap_ms, settings.garment_memory_ms
     )
-    # Only where somebody is now will be asked for again.
+    # Only where a person is now will be needed again.
     inner = np.s_[
         person_rect.top - rect.top : person_rect.bottom - rect.top,
         person_rect.left - rect.left : person_rect.right - rect.left,
@@ -161,13 +161,13 @@ def _update(
 
 
 def _person_rect(probabilities: Pixels) -> Rect:
-    """Where anybody is."""
+    """Return the rect of all people."""
     person = cv2.inRange(probabilities[0], 0, 255 - _MIN_PERSON)
     return rect_around(cv2.boundingRect(person), probabilities.shape[1:])
 
 
 def _class_groups(probabilities: Pixels, person_rect: Rect) -> list[Reals]:
-    """What the network says of the classes but the background, in groups."""
+    """Return the network's planes of all classes but the background, in groups."""
     top, left, bottom, right = person_rect
     inside = probabilities[:, top:bottom, left:right]
     return [cv2.merge([*inside[k : k + _GROUP]]).astype(np.float32) for k in range(1, len(inside), _GROUP)]
@@ -188,7 +188,7 @@ def _grey(picture: Pixels, size: tuple[int, ...]) -> Pixels:
 
 
 def _history_weight(probabilities: Pixels, state_warp: StateWarp, gap_ms: float, settings: Smoothing) -> Reals:
-    """The past's weight at each pixel of the area, float32, 0 to 1."""
+    """Return the weight of the warped history at each pixel of the rect, float32, 0 to 1."""
     top, left, bottom, right = state_warp.rect
     surest, *others = probabilities[:, top:bottom, left:right]
     for plane in others:
@@ -201,11 +201,11 @@ def _history_weight(probabilities: Pixels, state_warp: StateWarp, gap_ms: float,
 
 
 def _persistence(before: Sequence[Reals], background: Pixels, person_rect: Rect) -> Reals:
-    """How far the past counts in an area (h, w), float32, 0 to 1, for what it shows there may have left.
+    """Return how far the history counts in a rect (h, w), float32, 0 to 1: what it shows may have left.
 
-    `before`: the past's class groups, (h, w, C) float32, 0 to 255. `background`: what the network says, (H, W) uint8.
-    Where the past has a quarter of a person or more that the network is sure is gone, it does not count: that a hand of
-    the wall's colour has left is not to be seen in the picture.
+    `before`: the history's class groups, (h, w, C) float32, 0 to 255. `background`: the network's, (H, W) uint8.
+    Where the history has a quarter of a person or more that the network is certain has left, it does not count: the
+    picture does not show that a hand of the wall's colour has gone.
     """
     now = cv2.bitwise_not(background[person_rect.top : person_rect.bottom, person_rect.left : person_rect.right])
     people = sum(cv2.transform(group, np.ones((1, np.atleast_3d(group).shape[2]), np.float32)) for group in before)

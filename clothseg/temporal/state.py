@@ -1,4 +1,4 @@
-"""One camera's past: class averages and evidence of garments, and how both come from one picture to another."""
+"""Smoothing state of one camera: class averages and garment evidence, and their warp from one picture to another."""
 
 from typing import Final, NamedTuple
 
@@ -19,15 +19,15 @@ NOMINAL_GAP_MS: Final = 33.0  # between frames whose timestamps stand still
 
 
 class SmoothingState(msgspec.Struct, frozen=True):
-    """One camera's past.
+    """Smoothing state of one camera.
 
     grey: (h', w') uint8, the picture at half the mask's size, but at least 32 px a side.
-    pts_ns: when it was seen. size: (K, h, w). area: the part of (h, w) where anybody was.
+    pts_ns: its time. size: (K, h, w). rect: the part of (h, w) where people were.
     averages: the classes but the background there, in groups of up to four, each (…, …, C) float32, 0 to 255.
-    evidence: per garment, (h / 4, w / 4) float32, see `identity.gather`.
-    trust: (…, …) float32, 0 to 1, the grey picture's part at the area: how far the averages are still what the network
-    said of that place, after they were carried along. motion: how the past came to the area, None where it was not
-    carried: in the first picture and after a cut.
+    evidence: per garment, (h / 4, w / 4) float32, see `garment_vote.vote`.
+    confidence: (…, …) float32, 0 to 1, the grey picture's part at the rect: how far the averages, after warping, are
+    still the network's for that pixel. motion: the flow that warped the history to the rect; None in the first picture
+    and after a cut.
     """
 
     grey: Pixels
@@ -41,9 +41,9 @@ class SmoothingState(msgspec.Struct, frozen=True):
 
 
 class StateWarp(NamedTuple):
-    """A past and how it comes to an area of the present.
+    """A previous state and the flow that warps it onto a rect of the current frame.
 
-    motion: (h', w') in the grey picture's pixels. trust: (h', w') float32, 0 to 1, of all the way since it was seen.
+    flow: (h', w') in the grey picture's pixels. confidence: (h', w') float32, 0 to 1, since the network saw it.
     """
 
     state: SmoothingState
@@ -58,24 +58,24 @@ def gap_between_ms(before_ns: int, now_ns: int) -> float:
 
 
 def warp_to(state: SmoothingState, grey: Pixels, rect: Rect, tolerance: float) -> StateWarp | None:
-    """How the past comes to `rect` of the present's `grey`; None after a cut."""
+    """Warp the previous state onto `rect` of the current frame's `grey`; None at a scene cut."""
     found = estimate_flow(state.grey, grey, rect.scaled_to(state.size[1:], grey.shape), tolerance)
     return None if found is None else _warp_by(state, rect, found)
 
 
 def identity_warp(state: SmoothingState, rect: Rect) -> StateWarp:
-    """The past in `rect` of its own picture: nothing moves, and is trusted as far as it was."""
+    """Return the state in `rect` of its own picture: nothing moves, confidence stays."""
     return _warp_by(state, rect, _flow_over(None, state, rect))
 
 
 def propagate_state(state: SmoothingState, grey: Pixels, tolerance: float) -> SmoothingState:
-    """The past at the present's `grey`, which the network has not seen; where it was after a cut, and not trusted."""
+    """Propagate the state to `grey`, which the network has not seen; after a cut in place, without confidence."""
     state_warp = warp_to(state, grey, _reachable_rect(state), tolerance)
     return _after_cut(state, grey) if state_warp is None else _apply(state_warp, grey)
 
 
 def propagate_like(state: SmoothingState, other: SmoothingState) -> SmoothingState:
-    """The past at the picture of `other`, by the motion that brought another past there."""
+    """Propagate a state to the picture of `other`, by the flow that warped another state there."""
     if other.flow is None:
         return _after_cut(state, other.grey)
     rect = _reachable_rect(state)
@@ -83,12 +83,12 @@ def propagate_like(state: SmoothingState, other: SmoothingState) -> SmoothingSta
 
 
 def backward_flow(state: SmoothingState) -> BackwardFlow | None:
-    """How to come from each pixel of its whole grey picture to the one before; not trusted where nobody is."""
+    """Return the flow from the state's whole grey picture to the one before; no confidence where no people are."""
     return None if state.flow is None else _flow_over(state.flow, state, Rect(0, 0, *state.size[1:]))
 
 
 def warped_averages(state_warp: StateWarp) -> list[Reals]:
-    """The past's averages, carried to the area of the present."""
+    """Return the averages, warped to the current rect."""
     history = state_warp.state
     top, left, bottom, right = state_warp.rect
     flow = resize_flow(
@@ -98,7 +98,7 @@ def warped_averages(state_warp: StateWarp) -> list[Reals]:
 
 
 def warped_evidence(state_warp: StateWarp) -> list[Reals]:
-    """Evidence moved to the present; where motion is not trusted it stays: what a hand hid is there again after."""
+    """Return the evidence, warped; without confidence it stays in place: what a hand occluded is there again after."""
     history = state_warp.state
     if not history.evidence:
         return []
@@ -117,7 +117,7 @@ def evidence_size(size: tuple[int, ...]) -> tuple[int, int]:
 
 
 def flow_in(state_warp: StateWarp, rect: Rect) -> BackwardFlow:
-    """The motion by which the past came, in an `rect` within the one it came to."""
+    """Return the state's flow in a `rect` within its own."""
     size, shape = state_warp.state.size[1:], state_warp.state.grey.shape
     inner, outer = rect.scaled_to(size, shape), state_warp.rect.scaled_to(size, shape)
     at = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
@@ -125,14 +125,14 @@ def flow_in(state_warp: StateWarp, rect: Rect) -> BackwardFlow:
 
 
 def _reachable_rect(state: SmoothingState) -> Rect:
-    """Where the people of the past may have come to."""
+    """Return where the people of the previous frame may have moved to."""
     top, left, bottom, right = state.rect
     box = (left - MARGIN_PX, top - MARGIN_PX, right - left + 2 * MARGIN_PX, bottom - top + 2 * MARGIN_PX)
     return rect_around(box, state.size[1:])
 
 
 def _warp_by(state: SmoothingState, rect: Rect, motion: BackwardFlow) -> StateWarp:
-    """The past on its way to an area, trusted no more than before."""
+    """Make the warp onto a rect, with no more confidence than before."""
     shape = state.grey.shape
     at, covered = rect.scaled_to(state.size[1:], shape), state.rect.scaled_to(state.size[1:], shape)
     origin = at[0].start - covered[0].start, at[1].start - covered[1].start
@@ -164,5 +164,5 @@ def _apply(state_warp: StateWarp, grey: Pixels) -> SmoothingState:
 
 
 def _after_cut(state: SmoothingState, grey: Pixels) -> SmoothingState:
-    """What was before a cut, left where it was."""
+    """Return the state from before a cut, left in place."""
     return structs.replace(state, grey=grey, confidence=np.zeros_like(state.confidence), flow=None)

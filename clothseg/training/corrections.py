@@ -1,4 +1,4 @@
-"""What is labelled wrongly in a data set, by name: read from a small file that a person has reviewed."""
+"""Corrections of wrong labels in a data set, by name: read from a small, reviewed file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
 
 
 def read_corrections(path: Path) -> tuple[Correction, ...]:
-    """Corrections from a YAML list; ValueError where the file says something else."""
+    """Read corrections from a YAML list; ValueError for anything else."""
     try:
         return msgspec.yaml.decode(path.read_bytes(), type=tuple[Correction, ...])
     except msgspec.DecodeError as error:
@@ -32,9 +32,9 @@ def read_corrections(path: Path) -> tuple[Correction, ...]:
 
 
 def corrected(name: str, mask: npt.NDArray[np.uint8], corrections: Sequence[Correction]) -> npt.NDArray[np.uint8]:
-    """A mask (H, W) of class indices as the corrections of its name say, all of them from the mask as it is labelled.
+    """Correct a mask (H, W) of class indices by the corrections of its name, all applied to the mask as labelled.
 
-    Raises ValueError where a correction finds nothing that is labelled so: it was written for another mask.
+    Raises ValueError where a correction finds no such label: it was written for another mask.
     """
     result = mask.copy()
     for correction in corrections:

@@ -29,7 +29,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where labelled pictures lie, how they are laid out, and how often they are drawn."""
+    """A data set: its folder, its layout, and how often its pictures are drawn."""
 
     layout: str
     root: Path
@@ -141,7 +141,7 @@ LAYOUTS: Final[dict[str, Callable[[DataSet], Iterator[Sample]]]] = {
 
 
 def read_data_set(path: Path) -> DataSet:
-    """A data set described in YAML; ValueError where the file says something else."""
+    """Read a data set described in YAML; ValueError for anything else."""
     try:
         return msgspec.yaml.decode(path.read_bytes(), type=DataSet, dec_hook=decode_path)
     except msgspec.DecodeError as error:

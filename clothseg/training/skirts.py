@@ -1,4 +1,4 @@
-"""Tells skirts from dresses in masks that call both a dress, by what is worn above them."""
+"""Separates skirts from dresses in masks that label both as dress, by what is worn above them."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What is drawn on people and behind them: backgrounds, colours, textures and fitted garment photos."""
+"""Effects on people and behind them: backgrounds, colours, textures and fitted garment photos."""
 
 from clothseg.tryon.asset import EffectError
 from clothseg.tryon.background import BackgroundBlur, BackgroundColour, BackgroundImage, BackgroundVideo, VideoLookup

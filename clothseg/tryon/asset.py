@@ -26,7 +26,7 @@ def read_picture(path: Path, longest_px: int) -> NDArray[np.uint8]:
         with open_regular(path) as file:
             if (size_bytes := path.stat().st_size) > MAX_FILE_BYTES:
                 raise EffectError(f"{path} has {size_bytes} bytes, expected at most {MAX_FILE_BYTES}: make it smaller")
-            content = file.read(MAX_FILE_BYTES + 1)  # what a file says of its length is not always true
+            content = file.read(MAX_FILE_BYTES + 1)  # the stated length of a file is not always true
     except OSError as error:
         raise EffectError(f"cannot read the picture {path}: {error.strerror}") from error
     return decode_picture(content, str(path), longest_px, MAX_AREA_PX)
@@ -48,7 +48,7 @@ def decode_picture(content: bytes, name: str, longest_px: int, max_px: int) -> N
         )
     if header.scans > MAX_SCANS:
         raise EffectError(f"{name} is a JPEG of over {MAX_SCANS} scans: save it anew")
-    # only JPEG carries an orientation worth obeying, and only PNG an alpha worth keeping
+    # only JPEG has an orientation worth applying, and only PNG an alpha worth keeping
     flags = cv2.IMREAD_COLOR if header.kind == "jpeg" else cv2.IMREAD_UNCHANGED
     try:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)

@@ -19,7 +19,7 @@ from clothseg.tryon.texture import Texture, open_texture
 Background = BackgroundColour | BackgroundImage | BackgroundVideo | BackgroundBlur
 
 Effect = Background | Recolour | Texture | GarmentPhoto
-"""Settings of one effect; in YAML and JSON the key `effect` says which."""
+"""Settings of one effect; in YAML and JSON the key `effect` is the tag."""
 
 OpenEffect = Callable[[Any, Image, Matte, int], tuple[Any, Image]]
 """(state, picture, matte, pts_ns) → (state, picture); pure. The state is one camera's, None at first."""
@@ -79,7 +79,7 @@ def _open_background(settings: Background, open_clip: OpenBackgroundVideo) -> Op
             image = read_picture(settings.image, _MAX_SIDE_PX)[:, :, :3].copy()
             return lambda state, picture, matte, pts_ns: background.composite_over_image(state, picture, matte, image)
         case BackgroundVideo():
-            open_clip(settings)  # what cannot be read is refused now
+            open_clip(settings)  # what cannot be read is rejected now
             return lambda state, picture, matte, pts_ns: _before_video(
                 state or open_clip(settings), picture, matte, pts_ns
             )
@@ -97,7 +97,7 @@ def _open_garment_effect(settings: Recolour | Texture | GarmentPhoto, cut_out: P
 
 
 def _fitted(part: Garment, flat_for: FlatFor) -> OpenEffect:
-    """Cloth on whoever wears `part`; nobody does where the model does not tell it."""
+    """Fit cloth to those who wear `part`; nothing happens where the model does not have it."""
 
     def put_on(state: Any, picture: Image, matte: Matte, pts_ns: int) -> tuple[Any, Image]:
         region = matte.classes.region(part)

@@ -48,7 +48,7 @@ class FlatGarment(NamedTuple):
 
 
 FlatFor = Callable[[Region], FlatGarment]
-"""The same cloth laid flat for a region of the body: which one, the classes of the first frame say."""
+"""The same cloth laid flat for a region of the body, chosen by the classes of the first frame."""
 
 
 def pyramid(cloth: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
@@ -77,7 +77,7 @@ class _WarpedGarment(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """What one camera picture shows of the people in it, and both small, for measuring.
+    """One frame in grey and its label map, both small, for measuring.
 
     grey: (h, w) uint8. parts: (h, w) uint8, class indices.
     """
@@ -126,9 +126,9 @@ def fit(
 
 
 def person_columns(mask: NDArray[np.uint8]) -> list[slice]:
-    """The columns of each of at most `_MAX_WEARERS` people side by side who wear what is in `mask` (H, W).
+    """Return the columns of each of at most `_MAX_WEARERS` people side by side who wear what is in `mask` (H, W).
 
-    Two are told apart by empty columns between them; a piece under a quarter of the largest is someone's
+    Empty columns separate two people; a piece under a quarter of the largest is someone's
     sleeve.
     """
     area = cv2.reduce(mask, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0] // 255
@@ -143,7 +143,7 @@ def person_columns(mask: NDArray[np.uint8]) -> list[slice]:
 
 
 def _previous_wearer(wearers: tuple[Wearer, ...], columns: slice, view: Observation) -> Wearer | None:
-    """Who was in the middle of `columns` before; None for someone new, or a picture of another size."""
+    """Return who was in the middle of `columns` before; None for someone new, or a picture of another size."""
     for wearer in wearers:
         middle = np.nanmean(wearer.track.points[:, 0])
         if wearer.track.grey.shape == view.grey.shape and columns.start <= middle < columns.stop:
@@ -161,13 +161,13 @@ def _observe(matte: Matte, pts_ns: int) -> Observation:
 
 
 def _scale(view: Observation) -> tuple[float, float]:
-    """How many pixels of the picture one of `view.grey` is, across and down."""
+    """Return how many pixels of the picture one of `view.grey` is, across and down."""
     (height, width), (h, w) = view.matte.parts.shape, view.grey.shape
     return width / w, height / h
 
 
 def _box(mask: NDArray[np.uint8], view: Observation) -> Slices:
-    """The part of the picture that holds what is in `mask` (h, w), with room for its soft edges."""
+    """Return the part of the picture that holds what is in `mask` (h, w), with a margin for its soft edges."""
     room, (height, width), (across, down) = edge_px(view.matte.parts.shape[0]), view.matte.parts.shape, _scale(view)
     x, y, wide, high = cv2.boundingRect(mask)
     rows = slice(max(int((y - 1) * down) - room, 0), min(int((y + high + 1) * down) + room, height))
@@ -204,8 +204,8 @@ def _update_track(before: Track | None, mask: NDArray[np.uint8], view: Observati
 def _lookup_map(
     track: Track, before: int | None, box: Slices, view: Observation, flat: FlatGarment
 ) -> tuple[NDArray[np.float32], int]:
-    """Where each pixel of `box` looks in the flat garment, x and y, (H, W, 2) of the box's size, and in which of
-    its sizes.
+    """Return the look-up map of `box` into the flat garment, x and y, (H, W, 2) of the box's size, and the
+    pyramid level.
 
     The spline is evaluated in the middles of coarse cells, one more around the box, and interpolated.
     """
@@ -234,7 +234,7 @@ def _pyramid_level(reduction: float, before: int | None, count: int) -> int:
 
 
 def _shade(worn: Image, light: Light, flat: FlatGarment) -> NDArray[np.uint8]:
-    """What the colours of `flat` are multiplied by, so that they show the folds in `worn` (H, W, 3): (H, W) uint8,
+    """Return the gains of `flat`'s colours that show the folds in `worn` (H, W, 3): (H, W) uint8,
     128 is 1."""
     gains = 128 * fold_gains(light, flat.brightness, _PRINT_SPREADS) * (1 + light.exposure) / 2
     small = halve_until(worn, max(max(worn.shape) // 4, _FOLD_PX))  # folds are broad; noise is not

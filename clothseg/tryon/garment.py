@@ -1,4 +1,4 @@
-"""Puts a flat garment photo on whoever wears a garment of its kind."""
+"""Fits a flat garment photo to those who wear a garment of its class."""
 
 import functools
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from clothseg.tryon.part import Garment, class_mask
 
 GARMENT_PX = 1024
 """The longer side of the picture that a garment is cut from."""
-_SMALLEST_PX = 16  # the shorter side of a picture in which a garment can be seen
+_MIN_SIDE_PX = 16  # the shorter side of a picture in which a garment can be seen
 _OUTLINE_PX = 256  # the longer side of the mask in which the flat garment's landmarks are looked for
 
 
@@ -46,10 +46,10 @@ def matte_clothing(photo: Image) -> NDArray[np.uint8]:
 
 
 def _snap_to_edges(photo: Image, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`alpha` (H, W) drawn to the garment's own edges: GrabCut (Rother 2004), the photo's rim taken for background.
+    """Snap `alpha` (H, W) to the garment's own edges: GrabCut (Rother 2004), the photo's rim taken for background.
 
     The network was taught on people: it sees hips under a shirt laid flat, where there is only a table. Where colour
-    cannot tell garment and table apart, and over half would be lost, `alpha` is kept.
+    cannot separate garment and table, and over half would be lost, `alpha` is kept.
     """
     labels = np.where(alpha > 127, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     rim = max(round(0.02 * min(alpha.shape)), 1)
@@ -73,15 +73,15 @@ def open_garment(settings: GarmentPhoto, cut_out: PhotoMatting) -> FlatFor:
     colour = np.ascontiguousarray(picture[:, :, :3])
     alpha = garment_alpha(picture, cut_out)
     flat_for = functools.cache(lambda region: measure_garment(colour, alpha, settings.part, region, settings.image))
-    flat_for(USUAL.region(settings.part) or "upper")  # refused now, and most likely the one that will be asked for
+    flat_for(USUAL.region(settings.part) or "upper")  # rejected now, and most likely the one that will be needed
     return flat_for
 
 
 def garment_alpha(picture: NDArray[np.uint8], cut_out: PhotoMatting) -> NDArray[np.uint8]:
-    """How much of each pixel of `picture` (H, W, 4) BGRA is its garment, (H, W) uint8: by its own alpha, or by
+    """Return the garment's alpha in `picture` (H, W, 4) BGRA, (H, W) uint8: by its own alpha, or by
     `cut_out` where that hides nothing; none of it where the picture is too small to show one."""
     alpha = picture[:, :, 3]
-    if min(alpha.shape) < _SMALLEST_PX:
+    if min(alpha.shape) < _MIN_SIDE_PX:
         return np.zeros_like(alpha)
     if alpha.min() > 127:
         alpha = cut_out(np.ascontiguousarray(picture[:, :, :3]))
@@ -104,10 +104,12 @@ def measure_garment(
     """`colour` (H, W, 3) uint8 BGR of which `alpha` (H, W) uint8 is the garment; `name` is for the error."""
     scale = _OUTLINE_PX / max(alpha.shape)
     size = (max(round(alpha.shape[1] * scale), 1), max(round(alpha.shape[0] * scale), 1))
-    garment = np.pad(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 127, 4)  # room, so that no edge is a cut
+    garment = np.pad(
+        cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 127, 4
+    )  # a margin, so that no edge is a cut
     points = landmarks(garment, garment, region, None)
     inside = cv2.erode(np.asarray(alpha > 250, np.uint8), np.ones((3, 3), np.uint8), iterations=2)
-    if points is None or not inside.any() or min(alpha.shape) < _SMALLEST_PX:
+    if points is None or not inside.any() or min(alpha.shape) < _MIN_SIDE_PX:
         raise EffectError(f"{name} shows no garment: expected the photo of one {part} or a PNG with alpha around it")
     brightness = float(np.median(colour[alpha > 127].max(axis=1)))
     cloth, length = pyramid(_extend_colour(colour, inside)), proportion(points, region)

@@ -31,7 +31,7 @@ _BESIDE_ARM: Final = 1.0  # where the side is taken to be when an arm hides it, 
 _ARM: Final = 0.07  # how far in from the outline's corner a shoulder's seam is, in widths between the corners
 _UNSEEN: Final = (math.nan, math.nan)
 _NARROWEST_PX: Final = 4  # between the sides of a garment, and
-_MIN_LENGTH_PX: Final = 4  # from its top to its hem: below, nothing can be told apart
+_MIN_LENGTH_PX: Final = 4  # from its top to its hem: below, nothing can be distinguished
 
 
 def landmarks(garment: Mask, person: Mask, region: Region, length: float | None) -> Points | None:
@@ -103,7 +103,7 @@ def _shoulders(garment: Mask, upper: NDArray[np.float64]) -> Points | None:
 
 
 def _collar(upper: NDArray[np.float64], shoulders: Points) -> Points:
-    """Where the shoulder lines meet the neck, left and right, and the middle of the neckline (3, 2)."""
+    """Return where the shoulder lines meet the neck, left and right, and the middle of the neckline (3, 2)."""
     (left, _), (right, _) = shoulders
     middle, width = (left + right) / 2, right - left
     found = []

@@ -20,18 +20,18 @@ def class_mask(parts: NDArray[np.uint8], classes: range) -> NDArray[np.uint8]:
 
 
 def edge_px(height: int) -> int:
-    """How far in pixels a garment's edge is softened to either side in a picture of `height`."""
+    """Return how far in pixels a garment's edge is softened to either side in a picture of `height`."""
     return 2 * _blurs(height)
 
 
 def _blurs(height: int) -> int:
-    """How many times a window of 5 pixels, the fastest there is, goes over an edge."""
+    """Return how many times a window of 5 pixels, the fastest there is, goes over an edge."""
     return max(round(height / 600), 1)
 
 
 def garment_box(mask: NDArray[np.uint8]) -> Slices | None:
-    """The smallest box around what is not 0 in `mask` (H, W), with room for soft edges; None where all is
-    0."""
+    """Return the smallest box around what is not 0 in `mask` (H, W), with a margin for soft edges; None where
+    all is 0."""
     x, y, width, height = cv2.boundingRect(mask)
     if width == 0:
         return None
@@ -41,7 +41,7 @@ def garment_box(mask: NDArray[np.uint8]) -> Slices | None:
 
 
 def garment_alpha(matte: Matte, mask: NDArray[np.uint8], box: Slices) -> NDArray[np.uint8]:
-    """How much of each pixel of `box` the garment in `mask`, of the box's size, owns: uint8, of the box's size.
+    """Return the alpha of the garment in `mask`, of the box's size: uint8, of the box's size.
 
     Towards the background this is the person's alpha; towards skin and other garments the mask's edge,
     softened over `edge_px`. Both meet because the garment's share is taken among the person's pixels nearby

@@ -39,7 +39,7 @@ def follow_light(
     """Measure the light on the garment that `alpha` (H, W) marks in `foreground` (H, W, 3) and average it
     over time.
 
-    `picture` is the whole camera picture: its brightest parts say how bright white is. What was known stays,
+    `picture` is the whole camera picture: its brightest parts give the brightness of white. The previous value stays,
     None to begin with, while too little of the garment is seen.
     """
     if light is not None and 0 <= pts_ns - light.pts_ns < _REMEASURE_MS * 1e6:
@@ -64,7 +64,7 @@ def follow_light(
 
 
 def fold_levels(foreground: Image, light: Light) -> NDArray[np.uint8]:
-    """How bright each pixel of a worn garment is, relative to its median: (H, W) uint8, the median at
+    """Return the brightness of each pixel of a worn garment, relative to its median: (H, W) uint8, the median at
     `_MEDIAN`.
 
     `foreground` is (H, W, 3) uint8 BGR. Channels count by how much of the garment's own colour is in them:
@@ -75,7 +75,7 @@ def fold_levels(foreground: Image, light: Light) -> NDArray[np.uint8]:
 
 
 def fold_gains(light: Light, brightness: float, print_spreads: float) -> NDArray[np.float64]:
-    """What a new cloth's 8-bit values are multiplied by at each of `fold_levels`: (256,), 1 at the median.
+    """Return the gains of a new cloth's 8-bit values at each of `fold_levels`: (256,), 1 at the median.
 
     `brightness`, 1 to 255, is the new cloth's brightest channel. Dark cloth shows more contrast than light
     cloth, which scatters light into its own folds and has no room above: the worn garment's spread is

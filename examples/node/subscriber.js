@@ -52,7 +52,7 @@ async function received(socket, endpoint, patienceMs) {
   try {
     return await socket.receive()
   } catch (error) {
-    throw error.code === "EAGAIN" ? new Error(`nothing was heard from ${endpoint} for ${patienceMs} ms`) : error
+    throw error.code === "EAGAIN" ? new Error(`no message from ${endpoint} for ${patienceMs} ms`) : error
   }
 }
 

@@ -1,4 +1,4 @@
-"""One camera's place between its reader's thread and whoever takes its pictures."""
+"""A one-picture buffer between a camera's reader thread and the consumer of its pictures."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from stream.message import Mode, NewPicture, Picture, ReaderMessage, SourceEnded
 
 
 class Mailbox:
-    """Room for one picture. Live, a newer one replaces it; from a file, the reader waits until it is taken.
+    """A one-picture buffer. Live, a newer picture replaces it; from a file, the reader waits until it is taken.
 
-    News (`SourceOpened`, `SourceLost`, `SourceEnded`) is kept in order with the pictures and never replaced.
+    Events (`SourceOpened`, `SourceLost`, `SourceEnded`) keep their order among the pictures and are never replaced.
     """
 
     def __init__(self, condition: threading.Condition) -> None:
@@ -22,14 +22,14 @@ class Mailbox:
         self._items: deque[ReaderMessage] = deque()
         self._closed = False
         self.last_activity_s = time.monotonic()
-        """When the reader last left something or was told to be alive, on the monotonic clock."""
+        """Monotonic time of the reader's last picture, event or `stir`."""
 
     def stir(self) -> None:
-        """Note that the reader is alive, though it has nothing to leave yet."""
+        """Record that the reader is alive, though it has no picture yet."""
         self.last_activity_s = time.monotonic()
 
     def put_event(self, event: SourceOpened | SourceLost | SourceEnded) -> None:
-        """Leave a piece of news."""
+        """Queue an event."""
         with self._condition:
             self.last_activity_s = time.monotonic()
             self._items.append(event)
@@ -50,7 +50,7 @@ class Mailbox:
             return not self._closed
 
     def take(self, *, credit: int, timeout_s: float = 0.0) -> ReaderMessage | None:
-        """The oldest item, a picture only where `credit` is above 0 (the taker has room). None: not in time."""
+        """Take the oldest item, a picture only where `credit` is above 0; None after the timeout."""
         with self._condition:
             if not self._condition.wait_for(lambda: self._has_due(credit), timeout_s):
                 return None
@@ -62,7 +62,7 @@ class Mailbox:
         return bool(self._items) and (pictures > 0 or not isinstance(self._items[0], NewPicture))
 
     def close(self) -> None:
-        """Want nothing more: a reader that waits goes on and is told so."""
+        """Accept nothing more: a reader that is blocked returns."""
         with self._condition:
             self._closed = True
             self._condition.notify_all()

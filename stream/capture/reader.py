@@ -28,7 +28,7 @@ def read(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.Event) 
     """
     try:
         _read_with_back_off(name, camera, mailbox, stopped)
-    except Exception as error:  # noqa: BLE001 (a mistake ends this camera, and is told as its end)
+    except Exception as error:  # noqa: BLE001 (an error ends this camera, and is reported as its end)
         mailbox.put_event(SourceEnded(name, printable(f"{name}: {describe_error(error)}")))
 
 
@@ -63,14 +63,14 @@ def _read_once(name: str, camera: Camera, mailbox: Mailbox, stopped: threading.E
 
 
 def _has_end(camera: Camera) -> bool:
-    """Whether the source has an end: a file has, also played in real time; a live source is awaited again."""
+    """Return whether the source has an end: a file has, also in real time; a live source is reopened."""
     return mode_of(Camera(source=camera.source)) == "file"
 
 
 def serve(run: Run, name: str, supervisor: SupervisorPipe) -> None:
-    """A reader process: one thread reads, this one gives the dispatcher what it has room for.
+    """Run a reader process: one thread reads, this one sends the dispatcher what it has credit for.
 
-    A reading thread that is stuck in a driver fails the process, so that the launcher starts a new one.
+    A reading thread that is stuck in a driver fails the process, so that the supervisor restarts it.
     """
     camera = run.cameras[name]
     mailbox, stopped = Mailbox(threading.Condition()), threading.Event()

@@ -1,1 +1,1 @@
-"""What is made of segmented frames: in order, steadied, matted, dressed, and handed to the outputs."""
+"""From segmented frames to outputs: resequence, smooth, matte, draw effects, write."""

@@ -1,4 +1,4 @@
-"""The composite stage: puts frames in order, steadies and mattes their masks, draws the view, fills the outputs."""
+"""The composite stage: resequences frames, smooths and mattes their masks, draws the view, writes to the outputs."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ from stream.stage import Sink, Step, StreamError, run
 from stream.transport.sockets import DealerSocket, PullSocket
 
 CompositeInput = MaskedFrame | LateMasks | StreamStart | Outage | EndOfStream
-"""What reaches the step: frames in order, the news of their camera between them, and masks as they come."""
+"""Input of the step: frames in order, their camera's events between them, and late masks as they come."""
 
-_MAX_REPORTED_FAULTS: Final = 20  # of a camera: somebody may go on inventing frames
-_MAX_KEPT_ACKS: Final = 256  # of frames that were taken, to be said again; no more are ever under way
+_MAX_REPORTED_FAULTS: Final = 20  # of a camera: a malformed peer may go on inventing frames
+_MAX_KEPT_ACKS: Final = 256  # kept to be sent again; no more frames are ever in flight
 
 
 class _CompositeState(NamedTuple):
@@ -163,7 +163,7 @@ def colourise_parts(picture: Pixels, parts: Pixels, classes: ClassMap) -> Pixels
 
 
 class OrderedInput:
-    """What comes in from workers and the dispatcher, put in order, until the run is over."""
+    """Source: messages from workers and the dispatcher, resequenced, until the run ends."""
 
     def __init__(
         self,
@@ -211,9 +211,9 @@ def make_ack(composited: CompositedFrame) -> Ack:
 
 
 class AcknowledgingSink:
-    """A sink that tells the dispatcher of every frame that the sinks behind it have taken, and of its end.
+    """A sink that sends the dispatcher an Ack for every frame the sinks behind it have taken.
 
-    Of one that could not be drawn it tells that, and the sinks hear nothing of it.
+    A frame that could not be drawn is reported as `Dropped` and does not reach them.
     """
 
     def __init__(
@@ -240,7 +240,7 @@ class AcknowledgingSink:
             self._send(make_ack(item))
 
     def again(self, frame: Frame) -> None:
-        """Say once more what was said of a frame: the same, for in a file the network is guided by it."""
+        """Repeat the reply for a frame, unchanged: in a file it decides where the network looks."""
         for ack in self._sent:
             if (ack.camera, ack.epoch, ack.seq) == (frame.camera, frame.epoch, frame.seq):
                 self._dispatcher.send(ack)
@@ -288,7 +288,7 @@ def open_outputs(settings: Run, changes: LookChanges, supervisor: Reporter) -> T
         for sink in sinks.values():
             sink.close()
         raise
-    return Tee(sinks, lambda name, cause: supervisor.report(SinkFailed(f"{name} has ended: {cause}")))
+    return Tee(sinks, lambda name, cause: supervisor.report(SinkFailed(f"{name} stopped: {cause}")))
 
 
 def output_name(output: OutputSettings) -> str:
@@ -307,7 +307,7 @@ def output_name(output: OutputSettings) -> str:
 
 
 def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
-    """Composite until the dispatcher says that the run is over."""
+    """Run the composite stage until EndOfRun."""
     transport = settings.transport
     assert transport.dispatch is not None
     assert transport.results is not None

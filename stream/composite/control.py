@@ -48,7 +48,7 @@ MAX_REPLY_BYTES = 16_777_216
 
 
 class ControlError(StreamError):
-    """A request was refused or not answered; the text is one sentence."""
+    """A request that was rejected or not answered; the text is one sentence."""
 
 
 class SetEffects(
@@ -99,7 +99,7 @@ Request = SetEffects | SetCutout | SetPanels | ListCameras | GetStatus | StopRun
 
 
 class LookSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is shown of a camera."""
+    """A camera's look as settings."""
 
     effects: tuple[Effect, ...]
     cutout: Cutout
@@ -107,9 +107,9 @@ class LookSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CameraState(msgspec.Struct, frozen=True, kw_only=True):
-    """How a camera stands: `frames` counts what was given out, `last_seq` is the newest of them.
+    """State of a camera: `frames` counts its composited frames, `last_seq` is the newest of them.
 
-    `cause` is why there is no signal or why it ended.
+    `cause` says why there is no signal or why it ended.
     """
 
     camera: str
@@ -126,7 +126,7 @@ class Accepted(msgspec.Struct, frozen=True, tag_field="reply", tag="accepted"):
 
 
 class Rejected(msgspec.Struct, frozen=True, tag_field="reply", tag="rejected"):
-    """Nothing was changed; `error` says what was expected, in one sentence."""
+    """Reply: nothing changed; `error` says what was expected, in one sentence."""
 
     error: str
 
@@ -148,7 +148,7 @@ Reply = Accepted | Rejected | CameraList | StatusReply
 
 
 def read_request(data: bytes) -> Request:
-    """The request in `data`; ControlError says which key is wrong, what was expected and what came."""
+    """Decode a request; ControlError says which key is wrong, what was expected and what came."""
     if len(data) > MAX_REQUEST_BYTES:
         raise ControlError(f"expected a request of at most {MAX_REQUEST_BYTES} bytes, got {len(data)}")
     try:
@@ -170,7 +170,7 @@ def encode(message: Request | Reply) -> bytes:
 
 
 def endpoint_of(settings: config.Control) -> str:
-    """Where a run with these settings is asked: by default a socket in a folder that no other user enters.
+    """Return the control endpoint of a run: by default a socket in a folder of this user's alone.
 
     Raises ControlError where that folder is not this user's alone.
     """
@@ -190,7 +190,7 @@ def endpoint_of(settings: config.Control) -> str:
 
 
 def expect_free(endpoint: str) -> None:
-    """Refuse the `ipc://` endpoint at which another run is asked: ZeroMQ would take it away from that run."""
+    """Raise ControlError where another run is bound to this `ipc://` endpoint: ZeroMQ would take it from that run."""
     if not endpoint.startswith("ipc://"):
         return
     with socket.socket(socket.AF_UNIX) as asker:
@@ -198,7 +198,7 @@ def expect_free(endpoint: str) -> None:
         try:
             asker.connect(endpoint.removeprefix("ipc://"))
         except OSError:
-            return  # nobody is there, or binding will say what is wrong
+            return  # no other run, or binding will say what is wrong
     raise ControlError(f"control.bind: another run is asked at {endpoint}: name another socket")
 
 
@@ -215,17 +215,17 @@ class Controller:
         self._socket = ReqSocket(self._endpoint)
 
     def request(self, request: Request) -> Accepted | CameraList | StatusReply:
-        """The reply; ControlError where the request was refused or nobody answered in time."""
+        """Send a request, return the reply; ControlError where it was rejected or no reply came in time."""
         data = self._socket.request(encode(request), self._timeout_ms)
         if data is None:
             raise ControlError(
-                f"nobody answered on {self._endpoint} within {self._timeout_ms} ms: "
+                f"no reply on {self._endpoint} within {self._timeout_ms} ms: "
                 "is a stream running with control: {bind: " + self._endpoint + "}?"
             )
         try:
             reply: Reply = untrusted_json.decode(data, Reply, max_bytes=MAX_REPLY_BYTES, dec_hook=parse.decode_path)
         except UntrustedJsonError as error:
-            raise ControlError(f"{self._endpoint} does not speak as a control socket does ({error})") from error
+            raise ControlError(f"{self._endpoint} is not a control socket ({error})") from error
         if isinstance(reply, Rejected):
             raise ControlError(reply.error)
         return reply

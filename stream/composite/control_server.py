@@ -41,10 +41,10 @@ _MAX_PENDING = 64
 
 
 class ControlServer:
-    """A sink that watches what is given out, so that it can tell, and takes requests meanwhile.
+    """A sink that tracks every camera's state and answers control requests in a thread of its own.
 
     Pictures and videos that effects name are opened here, in a thread of their own: neither the stream nor another
-    request (`stop` above all) waits for them, and a file that cannot be used is refused before anything changes.
+    request (`stop` above all) waits for them, and a file that cannot be used is rejected before anything changes.
     """
 
     def __init__(self, settings: Run, endpoint: str, changes: LookChanges, reporter: Reporter) -> None:
@@ -62,11 +62,11 @@ class ControlServer:
         threading.Thread(target=self._open, name="opening", daemon=True).start()
 
     def write(self, item: Output) -> None:
-        """Note how a camera stands."""
+        """Record a camera's state."""
         self._states.record(item)
 
     def wants(self, camera: str) -> bool:
-        """Never: it tells how a camera stands, and needs no frame for that."""
+        """Return False: it needs no frames, only events."""
         return False
 
     def close(self) -> None:
@@ -97,14 +97,14 @@ class ControlServer:
                 return True
             reply = self._reply(request)
         except Full:
-            reply = Rejected("too much is asked at once: wait until what was asked before is answered")
+            reply = Rejected("too many requests: wait until the earlier ones are answered")
         except StreamError as error:
             reply = Rejected(" ".join(str(error).split()))
         self._socket.reply(envelope, control.encode(reply))
         return False
 
     def _open(self) -> None:
-        """Carry out what takes its time, one request after the other."""
+        """Execute slow requests, one after the other."""
         while not self._closed.is_set():
             try:
                 envelope, request = self._to_open.get(timeout=_POLL_MS / 1000)
@@ -139,9 +139,9 @@ class ControlServer:
 
 
 def open_change(request: SetEffects | SetCutout | SetPanels, classes: ClassMap | None) -> LookChange:
-    """The change a request asks for, its files read; raises ConfigError where one cannot be.
+    """Return the change a request asks for, its files read; ConfigError where one cannot be.
 
-    What the model does not tell is refused too, once its `classes` are known.
+    Classes that the model does not have are rejected too, once `classes` is known.
     """
     match request:
         case SetEffects():
@@ -157,7 +157,7 @@ def open_change(request: SetEffects | SetCutout | SetPanels, classes: ClassMap |
 
 
 class _CameraStates:
-    """What is known of every camera, told by the pipeline's thread and asked by the socket's."""
+    """States of all cameras, written by the pipeline's thread and read by the socket's."""
 
     def __init__(self, settings: Run) -> None:
         self._lock = threading.Lock()
@@ -168,7 +168,7 @@ class _CameraStates:
         """Those of the newest frame; None before the first."""
 
     def record(self, item: Output) -> None:
-        """Note a frame or a piece of news; a visitor's camera is forgotten with its end."""
+        """Record a frame or an event; a visitor's camera is removed when it ends."""
         camera = item.frame.camera if isinstance(item, CompositedFrame) else item.camera
         if isinstance(item, CompositedFrame):
             self.classes = item.classes
@@ -185,12 +185,12 @@ class _CameraStates:
             return tuple(name for name, state in self._cameras.items() if state.state != "ended")
 
     def require_active(self, camera: str | None) -> None:
-        """Refuse a camera that is not there."""
+        """Raise ControlError for an unknown camera."""
         if camera is not None and camera not in self.active_cameras():
             raise ControlError(f"camera: expected one of {_list(self.active_cameras())}, got {camera}")
 
     def record_change(self, request: SetEffects | SetCutout | SetPanels) -> None:
-        """Note what is shown from now on."""
+        """Record the look from now on."""
         changed = {key: getattr(request, key) for key in structs.asdict(request) if key != "camera"}
         with self._lock:
             if request.camera is None:
@@ -205,7 +205,7 @@ class _CameraStates:
 
 
 def after(state: CameraState, item: Output, others: LookSettings) -> CameraState:
-    """How a camera stands after `item`; one that has ended shows what `others` do, should it come again."""
+    """Return a camera's state after `item`; one that has ended returns to the default look."""
     match item:
         case CompositedFrame(frame=frame):
             return structs.replace(state, frames=state.frames + 1, last_seq=frame.seq)

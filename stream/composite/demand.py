@@ -1,4 +1,4 @@
-"""Which cameras the outputs have a use for: told at each change, so that nothing is made that nobody looks at."""
+"""Demand: which cameras any output wants, reported at each change, so that unwatched frames cost nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DemandTracker:
         self._idle: set[str] = set()
 
     def on_output(self, item: Output) -> None:
-        """Note a camera that begins or ends."""
+        """Track a camera that starts or ends."""
         if isinstance(item, StreamStart):
             self._unwanted_since.setdefault(item.camera, None)
         elif isinstance(item, EndOfStream):
@@ -29,7 +29,7 @@ class DemandTracker:
             self._idle.discard(item.camera)
 
     def poll(self) -> None:
-        """Tell of every camera for which a use was found, or for which there has been none for a while."""
+        """Report every camera that became wanted, or has not been wanted for a while."""
         for camera, timeout in self._unwanted_since.items():
             if self._outputs.wants(camera):
                 self._unwanted_since[camera] = None

@@ -21,13 +21,13 @@ def open_camera_effects(effects: Sequence[Effect]) -> tuple[OpenEffect, ...]:
 
 
 def expect_cut_out(classes: ClassMap, cutout: Cutout) -> None:
-    """Refuse a cut-out that the model does not tell; raises ConfigError."""
+    """Raise ConfigError for a cut-out of a class that the model does not have."""
     if cutout not in classes.cut_outs:
         raise ConfigError(f"cutout: expected one of {', '.join(classes.cut_outs)}, got {cutout}")
 
 
 def expect_garments(classes: ClassMap, effects: Sequence[Effect]) -> None:
-    """Refuse effects on garments that the model does not tell; raises ConfigError."""
+    """Raise ConfigError for effects on garments that the model does not have."""
     garments = [classes.names[index] for index in classes.garments]
     for number, effect in enumerate(effects):
         if isinstance(effect, Recolour | Texture | GarmentPhoto) and effect.part not in garments:

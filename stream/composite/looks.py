@@ -1,4 +1,4 @@
-"""What a camera's outputs show, and the message that changes it while it runs."""
+"""Looks: what a camera's outputs show, and the message that changes it while it runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stream.settings.config import Panel
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is shown of one camera: its effects, what is cut out, and the panels of its view."""
+    """The look of one camera: its effects, its cut-out, and the panels of its view."""
 
     effects: tuple[OpenEffect, ...]
     cutout: Cutout
@@ -46,7 +46,7 @@ class Looks:
         self._overrides: dict[str, Look] = {}
 
     def look_of(self, camera: str) -> Look:
-        """What is shown of a camera."""
+        """Return a camera's look."""
         return self._overrides.get(camera, self._default)
 
     def apply(self, change: LookChange) -> None:
@@ -58,7 +58,7 @@ class Looks:
         self._overrides = {camera: change.apply_to(choice) for camera, choice in self._overrides.items()}
 
     def forget(self, camera: str) -> None:
-        """A camera is gone: whoever comes under its name begins with what is for all."""
+        """Forget a camera that is gone: the next of its name starts with the default look."""
         self._overrides.pop(camera, None)
 
 

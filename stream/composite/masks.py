@@ -1,4 +1,4 @@
-"""One camera's masks at full size: steadied, with true edges, carried on where the network has not answered yet."""
+"""One camera's masks at full size: smoothed, matted, and propagated where the network has not answered yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stream.composite.resequence import MaskedFrame
 from stream.message import LateMasks, Picture, Pixels, PropagatedFrame, SegmentedFrame
 from stream.settings.config import Run
 
-_MAX_PROVISIONAL: Final = 16  # frames after which masks that have not come are given up
+_MAX_PROVISIONAL: Final = 16  # frames after which late masks are no longer waited for
 
 
 class Masks(NamedTuple):
@@ -73,7 +73,7 @@ def make_masks(item: MaskedFrame, mask_state: MaskState, settings: Run) -> tuple
 
 
 def apply_late_masks(item: LateMasks, mask_state: MaskState, settings: Run) -> MaskState:
-    """The past once a frame's own masks have come: from the next frame on, as if they had come in time."""
+    """Correct the state with a frame's late masks: from the next frame on it is as if they had been in time."""
     if item.seq > mask_state.seq:
         return mask_state._replace(early_masks=item)
     corrected_from = [provisional for provisional in mask_state.provisional if provisional.seq >= item.seq]
@@ -112,7 +112,7 @@ def _with_provisional(item: PropagatedFrame, mask_state: MaskState, masks: Masks
 
 
 def _masks_from_network(item: SegmentedFrame, last: Masks | None, settings: Run) -> Masks:
-    """The masks of a frame that the network has seen, steadied and with true edges."""
+    """Smooth and matte the masks of a frame that the network has seen."""
     picture, probabilities = item.frame.picture, item.probabilities
     smoothing = last.smoothing if last is not None else None
     if settings.smoothing != "off":

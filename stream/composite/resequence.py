@@ -15,12 +15,12 @@ from stream.message import Dropped, EndOfRun, EndOfStream, Frame, Outage, Propag
 MaskedFrame = SegmentedFrame | PropagatedFrame
 """A frame with masks, or with word of where they come from."""
 
-_MAX_EARLY: Final = 256  # frames before their turn: no camera has more under way, unless somebody invents them
+_MAX_EARLY: Final = 256  # frames before their turn: no camera has more in flight, unless a peer invents them
 _MAX_UNKNOWN: Final = 64  # cameras of which frames came and no start: the start is on its way, or never comes
 
 
 class Resequencer:
-    """The waiting room of every camera: `push` what came, get what is due."""
+    """A reorder buffer per camera: `push` what came, get what is due."""
 
     def __init__(self) -> None:
         self._cameras: dict[str, _CameraSequence] = {}
@@ -43,10 +43,10 @@ class Resequencer:
             yield due
             if isinstance(due, EndOfStream):
                 del self._cameras[name]
-                return  # a second end is no news
+                return  # a second end changes nothing
 
     def has_passed(self, frame: Frame) -> bool:
-        """Whether a frame's turn is over: it went out, or was given up."""
+        """Return whether a frame's turn is over: it was delivered or dropped."""
         camera = self._cameras.get(frame.camera)
         return camera is not None and frame.seq < camera.next_seq
 
@@ -72,7 +72,7 @@ class _CameraSequence:
         if not self.next_seq <= seq < self.next_seq + _MAX_EARLY:
             return  # a duplicate of one that went out, or an invention
         if isinstance(item, Dropped):
-            self.early[seq] = item  # given up after all
+            self.early[seq] = item  # dropped after all
         else:
             self.early.setdefault(seq, item)
 

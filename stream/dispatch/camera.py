@@ -1,4 +1,4 @@
-"""One camera as the dispatcher knows it: the picture that waits, the frames under way, what became of the others."""
+"""One camera in the scheduler: the pending picture, the frames in flight, the ledger of the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stream.process.status import CameraStatus, MaskSource
 FILE_FRAMES_IN_FLIGHT = 8
 """Frames of a file that may be unacknowledged at once; live, it is one more than there are workers."""
 _LIVE_POISON_AFTER = 2
-# A frame of a file is not to be lost because somebody ended its worker by chance, twice: it is tried alone by then.
+# A frame of a file is not lost because its worker happened to be killed, twice: by then it is retried alone.
 _POISON_AFTER = 3
 _EARLY_POISON_AFTER = 6
 
@@ -38,12 +38,12 @@ class InFlight:
 
     @property
     def suspect(self) -> bool:
-        """Whether it may be what ends workers. A live one is given up instead."""
+        """True if it may be what kills workers; a live frame is dropped instead."""
         return self.workers_lost > 0 and not self.frame.live
 
     @property
     def is_poison(self) -> bool:
-        """Whether it has ended so many workers that it is not tried again."""
+        """True if it killed so many workers that it is not retried."""
         if self.frame.live:
             return self.workers_lost >= _LIVE_POISON_AFTER
         return self.proven_workers_lost >= _POISON_AFTER or self.workers_lost >= _EARLY_POISON_AFTER
@@ -109,13 +109,13 @@ class ScheduledCamera:
         return waiting[0] if waiting and all(in_flight.suspect for in_flight in waiting) else None
 
     def record_box(self, seq: int, box: Box | None) -> None:
-        """Note where people were in a frame that is done."""
+        """Record where people were in an acknowledged frame."""
         if self.mode == "live":
             self.recent_boxes.clear()
         self.recent_boxes[seq] = box
 
     def _region_of_interest(self, how: MaskSource) -> Box | None:
-        """Where the network is to look for people in the next frame, None: everywhere.
+        """Return where the network looks for people in the next frame; None: everywhere.
 
         Live that is where they were last. In a file it is where they were `FILE_FRAMES_IN_FLIGHT` frames before, which
         is known whatever the timing, so that results do not depend on it.

@@ -1,8 +1,9 @@
-"""The dispatch stage: hears readers, workers and composite on one socket, and sends what the dispatcher orders."""
+"""The dispatch stage: receives from readers, workers and composite on one socket, sends what the scheduler returns."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from stream.dispatch.scheduler import Outgoing, Scheduler
 from stream.message import (
@@ -12,6 +13,7 @@ from stream.message import (
     EndOfRun,
     EndOfStream,
     Frame,
+    FramesSent,
     NewPicture,
     Outage,
     PictureRequest,
@@ -39,7 +41,7 @@ from stream.process.pipe import (
 from stream.settings.config import Run
 from stream.transport.sockets import PushSocket, RouterSocket
 
-_COMPOSITE_GRACE_S = 0.8  # what composite may need beyond its own patience, for the frame it is at and its files
+_COMPOSITE_GRACE_S = 0.8  # what composite may need beyond its own timeout, for the frame it is at and its files
 
 
 def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
@@ -67,6 +69,15 @@ def new_scheduler(settings: Run) -> Scheduler:
     )
 
 
+@dataclass
+class _Delivery:
+    """The frames that a worker was `sent`, of which so many are `lost`; how often it said since that it has fewer."""
+
+    sent: int
+    lost: int = 0
+    times_behind: int = 0
+
+
 class _DispatchLoop:
     """The dispatcher between its sockets: which peer speaks for which camera, and what each was sent."""
 
@@ -77,7 +88,7 @@ class _DispatchLoop:
         self._composite = composite
         self._supervisor = supervisor
         self._readers: dict[str, bytes] = {}
-        self._frames_sent: dict[str, int] = {}
+        self._deliveries: dict[str, _Delivery] = {}
         self._reported_outages: dict[str, str] = {}
         self._last_status_s = 0.0
         self._deadline_s = settings.model.frame_deadline_ms / 1000
@@ -95,9 +106,7 @@ class _DispatchLoop:
             if received is not None:
                 self._send(self._on_message(*received, now_ns))
             for worker in self._scheduler.hung_workers(now_ns):
-                self._supervisor.report(Notice(f"{worker}: no result in time, its frame goes on without it"))
-                # What it was sent may be lost with a broken connection: its next word counts, whatever it has received.
-                self._frames_sent.pop(worker, None)
+                self._supervisor.report(Notice(f"{worker}: no result before the deadline; its frame is taken from it"))
                 self._send(self._scheduler.on_worker_lost(worker, now_ns))
             self._ask_again(now_ns)
             for visitor in self._scheduler.silent_visitors(now_ns):
@@ -114,11 +123,8 @@ class _DispatchLoop:
             case SourceOpened() | NewPicture() | SourceLost() | SourceEnded():
                 self._readers[item.camera] = peer
                 return self._scheduler.on_reader_message(item, now_ns)
-            case WorkerReady(received):
-                worker = peer.decode(errors="replace")
-                # Less, where it was said before the frame that is on its way reached it.
-                caught_up = received >= self._frames_sent.setdefault(worker, received)
-                return self._scheduler.on_worker_ready(worker, now_ns) if caught_up else []
+            case WorkerReady():
+                return self._on_worker_ready(peer.decode(errors="replace"), item, now_ns)
             case DemandChanged():
                 return self._scheduler.on_demand_changed(item)
             case Ack() | Dropped():
@@ -128,8 +134,27 @@ class _DispatchLoop:
         self._router.rejected += 1
         return []
 
+    def _on_worker_ready(self, worker: str, word: WorkerReady, now_ns: int) -> list[Outgoing]:
+        """Take a worker at its word, unless that was said before the frame that is on its way reached it.
+
+        A frame that was lost with a broken connection never will: a worker that repeats itself is told how many it was
+        sent, behind the last of them, and where it has heard that and still has fewer, they are lost. So it is heard
+        again as soon as it is connected again (2.2 s, see sockets.py) and has said its next word (`HEARTBEAT_S`).
+        """
+        delivery = self._deliveries.setdefault(worker, _Delivery(word.received))
+        if word.received + delivery.lost >= delivery.sent:
+            delivery.times_behind = 0
+            return self._scheduler.on_worker_ready(worker, now_ns)
+        if word.sent >= delivery.sent:
+            delivery.lost = delivery.sent - word.received
+            return self._scheduler.on_frame_undelivered(worker) + self._scheduler.on_worker_ready(worker, now_ns)
+        delivery.times_behind += 1
+        if delivery.times_behind > 1:  # the first may have crossed the frame
+            self._router.send(worker.encode(), FramesSent(delivery.sent))
+        return []
+
     def _ask_again(self, now_ns: int) -> None:
-        """Notice that no output takes a frame any more, say so once, and send again what may have been lost."""
+        """Notice that no output takes frames any more, report it once, and send again what may have been lost."""
         frames = self._scheduler.unacknowledged_count(now_ns)
         if frames == 0:
             return
@@ -170,13 +195,13 @@ class _DispatchLoop:
                 self._composite.write(item)
                 self._report_outage(item)
             elif to == "worker":
-                self._frames_sent[name] += 1
+                self._deliveries[name].sent += 1
                 self._router.send(name.encode(), item, self._picture_encoding)
             elif name in self._readers:
                 self._router.send(self._readers[name], item)
 
     def _report_outage(self, item: Frame | PropagatedFrame | PictureRequest | StreamEvent) -> None:
-        """Say that a camera has no signal, and why: once, however often it is tried again."""
+        """Report that a camera has no signal, and why: once, however often it is retried."""
         if isinstance(item, StreamStart | EndOfStream):
             self._reported_outages.pop(item.camera, None)
         elif isinstance(item, Outage) and self._reported_outages.get(item.camera) != item.cause:
@@ -184,13 +209,13 @@ class _DispatchLoop:
             self._supervisor.report(Notice(f"no signal: {item.cause}"))
 
     def _report_departed(self) -> None:
-        """Tell what became of the frames of guests who left, and forget them."""
+        """Report the frame counts of visitors who left, and forget them."""
         while self._scheduler.departed_visitors:
             left = self._scheduler.departed_visitors.pop()
             self._readers.pop(left.camera, None)
             dropped = sum(left.dropped.values())
-            counts = f"delivered {left.delivered} of {left.captured} pictures, dropped {dropped}"
-            self._supervisor.report(Notice(f"a visitor has left: {counts}"))
+            counts = f"delivered {left.delivered} of {left.captured} frames, dropped {dropped}"
+            self._supervisor.report(Notice(f"a visitor left: {counts}"))
 
     def _report_status(self) -> None:
         now_s = time.monotonic()

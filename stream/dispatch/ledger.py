@@ -1,4 +1,4 @@
-"""What became of every captured frame: captured = delivered + dropped by reason + under way, per camera."""
+"""The ledger of a camera: captured = delivered + dropped by reason + in flight."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from stream.message import DropReason
 from stream.process.status import MaskSource
 
-_WINDOW_FRAMES = 300  # frames over which rates and latencies are told
+_WINDOW_FRAMES = 300  # frames over which rates and latencies are measured
 
 
 class Ledger:

@@ -1,10 +1,10 @@
-"""How often and how finely a live camera is segmented: no more than its motion and the time at hand ask for.
+"""Pacing: how often and how finely a live camera is segmented, no more than its motion and the time budget need.
 
-A picture that has not changed keeps its masks. Between two masks of the network the last one is carried along the
-motion, instead of dropping the picture. Where frames come out too late they no longer wait for the network: all go
-ahead with what is carried along, and its answer corrects those after it. Where that is not enough, masks are made more
-rarely and then from a smaller picture, until frames come in time; where all of that buys nothing, it is not the masks
-that are slow, and they are made as before.
+A picture that has not changed keeps its masks. Between two masks of the network the last one is propagated along the
+motion, instead of dropping the picture. Where frames are late they no longer wait for the network: all go ahead with
+propagated masks, and its answer corrects the frames after it. Where that is not enough, masks are made more rarely and
+then from a smaller picture, until frames are in time. Where none of that helps, the masks are not what is slow, and
+the level is restored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _THUMBNAIL_PX: Final = (32, 18)
 _WINDOW_NS: Final = 1_000_000_000
 _MIN_WINDOW_FRAMES: Final = 8  # frames in a window that is judged
 _SPARE_LATENCY_SHARE: Final = 0.6  # of the target: there is time to spare
-_STEP_UP_WINDOWS: Final = 4  # so many in a row before it is asked for more
+_STEP_UP_WINDOWS: Final = 4  # so many in a row before a step up
 _MAX_STEP_UP_WINDOWS: Final = 60
 _MAX_SKIPPED_SHARE: Final = 0.1  # share of pictures that may be overwritten unread
 _WORTHWHILE: Final = 0.9  # of the age, or of the pictures missed, is left where fewer masks were worth it
@@ -52,7 +52,7 @@ LEVELS: Final = (
 
 
 class _KeyFrame(NamedTuple):
-    """The picture that the network saw last: when, at a glance, and how many frames ago."""
+    """The last picture the network saw: its time, its thumbnail, and how many frames ago."""
 
     pts_ns: int
     thumbnail: Pixels
@@ -60,7 +60,7 @@ class _KeyFrame(NamedTuple):
 
 
 class _Baseline(NamedTuple):
-    """How it stood when a step to fewer masks last bought something, or before the first."""
+    """Latency and skip rate when a step down last helped, or before the first."""
 
     level: int
     late_ms: float
@@ -68,10 +68,10 @@ class _Baseline(NamedTuple):
 
 
 class Pacer:
-    """One live camera's pace; knows no clock, is told the time."""
+    """One live camera's pace; takes the time as an argument."""
 
     def __init__(self, settings: Pace, *, can_propagate: bool) -> None:
-        """`can_propagate`: masks can be carried along the motion, which is smoothing's art."""
+        """Start at the first level. `can_propagate`: smoothing is on, so masks can be propagated along the motion."""
         self._settings = settings
         self._can_propagate = can_propagate
         self._key_frame: _KeyFrame | None = None
@@ -88,11 +88,11 @@ class Pacer:
 
     @property
     def level(self) -> Level:
-        """How often and how finely masks are made now."""
+        """The current level: how often and how finely masks are made."""
         return LEVELS[self._level]
 
     def choose_mask_source(self, picture: Picture, *, worker_idle: bool) -> MaskSource | None:
-        """What the picture's masks are to come from; None: it waits. `worker_idle`: a worker is free."""
+        """Choose the source of the picture's masks; None: it waits for a worker. `worker_idle`: one is free."""
         key, seen = self._key_frame, self._thumbnail(picture)
         if key is not None:
             age_ns = picture.pts_ns - key.pts_ns
@@ -111,7 +111,7 @@ class Pacer:
         return self.level.timing if self._can_propagate and key is not None else "network"
 
     def _thumbnail(self, picture: Picture) -> Pixels:
-        """The picture at a glance; one that waits is asked about again and again."""
+        """Return the picture's thumbnail, cached: a pending picture is judged again and again."""
         if self._thumbnail_cache is None or self._thumbnail_cache[0] is not picture:
             self._thumbnail_cache = picture, thumbnail(picture.pixels)
         return self._thumbnail_cache[1]

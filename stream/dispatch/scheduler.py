@@ -1,10 +1,10 @@
-"""Hands frames out to workers and keeps the ledger: a pure state machine, told what happened and when.
+"""The scheduler: assigns frames to workers and keeps the ledger; a pure state machine.
 
-Every method takes what a peer said and returns the `Outgoing`s that follow from it; no socket, no clock.
-A frame stays the dispatcher's until composite says `Ack`, so a worker may die with it. In `live` mode
-the newest picture waits, and older ones are dropped before they get a number; one that does not wait for masks of its
-own goes to composite at once, and one that no output has a use for is not asked for. In `file` mode the reader is
-asked for the next picture only when the last one was handed out.
+Every method takes an event and its time, and returns the `Outgoing`s that follow: no socket, no clock.
+A frame stays in flight until composite sends `Ack`, so a worker may die with it. In `live` mode
+the newest picture is pending, and older ones are dropped before they get a number; one that does not wait for masks of
+its own goes to composite at once, and one that no output wants is not requested. In `file` mode the next picture is
+requested only when the last one was assigned.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class Outgoing(NamedTuple):
 
 
 class Scheduler:
-    """The cameras, who is idle, and which frame is where.
+    """The cameras, the workers, and the frames in flight.
 
-    `cameras` are the run's own; `max_visitors` says how many more may come and go while it runs. With guests, it
-    finishes only when it is stopped. Those who left are told in `departed_visitors`, for whoever takes them from there.
+    `cameras` are the run's own; `max_visitors` says how many more may come and go while it runs. With visitors, it
+    finishes only when it is stopped. `departed_visitors` is the final status of those who left, for the caller to take.
     Without a `pace` every live frame is segmented for which there is time; `can_propagate`: see `Pacer`.
     """
 
@@ -84,10 +84,10 @@ class Scheduler:
 
     @property
     def finished(self) -> bool:
-        """Whether every camera has ended and every frame is accounted for."""
+        """True once every camera has ended and every frame is accounted for."""
         return self._finished
 
-    # What readers say.
+    # Messages from readers.
 
     def on_reader_message(self, item: ReaderMessage, now_ns: int) -> list[Outgoing]:
         """A reader opened its source, offers a picture, lost its source, or ended."""
@@ -105,8 +105,8 @@ class Scheduler:
         return self._end_if_drained(camera) + self._assign_frames(now_ns)
 
     def _admit_visitor(self, item: ReaderMessage) -> ScheduledCamera | None:
-        """A guest's camera joins, where there is room for it."""
-        # One that has left and whose last frames are still under way takes no place: it was given to the next.
+        """Admit a visitor's camera where there is capacity for it."""
+        # One that has left with frames in flight takes no capacity: that was given to the next.
         visitors = sum(camera.is_visitor and camera.end is None for camera in self._cameras.values())
         if (
             not isinstance(item, SourceOpened)
@@ -120,7 +120,7 @@ class Scheduler:
         return camera
 
     def silent_visitors(self, now_ns: int) -> list[str]:
-        """The guests of whom nothing was heard for so long that they must be gone."""
+        """Return the visitors whose last message is so long ago that they must be gone."""
         return [
             camera.name
             for camera in self._cameras.values()
@@ -129,7 +129,7 @@ class Scheduler:
 
     def _on_opened(self, camera: ScheduledCamera, opened: SourceOpened) -> list[Outgoing]:
         outgoing: list[Outgoing] = []
-        if camera.state == "live":  # a reader that was replaced says Opened without having said Lost
+        if camera.state == "live":  # a restarted reader sends SourceOpened without SourceLost
             outgoing = self._on_lost(camera, "its reader was replaced")
         mode: Mode = "live" if camera.is_visitor else opened.mode
         camera.mode, camera.total_frames, camera.state = mode, opened.frames, "live"
@@ -158,7 +158,7 @@ class Scheduler:
 
     def _on_picture(self, camera: ScheduledCamera, offer: NewPicture, now_ns: int) -> list[Outgoing]:
         if camera.state != "live":
-            return []  # of a reader that has died meanwhile, or never said what it reads
+            return []  # of a reader that has exited meanwhile, or never sent SourceOpened
         camera.request_pending = False
         camera.ledger.capture(1 + offer.superseded, now_ns)
         camera.ledger.drop("superseded" if camera.was_watched_at_request else "unwatched", offer.superseded)
@@ -191,7 +191,7 @@ class Scheduler:
             camera.ledger.drop("superseded")
         return [Outgoing("composite", camera.name, Outage(camera.name, camera.next_seq - 1, cause))]
 
-    # What workers and composite say.
+    # Messages from workers and composite.
 
     def on_demand_changed(self, item: DemandChanged) -> list[Outgoing]:
         """Some output has a use for a live camera's frames, or none has any more: then it is not asked for them."""
@@ -211,7 +211,7 @@ class Scheduler:
     def on_worker_ready(self, worker: str, now_ns: int) -> list[Outgoing]:
         """Worker `SLOT.INCARNATION` is free: it starts, or has sent its result on to composite.
 
-        A new incarnation in a slot tells that the one before it is dead.
+        A new incarnation means that the one before it has exited.
         """
         if self._workers.has_exited(worker):
             return []
@@ -229,7 +229,7 @@ class Scheduler:
         return self.on_worker_lost(worker, now_ns)
 
     def on_worker_lost(self, worker: str, now_ns: int) -> list[Outgoing]:
-        """A worker died or hangs: what it held goes out again, or is given up by reason.
+        """A worker exited or hangs: its frame is dispatched again, or dropped with a reason.
 
         Results it had sent may be lost with it, so they are made again; composite ignores the second.
         """
@@ -248,8 +248,17 @@ class Scheduler:
                 outgoing += self._drop(camera, in_flight, "worker_lost")
         return outgoing + self._assign_frames(now_ns)
 
+    def on_frame_undelivered(self, worker: str) -> list[Outgoing]:
+        """A worker's frame got lost on the way to it: of a file it goes out again, and nobody is to blame."""
+        in_flight = self._workers.take_back_frame(worker)
+        if in_flight is None or in_flight.worker != worker:  # it went ahead, or is another's by now
+            return []
+        in_flight.worker = None
+        frame = in_flight.frame
+        return self._drop(self._cameras[frame.camera], in_flight, "worker_lost") if frame.live else []
+
     def _in_flight(self) -> Iterator[tuple[ScheduledCamera, InFlight]]:
-        """Every frame under way as it is now; cameras may go while they are looked through."""
+        """Return every frame in flight as a list; cameras may go while it is walked."""
         yield from [(camera, in_flight) for camera in self._cameras.values() for in_flight in camera.in_flight.values()]
 
     def _drop_poison(self, camera: ScheduledCamera, in_flight: InFlight) -> list[Outgoing]:
@@ -271,9 +280,9 @@ class Scheduler:
     def _drop(self, camera: ScheduledCamera, in_flight: InFlight, reason: DropReason) -> list[Outgoing]:
         frame = in_flight.frame
         if camera.in_flight.get(frame.seq) is not in_flight:
-            return []  # given up with the one that it was to go on from
+            return []  # dropped with the one that its masks were propagated from
         outgoing: list[Outgoing] = []
-        # What was to be carried on from it is given up before it, or it would go out as soon as this one is gone.
+        # Its successors are dropped first, or they would be sent as soon as this one is gone.
         if (successor := camera.in_flight.get(frame.seq + 1)) is not None and successor.mask_source != "network":
             outgoing += self._drop(camera, successor, reason)
         del camera.in_flight[frame.seq]
@@ -284,7 +293,7 @@ class Scheduler:
         return [*outgoing, Outgoing("composite", camera.name, dropped), *self._end_if_drained(camera)]
 
     def on_ack(self, item: Ack, now_ns: int) -> list[Outgoing]:
-        """Every sink has taken a frame (said of a frame given up meanwhile, it is no news)."""
+        """Every sink has taken a frame; an Ack of a frame dropped meanwhile changes nothing."""
         camera = self._cameras.get(item.camera)
         in_flight = camera.in_flight.pop(item.seq, None) if camera is not None else None
         if camera is None or in_flight is None:
@@ -312,11 +321,11 @@ class Scheduler:
         return self._drop(camera, in_flight, "poison") + self._assign_frames(now_ns)
 
     def unacknowledged_count(self, now_ns: int) -> int:
-        """How many frames went on to composite longer than the deadline ago, while it took none at all."""
+        """Count frames sent to composite longer than the deadline ago, while it acknowledged none at all."""
         return len(self._unacknowledged(now_ns))
 
     def redispatch_unacknowledged(self, now_ns: int) -> list[Outgoing]:
-        """Frames that nobody answers for go out again, or live are given up: they or the word of them got lost."""
+        """Dispatch unacknowledged frames again, or drop them where live: they or their Ack got lost."""
         outgoing: list[Outgoing] = []
         for camera, in_flight in self._unacknowledged(now_ns):
             if camera.mode == "live":
@@ -338,7 +347,7 @@ class Scheduler:
     # The end.
 
     def stop(self) -> list[Outgoing]:
-        """End every camera after the frames that are under way."""
+        """End every camera after its frames in flight."""
         self._stopping = True
         outgoing: list[Outgoing] = []
         for camera in list(self._cameras.values()):
@@ -354,7 +363,7 @@ class Scheduler:
         return outgoing + self._end_run_if_drained()
 
     def drop_in_flight(self) -> list[Outgoing]:
-        """Wait for nothing any more: after `stop`, give up the frames that are still under way."""
+        """Wait for nothing any more: after `stop`, drop the frames still in flight."""
         outgoing: list[Outgoing] = []
         for camera in list(self._cameras.values()):
             for in_flight in list(camera.in_flight.values()):
@@ -362,7 +371,7 @@ class Scheduler:
         return outgoing
 
     def _end_if_drained(self, camera: ScheduledCamera) -> list[Outgoing]:
-        """Say the end of a camera once nothing of it is under way, and of the run after the last one."""
+        """End a camera once nothing of it is in flight, and the run after the last camera."""
         if camera.end is None or camera.state == "ended":
             return []
         if camera.end.error is not None and not camera.is_visitor:
@@ -378,7 +387,7 @@ class Scheduler:
         return [Outgoing("composite", camera.name, end), *self._end_run_if_drained()]
 
     def _end_run_if_drained(self) -> list[Outgoing]:
-        """Say the end of the run after the end of its last camera, once no guest can come any more."""
+        """End the run after its last camera, once no visitor can join any more."""
         awaited = self._max_visitors > 0 and not self._stopping
         if self._finished or awaited or any(camera.state != "ended" for camera in self._cameras.values()):
             return []
@@ -388,7 +397,7 @@ class Scheduler:
     # Handing out.
 
     def _assign_frames(self, now_ns: int) -> list[Outgoing]:
-        """Hand out what can be, the cameras in turn, until none has anything for which there is room."""
+        """Assign frames, round robin over the cameras, until none has one for which there is capacity."""
         outgoing: list[Outgoing] = []
         skipped = 0
         while skipped < len(self._round_robin):
@@ -400,7 +409,7 @@ class Scheduler:
         return outgoing
 
     def _assign_frame(self, camera: ScheduledCamera, now_ns: int) -> list[Outgoing]:
-        """Hand out one frame of a camera: to a worker, or to composite where its masks are carried on."""
+        """Assign one frame of a camera: to a worker, or to composite where its masks are propagated."""
         if camera.mode == "file" and self._held_back_by_suspect(camera):
             return []
         in_flight = next((h for h in camera.in_flight.values() if h.worker is None and not h.suspect), None)
@@ -434,7 +443,7 @@ class Scheduler:
             return None
         try:
             return camera.assign_seq(mask_source)
-        except ValueError:  # its times are such that no message can say them
+        except ValueError:  # no message can hold its times
             camera.ledger.drop("poison")
             return None
 
@@ -451,7 +460,7 @@ class Scheduler:
         return outgoing
 
     def _held_back_by_suspect(self, camera: ScheduledCamera) -> bool:
-        """Whether a frame that may end workers is tried, or is about to be: of files it is then alone."""
+        """Return whether a suspect frame is being retried, or is about to be: of files it is then alone."""
         files = [in_flight for in_flight in self._workers.frames if not in_flight.frame.live]
         if any(in_flight.suspect for in_flight in files):
             return True
@@ -459,7 +468,7 @@ class Scheduler:
         return due is not None and (due is not camera or bool(files))
 
     def _has_capacity(self, camera: ScheduledCamera) -> bool:
-        """Whether one more frame of a camera may be under way."""
+        """Return whether one more frame of a camera may be in flight."""
         if camera.mode == "file":
             return len(camera.in_flight) < FILE_FRAMES_IN_FLIGHT
         live = sum(len(other.in_flight) for other in self._cameras.values() if other.mode == "live")

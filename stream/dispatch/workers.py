@@ -7,11 +7,11 @@ from collections import Counter, deque
 from stream.dispatch.camera import InFlight
 
 _MIN_FINISHED_FRAMES = 2  # the first compiles the network, and the second waits for what is compiled beside it
-_MAX_EXITED = 8  # incarnations of a slot whose late words are not listened to
+_MAX_EXITED = 8  # exited incarnations whose late messages are ignored
 
 
 class WorkerPool:
-    """Every worker by its name, `SLOT.INCARNATION`; pure, is told the time."""
+    """All workers by name, `SLOT.INCARNATION`; pure, takes the time as an argument."""
 
     def __init__(self) -> None:
         self._finished: Counter[str] = Counter()
@@ -24,7 +24,7 @@ class WorkerPool:
 
     @property
     def idle(self) -> bool:
-        """Whether any could be given a frame."""
+        """True if a worker is idle."""
         return bool(self._idle)
 
     @property
@@ -33,12 +33,12 @@ class WorkerPool:
         return list(self._busy.values())
 
     def predecessors(self, worker: str) -> list[str]:
-        """The others of its slot: each is dead, for a slot has one at a time."""
+        """Return the earlier incarnations of a worker: each has exited, for there is one at a time."""
         name = _worker_name(worker)
         return [other for other in self._finished if other != worker and _worker_name(other) == name]
 
     def mark_idle(self, worker: str) -> InFlight | None:
-        """Note that a worker can be given a frame; the one that it has finished, if it had any."""
+        """Mark a worker idle; return the frame it finished, if it had one."""
         finished = self._busy.pop(worker, None)
         self._finished[worker] += finished is not None
         if worker not in self._idle:
@@ -46,7 +46,7 @@ class WorkerPool:
         return finished
 
     def has_finished_frames(self, worker: str) -> bool:
-        """Whether it has finished frames, so that its death is not that of a start."""
+        """Return whether it has finished frames, so that its exit is not one at the start."""
         return self._finished[worker] >= _MIN_FINISHED_FRAMES
 
     def assign_frame(self, in_flight: InFlight, now_ns: int) -> str:
@@ -65,12 +65,16 @@ class WorkerPool:
             self._idle.remove(worker)
         return self._busy.pop(worker, None)
 
+    def take_back_frame(self, worker: str) -> InFlight | None:
+        """Note that a worker was never given its frame, which got lost on the way; the frame."""
+        return self._busy.pop(worker, None)
+
     def mark_exited(self, worker: str) -> None:
         """Listen no more to a worker that is known to be dead: a word of it may still be on its way."""
         self._exited.setdefault(_worker_name(worker), deque(maxlen=_MAX_EXITED)).append(worker)
 
     def has_exited(self, worker: str) -> bool:
-        """Whether it is known to be dead."""
+        """Return whether it is known to have exited."""
         return worker in self._exited.get(_worker_name(worker), ())
 
     def hung(self, now_ns: int, deadline_ns: int) -> list[str]:

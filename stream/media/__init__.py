@@ -1,1 +1,1 @@
-"""What sources and sinks share: addresses, SRT, and pictures to and from PyAV."""
+"""Shared by sources and sinks: addresses, SRT, and pictures to and from PyAV."""

@@ -1,4 +1,4 @@
-"""What an address is made of, and how it is shown: never with its secrets."""
+"""Addresses: their parts, and how to show them without secrets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def local_path(address: str) -> Path | None:
 
 
 def _exists(path: str) -> bool:
-    """Whether there is such a regular file or folder; false also of what can be no name."""
+    """Return whether there is such a regular file or folder; False also for what cannot be a name."""
     return os.path.isfile(path) or os.path.isdir(path)
 
 
@@ -66,20 +66,20 @@ def redact(address: str) -> str:
 
 
 def _mistyped(path: str) -> bool:
-    """Whether a path may be meant as an address: `rtsp//me:secret@host`."""
+    """Return whether a path may be meant as an address: `rtsp//me:secret@host`."""
     return "://" in path or ("//" in path and "@" in path)
 
 
 def reveals(text: str, address: str) -> bool:
-    """Whether `text` repeats a word of `address` that `redact` hides; names of query values are none."""
+    """Return whether `text` repeats a part of `address` that `redact` hides (names of query values aside)."""
     hidden = set(re.findall(r"\w+", re.sub(r"[?&]\w+=", " ", address))) - set(re.findall(r"\w+", redact(address)))
     return not hidden.isdisjoint(re.findall(r"\w+", text))
 
 
 def escaping_advice(address: str) -> str:
-    """How to write an address whose user or password may hold what ends it too early, to follow a sentence.
+    """Explain, as the end of a sentence, how to escape a user or password that may end the address too early.
 
-    Empty where that cannot be the matter.
+    Empty where that cannot be the cause.
     """
     found = _AUTHORITY.fullmatch(address, len(scheme_of(address)) + 1)
     if found is None or not ("@" in found[2] or re.search(r"\s", address)):

@@ -1,4 +1,4 @@
-"""A uvicorn server that no stranger can use up: connections are bounded, each has deadlines, errors are told once."""
+"""A hardened uvicorn server: connections are bounded, each has deadlines, errors are reported once."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 GONE: Final = (WebSocketDisconnect, WebSocketDisconnected)
-"""What Starlette raises where a page went away while it was being told something."""
+"""Raised by Starlette where a page went away while something was sent to it."""
 REQUEST_S = 5.0
 """A connection is given so long for its TLS handshake, and so long for each request's head."""
 UNREAD_S = 10.0
-"""A peer that has not read what was sent to it for so long is hung up on."""
+"""A peer that has not read what was sent to it for so long is disconnected."""
 _RETRY_S = 1.0
 _REPORTED = 20
 
 
 class Once:
-    """Tells each text the first time it comes, at most so many in all: who provokes errors writes no log."""
+    """Report each text once, at most so many in all: provoked errors cannot fill the log."""
 
     def __init__(self, notify: Callable[[str], None]) -> None:
         self._notify = notify
@@ -37,7 +37,7 @@ class Once:
             self._notify(text)
 
     def on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What an event loop calls with an error that nobody waits for."""
+        """Exception handler of the event loop: report an error that no task awaits."""
         error = context.get("exception")
         self(f"{context['message']} ({type(error).__name__}: {error})" if error else str(context["message"]))
 
@@ -45,8 +45,8 @@ class Once:
 class Server(uvicorn.Server):
     """Serves on `listener`, at most `max_connections` connections at once.
 
-    One more takes the place of the oldest that has asked for nothing yet; where there is none, it is hung up on.
-    Leaves signals alone: the launcher stops all stages in order.
+    One more replaces the oldest that has requested nothing yet; where there is none, it is closed.
+    Leaves signals alone: the supervisor stops all stages in order.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Server(uvicorn.Server):
 
 
 class _Quiet:
-    """An error in the application is told in a sentence; that a peer has gone is none."""
+    """Report an application error in one sentence; a peer that has gone is no error."""
 
     def __init__(self, app: ASGIApp, once: Once) -> None:
         self._app = app
@@ -136,9 +136,9 @@ class _Quiet:
 
 
 class _HttpProtocol(H11Protocol):
-    """Hangs up on who asks for nothing in time, or does not read; who gives no sign of life is not said goodbye to.
+    """Close connections that request nothing in time, or do not read; abort those that do not respond.
 
-    (To close would wait half a minute for the peer's goodbye in TLS.)
+    (A close would wait half a minute for the peer's close_notify in TLS.)
     """
 
     def __init__(self, *args: Any, waiting: dict[_HttpProtocol, None]) -> None:
@@ -196,7 +196,7 @@ class _HttpProtocol(H11Protocol):
 
 
 class Line(WebSocketsSansIOProtocol):
-    """A WebSocket whose page gives no sign of life is hung up on at once."""
+    """A WebSocket that is aborted at once where its page does not answer pings."""
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
@@ -204,7 +204,7 @@ class Line(WebSocketsSansIOProtocol):
 
 
 def settings(app: object, **more: Any) -> uvicorn.Config:
-    """uvicorn's settings for `Server`; its own log is silent, for what it says strangers can provoke."""
+    """Return uvicorn's settings for `Server`; its own log is off, as strangers could fill it."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=_HttpProtocol,

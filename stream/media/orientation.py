@@ -1,4 +1,4 @@
-"""How a picture is to be turned and flipped, learned without frame side data.
+"""The orientation of pictures, read without frame side data.
 
 PyAV frees the metadata of frame side data twice (a photo with a colour profile crashes the process sooner or later)
 and ties each frame to the list of its side data in a cycle, which keeps its memory until the garbage collector runs.
@@ -37,7 +37,7 @@ _FAILURES = (av.FFmpegError, ValueError, struct.error)
 
 
 def stream_matrix(stream: VideoStream) -> Matrix:
-    """How all pictures of `stream` are to be turned, by its container; upright where that does not say."""
+    """Return the orientation of `stream`, by its container; upright where that does not say."""
     header = io.BytesIO()
     try:
         with av.open(header, "w", format="mov", container_options={"movflags": "empty_moov"}) as container:
@@ -51,7 +51,7 @@ def stream_matrix(stream: VideoStream) -> Matrix:
 
 
 def frame_matrix(frame: VideoFrame, of_stream: Matrix) -> Matrix:
-    """How `frame` is to be turned: as its stream is, unless it carries a rotation of its own (then without a flip)."""
+    """Return the orientation of `frame`: its stream's, unless it has a rotation of its own (then without a flip)."""
     turn = math.radians(frame.rotation)
     cosine, sine = round(math.cos(turn)), round(math.sin(turn))
     if of_stream[:2] == (cosine, -sine):
@@ -60,7 +60,7 @@ def frame_matrix(frame: VideoFrame, of_stream: Matrix) -> Matrix:
 
 
 def photo_matrix(frame: VideoFrame, of_stream: Matrix) -> Matrix:
-    """How a photo is to be turned: by its EXIF orientation where it has one, else as `frame_matrix` says."""
+    """Return the orientation of a photo: by its EXIF where it has one, else as `frame_matrix` says."""
     try:
         return _EXIF[_exif_orientation(_png(frame))]
     except (KeyError, *_FAILURES):  # there is no EXIF, or it is broken

@@ -1,6 +1,6 @@
 """SRT where FFmpeg was built without it, as in PyAV's wheels: Debian's `srt-live-transmit` carries the bytes.
 
-It is a child of this process, joined to it by pipes, and killed with the thread that started it: the end of its input
+It is a child of this process, connected by pipes, and killed with the thread that started it: the end of its input
 does not end it. While it runs, the address stands in the host's list of processes with whatever secrets it holds.
 """
 
@@ -20,7 +20,7 @@ from stream.media.address import reveals, scheme_of
 
 _PACKET_BYTES = 188
 CHUNK_BYTES = 7 * _PACKET_BYTES
-"""What goes out at once: as many packets of MPEG-TS as a datagram has room for."""
+"""Bytes sent at once: as many MPEG-TS packets as fit a datagram."""
 _MAX_CHUNK_BYTES = 1456  # what may come in at once
 _NULL_PACKET = b"\x47\x1f\xff\x10" + b"\xff" * (_PACKET_BYTES - 4)  # which every receiver leaves out
 _CONSOLE = "file://con"
@@ -33,11 +33,11 @@ _CONNECTED = re.compile(r"^(SRT \w+ connected|Accepted SRT \w+ connection)\n", r
 _REJECTED = re.compile(
     r"^(?:ERROR: (?:error: )?|.*REJECT reported from HS processing: )(.+?)(?:: Success| - not .*)?\n", re.MULTILINE
 )
-_NO_PEER = "nobody is there"
+_NO_PEER = "no peer answered"
 
 
 def needs_relay(address: str) -> bool:
-    """Whether an address is of SRT and FFmpeg knows none, so that it takes a relay."""
+    """Return whether an address is SRT and FFmpeg lacks it, so that it needs a relay."""
     if scheme_of(address) != "srt":
         return False
     try:
@@ -50,7 +50,7 @@ def needs_relay(address: str) -> bool:
 
 
 def missing_programs() -> str:
-    """What a relay needs and this host has not, as the end of a sentence; empty where it has all."""
+    """Return what a relay needs and this host lacks, as the end of a sentence; empty: nothing."""
     absent = [program for program in _PACKAGES if shutil.which(program) is None]
     if not absent:
         return ""
@@ -67,7 +67,7 @@ class Relay:
     def __init__(self, source: str, target: str, chunk_bytes: int, timeout_s: float) -> None:
         self._log_socket, child_end = socket.socketpair()
         with child_end:
-            child_end.setblocking(False)  # what it says later is not read: it is lost, and does not hold it up
+            child_end.setblocking(False)  # its later log is not read: lost, and does not block it
             self._process = subprocess.Popen(
                 [*_COMMAND, *_OPTIONS, f"-chunk:{chunk_bytes}", "--", source, target],
                 stdin=subprocess.PIPE,
@@ -87,7 +87,7 @@ class Relay:
         return self._process.pid
 
     def close(self) -> None:
-        """Say good-bye to the other side, and end the child; once is enough."""
+        """Close the connection, and end the child; once is enough."""
         self._process.terminate()
         for end in filter(None, (self._process.stdin, self._process.stdout)):
             with contextlib.suppress(OSError):  # what it did not take any more is not missed
@@ -100,9 +100,9 @@ class Relay:
         self._log_socket.close()
 
     def _connect(self, source: str, target: str, until_s: float) -> None:
-        """Wait until it says so; of its words, among which is the address, only a reason is repeated.
+        """Wait until the child reports a connection; of its log, which holds the address, only a reason is repeated.
 
-        Its end is not waited for: a refusal that comes at once escapes it, and it stays.
+        Its exit is not waited for: it misses a rejection that comes at once, and stays.
         """
         log = ""
         while not _CONNECTED.search(log):
@@ -120,7 +120,7 @@ class Relay:
 
 
 class Sender(Relay):
-    """What a muxer of MPEG-TS writes to; `OSError` also where the connection is lost."""
+    """File object for a muxer of MPEG-TS; `OSError` also where the connection is lost."""
 
     def __init__(self, address: str, timeout_s: float) -> None:
         super().__init__(_CONSOLE, address, CHUNK_BYTES, timeout_s)

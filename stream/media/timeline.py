@@ -1,4 +1,4 @@
-"""A stream's own timestamps made strictly rising, whatever a container says."""
+"""Strictly rising timestamps from a stream's own, whatever a container says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_RATE_HZ = 25
 
 
 def nominal_step_ns(rate_hz: Fraction | None) -> int:
-    """The gap between two pictures of a stream that says its rate, or does not."""
+    """Return the nominal gap between two pictures of a stream, whether or not it states its rate."""
     return round(1_000_000_000 / (rate_hz or DEFAULT_RATE_HZ))
 
 

@@ -1,4 +1,4 @@
-"""The process that stages are forked from: it reads their rooms once, while the command reads its settings."""
+"""The forkserver that stages are forked from: it imports their modules once, while the settings are read."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def start() -> None:
 
 
 def folders() -> list[str]:
-    """Where that process listens: a folder that stays behind where this one is killed."""
+    """Return the forkserver's folders, which stay behind where this process is killed."""
     return [util.get_temp_dir()] if sys.platform == "linux" else []
 
 
 def process_context() -> ForkServerContext | SpawnContext:
-    """How stages' processes are begun."""
+    """Return the multiprocessing context of the stages."""
     if sys.platform == "linux":
         return multiprocessing.get_context("forkserver")
     return multiprocessing.get_context("spawn")

@@ -1,8 +1,8 @@
-"""The pipe between the launcher and a stage: reports go up, commands come down; when it breaks, the stage ends.
+"""The pipe between the supervisor and a stage: reports go up, commands come down; when it breaks, the stage exits.
 
-JSON over a local pipe of the parent's own making. A thread speaks into it, so that no stage ever waits for a launcher
-that stands still. A stage that hears nothing any more is an orphan and stops by itself, so that nothing is left
-running when the launcher was killed.
+JSON over a local pipe made by the parent. A thread writes to it, so that no stage ever waits for a stalled supervisor.
+A stage whose pipe is closed is orphaned and stops by itself, so that nothing is left running when the supervisor was
+killed.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from stream.settings.parse import parse
 from stream.stage import StreamError
 
 HEARTBEAT_S = 0.25
-"""How often a stage gives a sign of life, and so how soon it hears a command."""
+"""Interval of heartbeats, and so the latency of a command."""
 
 
 DRAIN_TIMEOUT_S = 0.6
-"""How long frames under way are waited for after `StopStage`; then what is open is closed without them."""
+"""How long frames in flight are waited for after `StopStage`; then files are closed without them."""
 
-_MAX_UNSENT = 64  # reports that wait for the launcher; those after them that may be missed are dropped
+_MAX_UNSENT = 64  # queued reports; beyond them those that may be missed are dropped
 _FLUSH_TIMEOUT_S = 1.0
 
 
@@ -44,7 +44,7 @@ class Heartbeat(msgspec.Struct, frozen=True, tag=True):
 
 
 class StatusReport(msgspec.Struct, frozen=True, tag=True):
-    """Every camera's ledger, and how many messages were garbage."""
+    """Every camera's ledger, and the number of malformed messages."""
 
     cameras: list[CameraStatus]
     rejected: int
@@ -63,13 +63,13 @@ class SinkFailed(msgspec.Struct, frozen=True, tag=True):
 
 
 class StageFailed(msgspec.Struct, frozen=True, tag=True):
-    """Why I am about to end: one sentence."""
+    """Why a stage is about to exit: one sentence."""
 
     cause: str
 
 
 class StopRequested(msgspec.Struct, frozen=True, tag=True):
-    """Somebody closed the preview window: the run is to stop."""
+    """The user closed the preview window: the run is to stop."""
 
 
 class StopStage(msgspec.Struct, frozen=True, tag=True):
@@ -102,14 +102,14 @@ class LazyTimeout:
         self._until_s: float | None = None
 
     def expired(self) -> bool:
-        """Whether the time has passed since the first call."""
+        """Return whether the time has passed since the first call."""
         now_s = time.monotonic()
         self._until_s = self._until_s or now_s + self._length_s
         return now_s >= self._until_s
 
 
 class Reporter(Protocol):
-    """Whoever can be told what happens in a stage."""
+    """Receives a stage's reports."""
 
     def report(self, item: StageReport) -> None: ...
 
@@ -124,19 +124,19 @@ class SupervisorPipe:
         self._closing = False
         self.stopping = False
         self.orphaned = False
-        self._sender_thread = threading.Thread(target=self._send_reports, name="lifeline", daemon=True)
+        self._sender_thread = threading.Thread(target=self._send_reports, name="reports", daemon=True)
         self._sender_thread.start()
 
     def report(self, item: StageReport) -> None:
-        """Tell the launcher, without waiting for it; without one there is nobody to tell, and `commands` will say so.
+        """Report to the supervisor, without waiting; where it is gone, `commands` says so.
 
-        Where it has not listened for long, what it can do without is dropped.
+        Where it has not read for long, heartbeats and status reports are dropped.
         """
         if self._outbox.qsize() < _MAX_UNSENT or not isinstance(item, Heartbeat | StatusReport | Notice):
             self._outbox.put(item)
 
     def heartbeat(self) -> None:
-        """Give a sign of life, no more often than it is due."""
+        """Send a heartbeat when it is due."""
         now_s = time.monotonic()
         if now_s - self._last_heartbeat_s >= HEARTBEAT_S:
             self._last_heartbeat_s = now_s
@@ -167,7 +167,7 @@ class SupervisorPipe:
                     return Heartbeat()
 
     def commands(self) -> Iterator[Command]:
-        """What the launcher has said since; its end counts as `StopStage`."""
+        """Return the commands received since the last call; a closed pipe counts as `StopStage`."""
         try:
             while self._pipe.poll():
                 command = msgspec.json.decode(self._pipe.recv_bytes(), type=Command)
@@ -179,9 +179,9 @@ class SupervisorPipe:
 
 
 def run_stage(module: str, name: str, document: bytes, pipe: Connection, folders: Sequence[str]) -> None:
-    """The main function of every stage's process: run `run_stage` of its room, and tell why it failed.
+    """Main function of every stage's process: run `serve` of its module, and report why it failed.
 
-    `folders` are the launcher's own; where it was killed, they are removed.
+    `folders` are the supervisor's own; where it was killed, they are removed.
     """
     signals.ignore_stop_signals()
     setproctitle(f"run_stream {name}")
@@ -190,7 +190,7 @@ def run_stage(module: str, name: str, document: bytes, pipe: Connection, folders
     failed = False
     try:
         importlib.import_module(module).serve(parse(json.loads(document)), name, supervisor)
-    except Exception as error:  # noqa: BLE001 (told once, by the launcher)
+    except Exception as error:  # noqa: BLE001 (reported once, by the supervisor)
         supervisor.report(StageFailed(describe_error(error)))
         failed = True
     supervisor.close()
@@ -216,6 +216,6 @@ def printable(text: str) -> str:
 
 
 def describe_error(error: Exception) -> str:
-    """An error as one sentence: its own where it is one of ours, else with its kind before it."""
+    """Describe an error in one sentence: a StreamError's own, else with the exception's type before it."""
     text = " ".join(str(error).split()) or "no further word"
     return text if isinstance(error, StreamError) else f"{type(error).__name__}: {text}"

@@ -1,7 +1,7 @@
-"""Which signals ask a run to stop, and who heeds them: the launcher alone, which stops all its stages in order.
+"""Signals that ask a run to stop: handled by the supervisor alone, which stops all its stages in order.
 
 A terminal or a service manager sends them to every process of a run at once. A stage that died of one would leave its
-files unfinished, so stages, and what they are forked from, take no notice.
+files unfinished, so stages, and the forkserver, ignore them.
 """
 
 from __future__ import annotations

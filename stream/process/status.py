@@ -1,4 +1,4 @@
-"""What the dispatcher reports of each camera: its ledger and its pace."""
+"""The dispatcher's report of each camera: its ledger and its pace."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ class CameraStatus(msgspec.Struct, frozen=True):
 
     @property
     def balances(self) -> bool:
-        """Whether every captured frame is accounted for."""
+        """Return whether every captured frame is accounted for."""
         return self.captured == self.delivered + sum(self.dropped.values()) + self.in_flight

@@ -1,1 +1,1 @@
-"""The command: checks the settings, starts the stages, in one process or in many, and tells how they do."""
+"""The command: checks the settings, starts the stages, in one process or in many, and reports their state."""

@@ -1,4 +1,4 @@
-"""What can be known to be wrong before anything starts: refused at once, in one sentence."""
+"""Checks before anything starts: what cannot work is rejected at once, in one sentence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stream.transport import keys
 
 
 def check(settings: Run, stages: tuple[str, ...]) -> None:
-    """Refuse settings that could not work on this host; raises StreamError."""
+    """Raise StreamError for settings that cannot work on this host."""
     if settings.web is not None:
         _check_web(settings, stages)
     if "inference" in stages:
@@ -37,7 +37,7 @@ def check(settings: Run, stages: tuple[str, ...]) -> None:
 
 
 def warnings(settings: Run) -> list[str]:
-    """A sentence for each endpoint that whoever reaches this host may use, for want of keys."""
+    """Return a sentence for each endpoint that is open to anyone who reaches this host, without keys."""
     transport = settings.transport
     endpoints: dict[str, tuple[str | None, Path | None]] = {
         "transport.dispatch": (transport.dispatch, transport.keys),
@@ -66,7 +66,7 @@ def _check_web(settings: Run, stages: tuple[str, ...]) -> None:
 
 
 def _check_overwriting(settings: Run) -> None:
-    """Refuse a recording over anything that this run reads, whichever camera or effect it is for."""
+    """Raise for a recording over anything that this run reads, whichever camera or effect it is for."""
     inputs = list(_inputs(settings))
     for output in settings.outputs:
         if isinstance(output, Recording):
@@ -102,7 +102,7 @@ def _paths(value: object) -> Iterator[Path]:
 
 
 def _overwrites(path: Path, read: Path) -> bool:
-    """Whether a recording at `path`, or a later part of it (`name-2.mp4`), is the file `read` or lies in that folder.
+    """Return whether a recording at `path`, or a later part of it (`name-2.mp4`), is the file `read` or in that folder.
 
     In a folder only what is there already can be lost.
     """

@@ -89,7 +89,7 @@ def _parser(program: str | None) -> argparse.ArgumentParser:
 
 
 def _settings(options: argparse.Namespace) -> config.Run:
-    """The config file with what the command line says put over it; outputs that it has already are not added."""
+    """Merge the command line into the config file; outputs that it has already are not added."""
     plain = _config_mapping(options)
     settings = parse.parse(plain)
     requested = parse.parse({**plain, "outputs": _requested_outputs(options)}).outputs
@@ -98,7 +98,7 @@ def _settings(options: argparse.Namespace) -> config.Run:
 
 
 def _config_mapping(options: argparse.Namespace) -> dict[str, Any]:
-    """The config file's mapping with what the command line says put over it, but for outputs."""
+    """Merge the command line into the config file's mapping, but for outputs."""
     plain = parse.load(options.config)
     if options.source:
         parse.replace_sources(plain, options.source)

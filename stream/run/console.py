@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live status line per camera, a progress bar for files, the ledger at the end."""
+"""The console: a live status line per camera, a progress bar for files, the ledger at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stream.process.pipe import StatusReport
 from stream.process.status import CameraStatus
 from stream.run.log import Log
 
-_STATUS_INTERVAL_S = 5.0  # how often a log that is no terminal is told how things stand
+_STATUS_INTERVAL_S = 5.0  # interval of status lines in a log that is no terminal
 
 
 class Console:
@@ -46,7 +46,7 @@ class Console:
             self._live = None
 
     def close(self) -> None:
-        """Wait until what was said is written, but not for ever."""
+        """Wait until the log is written, but not for ever."""
         self._log.close()
 
     def log(self, text: str) -> None:
@@ -54,7 +54,7 @@ class Console:
         self._terminal.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(text)}", soft_wrap=True)
 
     def show(self, status: StatusReport) -> None:
-        """How every camera stands."""
+        """Show every camera's status."""
         now_s = time.monotonic()
         if self._live is not None:
             elapsed_s = now_s - self._started_s
@@ -69,14 +69,14 @@ class Console:
             self._last_states[camera.camera] = state
 
     def ledger(self, status: StatusReport) -> None:
-        """What became of every captured frame."""
+        """Print the ledger: what became of every captured frame."""
         if not self._terminal.is_terminal:
             for camera in status.cameras:
                 self._terminal.print(summary(camera), soft_wrap=True)
         else:
             self._terminal.print(_table(status))
         if status.rejected:
-            self._terminal.print(f"{status.rejected} messages that were not ours were refused")
+            self._terminal.print(f"{status.rejected} malformed messages rejected")
 
 
 def _table(status: StatusReport) -> Table:
@@ -111,15 +111,19 @@ def _start(camera: CameraStatus) -> str:
 
 
 def _mask_savings(camera: CameraStatus) -> str:
-    """How masks are spared, where they are."""
+    """Describe how masks are spared, where they are."""
     words = []
     if camera.mask_timing == "ahead":
-        words.append("frames go ahead of their masks")
+        words.append("frames do not wait for their masks")
     if camera.mask_every > 1:
-        words.append(f"the network sees every {camera.mask_every}. frame")
+        words.append(f"network on every {_ordinal(camera.mask_every)} frame")
     if camera.mask_detail < 1:
-        words.append(f"at {camera.mask_detail:.0%} of its size")
+        words.append(f"at {camera.mask_detail:.0%} of its input size")
     return ", " + ", ".join(words) if words else ""
+
+
+def _ordinal(number: int) -> str:
+    return str(number) + {1: "st", 2: "nd", 3: "rd"}.get(number, "th")  # mask_every stays below 21
 
 
 def _dropped(camera: CameraStatus) -> str:

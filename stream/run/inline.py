@@ -72,7 +72,7 @@ class _Inline:
         self._stop_requested = True
 
     def report(self, item: StageReport) -> None:
-        """What an output says, as a stage would say it to the launcher."""
+        """Handle an output's report, as the supervisor would handle a stage's."""
         match item:
             case SinkFailed(text):
                 self._outcome.sink_failures.append(text)
@@ -90,7 +90,7 @@ class _Inline:
             with self._console:
                 while not self._scheduler.finished:
                     self._iterate()
-        except Exception as error:  # noqa: BLE001 (told once, as a sentence)
+        except Exception as error:  # noqa: BLE001 (reported once, as a sentence)
             self._outcome.failure = describe_error(error)
         finally:
             self._stopped.set()
@@ -102,7 +102,7 @@ class _Inline:
         return self._outcome
 
     def _iterate(self) -> None:
-        """Hear every reader once; where none has anything, wait for one."""
+        """Take from every mailbox once; where none has anything, wait for one."""
         for change in drain(self._changes):
             for output in self._composite(change):
                 self._write(output)

@@ -8,11 +8,11 @@ from typing import TextIO
 
 _MAX_UNWRITTEN = 1000  # pieces that wait; what comes after is dropped
 _FLUSH_S = 0.2
-_CLOSE_TIMEOUT_S = 5.0  # for the last words, where somebody reads slowly
+_CLOSE_TIMEOUT_S = 5.0  # for the last lines, where the reader is slow
 
 
 class Log:
-    """A text file for `rich`. What cannot be written, or not soon, is dropped; nobody waits and nothing is raised."""
+    """A text file for `rich`. What cannot be written, or not soon, is dropped; it never blocks and never raises."""
 
     def __init__(self, stream: TextIO | None) -> None:
         """`stream` is standard error, None where a run was started without."""

@@ -1,7 +1,7 @@
-"""Starts the stages as processes, restarts those that may be, and stops all together; knows them by name only.
+"""Starts the stages as processes, restarts those that may be, and stops all together; knows modules by name only.
 
-Readers of live cameras, workers and the page are started again when they die. The dispatcher and composite hold
-what cannot be made again: when one of them dies, everything stops and the cause is told once.
+Readers of live cameras, workers and the page are restarted when they exit. The dispatcher and composite hold state
+that cannot be made again: when one of them exits, everything stops and the cause is reported once.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _START_TIMEOUT_S = 120.0  # a first start compiles the network
 _MAX_EARLY_EXITS = 3
 _EARLY_EXIT_WINDOW_S = 10.0
 _CLOSE_TIMEOUT_S = 1.2  # what a stage is given to close its files in, once it waits for nothing any more
-_FAILURE_TIMEOUT_S = 3.0  # the same after a failure, when nobody waits
+_FAILURE_TIMEOUT_S = 3.0  # the same after a failure, when nothing is waited for
 _FILES_S = 10.0  # and more than that where files are still being finished
 _POLL_S = 0.1
-_STALL_S = 1.0  # between two looks: the launcher itself did not run, and what was said meanwhile is no measure
+_STALL_S = 1.0  # between two polls: the supervisor itself did not run, so silence meanwhile means nothing
 _SLACK_S = 5.0  # for stages that may wait for each other, beyond what a frame may take a worker
 _NOT_RESTARTED = ("stream.dispatch.dispatch", "stream.composite.composite")
-"""The rooms of those that hold what cannot be made again."""
+"""Modules of the processes whose state cannot be made again."""
 
 
 @dataclass(eq=False)
@@ -79,7 +79,7 @@ class _Process:
 
 @dataclass(eq=False)
 class Outcome:
-    """How a run ended: the first failure, whether it was asked to stop and by which signal, the last ledger."""
+    """Outcome of a run: the first failure, whether it was asked to stop and by which signal, the last ledger."""
 
     failure: str | None = None
     sink_failures: list[str] = field(default_factory=list)
@@ -167,7 +167,7 @@ class _Supervisor:
     def _start(self, name: str, module: str) -> None:
         context = forkserver.process_context()
         parent_end, child_end = context.Pipe()
-        document = json.dumps(plain(self._settings)).encode()  # names of files may be no UTF-8, which msgspec refuses
+        document = json.dumps(plain(self._settings)).encode()  # names of files may be no UTF-8, which msgspec rejects
         folders = [*self._folders, *forkserver.folders()]
         process = context.Process(target=pipe.run_stage, args=(module, name, document, child_end, folders), name=name)
         process.start()
@@ -178,7 +178,7 @@ class _Supervisor:
         self._signal = self._signal or number
 
     def _finished(self) -> bool:
-        """Whether all that decides the run has ended, or time to end is up."""
+        """Return whether all essential processes have exited, or the time to close is up."""
         essential = set(_NOT_RESTARTED) & {module for _, module in self._process_table()}
         running = {process.module for process in self._processes}
         if essential and not essential & running:
@@ -193,7 +193,7 @@ class _Supervisor:
         return not at_it or now_s > self._stop_by_s + _FILES_S
 
     def _poll(self) -> None:
-        """One look at every process: what it says, whether it lives, whether it is silent."""
+        """Poll every process: read its reports, notice its exit, feed its watchdog."""
         pipes = [process.pipe for process in self._processes]
         sentinels = [process.process.sentinel for process in self._processes]
         wait([*pipes, *sentinels], timeout=_POLL_S)
@@ -204,14 +204,14 @@ class _Supervisor:
                 self._read_reports(process)
                 self._on_exit(process)
             elif (silence_s := self._unresponsive_s(process)) is not None:
-                process.silent = f"{process.name} gave no sign of life for {silence_s:.0f} s and was ended"
+                process.silent = f"{process.name} sent no heartbeat for {silence_s:.0f} s and was killed"
                 self._kill(process)
         if self._signal is not None and self._outcome.stop_signal is None:
             self._outcome.stop_signal = self._signal
             self._stop(pipe.DRAIN_TIMEOUT_S + _CLOSE_TIMEOUT_S)
 
     def _reset_watchdogs(self) -> None:
-        """Count no silence while the launcher itself did not run: stopped, or held up by its host."""
+        """Reset all watchdogs after the supervisor itself did not run: stopped, or stalled by its host."""
         now_s = time.monotonic()
         gap_s, self._looked_s = now_s - self._looked_s, now_s
         if gap_s < _STALL_S:
@@ -247,7 +247,7 @@ class _Supervisor:
                 self._stop(pipe.DRAIN_TIMEOUT_S + _CLOSE_TIMEOUT_S)
 
     def _unresponsive_s(self, process: _Process) -> float | None:
-        """For how long a process has given no sign of life, where that is too long."""
+        """Return for how long a process has sent no heartbeat, where that is too long."""
         since_s = process.started_s if process.last_report_s is None else process.last_report_s
         timeout_s = self._settings.model.frame_deadline_ms / 1000
         timeout_s += 2 * pipe.HEARTBEAT_S if process.module == "stream.inference" else _SLACK_S
@@ -255,7 +255,7 @@ class _Supervisor:
         return silence_s if silence_s > (_START_TIMEOUT_S if process.last_report_s is None else timeout_s) else None
 
     def _on_exit(self, process: _Process) -> None:
-        """What follows from a process's end."""
+        """Handle the exit of a process: restart it, finish, or fail."""
         self._processes.remove(process)
         process.pipe.close()
         code = process.process.exitcode or 0
@@ -296,11 +296,11 @@ class _Supervisor:
                 self._fail(cause)
                 return
         if self._can_join(process):
-            self._console.log(f"{cause}; a new one takes its place")
+            self._console.log(f"{cause}; restarting it")
             self._start(process.name, process.module)
 
     def _can_join(self, process: _Process) -> bool:
-        """Whether one in its place would find the others; the run fails where their sockets are gone."""
+        """Return whether a restarted process would find the others; the run fails where their sockets are gone."""
         transport = self._settings.transport
         for module, endpoint in zip(_NOT_RESTARTED, (transport.dispatch, transport.results), strict=True):
             path = Path((endpoint or "").removeprefix("ipc://"))

@@ -1,1 +1,1 @@
-"""What a run is told: its settings, where they are read from, and what they are when nothing is said."""
+"""Settings of a run: what they are, where they are read from, and their defaults."""

@@ -46,7 +46,7 @@ class Camera(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Pixel format asked of a camera device, as FFmpeg names it: `mjpeg`, `yuyv422`, `nv12` …"""
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     stall_ms: Milliseconds = 2500
-    """A live source silent for longer is given up and opened anew."""
+    """A live source silent for longer is closed and reopened."""
     retry_ms: Milliseconds = 1000
     """Longest pause between two attempts to open a live source."""
 
@@ -69,7 +69,7 @@ Panel = Literal["composite", "parts", "raw"]
 
 
 class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the `composite` picture shows: panels side by side."""
+    """The `composite` picture: panels side by side."""
 
     panels: tuple[Panel, ...] = ("composite",)
 
@@ -87,7 +87,7 @@ class Recording(
     codec: Literal["h264", "h265", "vp9", "prores", "ffv1", "png"] | None = None
     """By default the first its ending knows: `.mp4` h264, `.mov` prores, `.webm` vp9, `.mkv` ffv1, `.png` png."""
     sound: Literal["source", "none"] = "source"
-    """`source` carries over the sound of a file."""
+    """`source` copies the audio of a file."""
     segment_s: Annotated[float, msgspec.Meta(ge=1)] | None = None
     """Begin a new file (`name-2.mp4` …) after so many seconds."""
 
@@ -119,7 +119,7 @@ class Mjpeg(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """The composite as MJPEG over HTTP, for anything that can show a picture."""
 
     bind: str = "127.0.0.1:8080"
-    """Host and port; whoever reaches them may watch."""
+    """Host and port; anyone who reaches them may watch."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -165,7 +165,7 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     visitors: Annotated[int, msgspec.Meta(ge=0, le=64)] = 4
     """Visitors whose own camera may be on at once; 0: the page shows the run's cameras only."""
     size_px: tuple[PositiveInt, PositiveInt] = (640, 480)
-    """Width and height asked of a visitor's camera (turned on a phone); larger pictures are refused."""
+    """Width and height asked of a visitor's camera (turned on a phone); larger pictures are rejected."""
     rate_hz: Annotated[float, msgspec.Meta(gt=0, le=60)] = 30
     """Frames a second asked of a visitor's camera."""
     garments: Path = msgspec.field(default_factory=lambda: shipped.configs() / "garments")
@@ -180,14 +180,14 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class Transport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where the stages meet."""
+    """Endpoints between the stages."""
 
     dispatch: str | None = None
     """Endpoint bound by capture, e.g. `tcp://10.0.0.1:5550`; by default a private `ipc://` folder."""
     results: str | None = None
     """Endpoint bound by composite."""
     publish: str | None = None
-    """Endpoint where composite publishes to the page, visitors' cameras too, an endpoint that the launcher makes."""
+    """Endpoint where composite publishes to the page, visitors' cameras too, an endpoint made by the supervisor."""
     frames: Literal["raw", "jpeg"] = "raw"
     """How frames travel to the workers: `jpeg` for slow networks (raw 720p30 is 660 Mbit/s)."""
     keys: Path | None = None
@@ -198,12 +198,12 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A socket over which effects, cut-out and view are changed while it runs, see docs/control.md."""
 
     bind: str | None = None
-    """Endpoint; whoever reaches it may ask anything. By default `ipc://` in a folder of yours alone;
+    """Endpoint; anyone who reaches it may request anything. By default `ipc://` in a folder of yours alone;
     `tcp://` is reached by every user of this host."""
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything a run is told."""
+    """All settings of a run."""
 
     cameras: dict[CameraName, Camera] = {}
     model: Model = Model()

@@ -8,7 +8,7 @@ import msgspec
 
 
 class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How much work a live camera is worth; files are segmented frame by frame whatever is said here."""
+    """How much work a live camera is worth; files are always segmented frame by frame."""
 
     latency_ms: Annotated[float, msgspec.Meta(ge=10, le=5000)] = 80.0
     """10 to 5000 ms that 95 % of frames may be old when the outputs take them. Too low: masks are made rarely."""

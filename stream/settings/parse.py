@@ -49,7 +49,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def _place(error: yaml.YAMLError) -> str:
-    """What is wrong with a YAML file and where, without the line, which may hold a secret."""
+    """Describe what is wrong with a YAML file and where, without the line, which may hold a secret."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return "got what cannot be read"
     mark = error.problem_mark
@@ -80,7 +80,7 @@ def override(plain: dict[str, Any], assignment: str) -> None:
 def replace_sources(plain: dict[str, Any], addresses: Sequence[str]) -> None:
     """Read the given addresses instead, each `NAME=ADDRESS`, or one alone in place of the only camera.
 
-    What the mapping says of a camera of that name besides its source is kept.
+    The other settings of a camera of that name are kept.
     """
     known = plain.get("cameras") or {}
     named: dict[str, str] = {}
@@ -161,7 +161,7 @@ def _check(value: object, kind: Any, path: str) -> None:
 
 
 def _expect_utf8(value: str, path: str) -> None:
-    """Refuse a name of other bytes, which the command line lets through and no message can hold."""
+    """Raise ConfigError for a name that is not UTF-8: the command line lets it through, no message can hold it."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Where results go: something you write `Output` messages of several cameras to, and close.
+"""Sinks: you write `Output` messages of several cameras to one, and close it.
 
     recording    files: H.264 MP4 of the composite, VP9 WebM of the cut-out …    stream.sinks.recording
     publisher    a ZeroMQ publisher                                             stream.sinks.publisher
@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def check(outputs: Sequence[OutputSettings], cameras: Sequence[str]) -> None:
-    """Refuse, before anything starts, outputs that could not work: raise `SinkError` with the reason.
+    """Raise `SinkError` with the reason, before anything starts, for outputs that cannot work.
 
     A recording's folder is made where it is missing.
     """

@@ -22,10 +22,10 @@ _READ_AHEAD = 500  # packets of sound that wait for the picture they belong to
 
 
 class AudioReader:
-    """The first sound track of a file, read as far as the pictures have come; time 0 is the file's start.
+    """The first audio track of a file, read as far as the pictures have come; time 0 is the file's start.
 
-    Where the file's clock goes back (two parts were joined), the sound moves with the pictures, as
-    `stream.media.timeline` moves them. What cannot be used is counted and told at the end: sound never ends pictures.
+    Where the file's clock goes back (two parts were joined), the audio moves with the pictures, as
+    `stream.media.timeline` moves them. Damage is counted and reported at the end: audio never ends the pictures.
     """
 
     def __init__(self, path: Path, container: InputContainer) -> None:
@@ -64,14 +64,14 @@ class AudioReader:
         self._lost_ns += round((packet.duration or 0) * (packet.time_base or 0) / NS_PER_S)
 
     def close(self) -> None:
-        """Let go of the file, and tell what of it was left out."""
+        """Close the file, and report what was skipped."""
         self._container.close()
         if self._lost_ns:
             log.warning("%s: damaged sound was left out: %d ms", self.path, max(1, round(self._lost_ns / 1e6)))
             self._lost_ns = 0
 
     def _next_ns(self) -> int | None:
-        """When the next packet begins; None at the end."""
+        """Return when the next packet begins; None at the end."""
         while not self._ended and not (self._read and self._clock.has_offset(self._read[0][1])):
             if len(self._read) >= _READ_AHEAD:
                 break
@@ -96,9 +96,9 @@ class AudioReader:
 
 
 class _Clock:
-    """Where the parts of a file stand, told by its pictures: a new part begins where times go back.
+    """Offsets of the parts of a file, learned from its pictures: a new part begins where times go back.
 
-    Sound of a part may be read before its first picture, and after the first one of the next.
+    Audio of a part may be read before its first picture, and after the first one of the next.
     """
 
     def __init__(self, video: VideoStream | None, origin_ns: int) -> None:
@@ -130,11 +130,11 @@ class _Clock:
         return self._part
 
     def has_offset(self, part: int) -> bool:
-        """Whether it is known where a part stands."""
+        """Return whether a part's offset is known."""
         return part < len(self._offsets_ns)
 
     def audio_pts(self, packet: Packet[AudioStream], part: int) -> int:
-        """When a packet of sound begins; one whose part has no pictures goes on after the sound before."""
+        """Return when a packet begins; one whose part has no pictures follows the audio before it."""
         begins_ns = _ns(packet, packet.pts) or 0
         while not self.has_offset(part):
             self._offsets_ns.append(self._sounded_ns - begins_ns)

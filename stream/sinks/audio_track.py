@@ -25,7 +25,7 @@ Samples = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 
 def copies(sound: AudioReader, codecs: tuple[str, ...]) -> bool:
-    """Whether a container that holds `codecs` takes the packets of `sound` as they are."""
+    """Return whether a container that holds `codecs` takes the packets of `sound` as they are."""
     return sound.stream.codec_context.codec.canonical_name in codecs
 
 
@@ -134,7 +134,7 @@ class EncodedAudio:
 
     @property
     def _interleaved(self) -> int:
-        """How many values of one row make a sample."""
+        """Return how many values of one row make a sample."""
         return self._stream.layout.nb_channels if self._stream.format.is_packed else 1
 
     def _samples(self, duration_ns: int) -> int:

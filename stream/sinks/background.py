@@ -23,7 +23,7 @@ class BackgroundSink:
         self._thread.start()
 
     def write(self, item: Output) -> None:
-        """Leave a frame or news; waits where as many wait already as may."""
+        """Queue a frame or event; blocks while the queue is full."""
         self._raise_failure()
         self._queue.put(item)
 
@@ -45,7 +45,7 @@ class BackgroundSink:
     def _serve(self) -> None:
         failed = False
         while (item := self._queue.get()) is not None:
-            # After a failure what still comes is let go, so that nobody waits for ever.
+            # After a failure what still comes is dropped, so that nothing blocks for ever.
             if not failed:
                 try:
                     self._sink.write(item)

@@ -16,13 +16,13 @@ class CameraFilter:
         self._cameras = frozenset(cameras)
 
     def write(self, item: Output) -> None:
-        """Hand on a frame or news, unless it is of a visitor."""
+        """Pass on a frame or event, unless it is a visitor's."""
         camera = item.frame.camera if isinstance(item, CompositedFrame) else item.camera
         if camera in self._cameras:
             self._sink.write(item)
 
     def wants(self, camera: str) -> bool:
-        """Whether the sink has a use for a camera of the run's own now."""
+        """Return whether the sink wants a camera of the run's own now."""
         return camera in self._cameras and (not isinstance(self._sink, DemandAware) or self._sink.wants(camera))
 
     def close(self) -> None:

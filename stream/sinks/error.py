@@ -1,4 +1,4 @@
-"""What a sink raises."""
+"""The error of sinks."""
 
 from __future__ import annotations
 

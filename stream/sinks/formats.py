@@ -1,4 +1,4 @@
-"""What a recording is made of, as two tables: the containers by ending, and the codecs they hold."""
+"""Formats of recordings, as two tables: the containers by ending, and the codecs they hold."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Codec:
 
     @property
     def lossless(self) -> bool:
-        """Whether every pixel comes back as it was written."""
+        """True if every pixel comes back as it was written."""
         return self.labels is not None
 
 
@@ -38,7 +38,7 @@ class Codec:
 class Container:
     """A file format; its first codec is its default, `tick` is what its timestamps are rounded to.
 
-    Sound in one of the codecs `sounds` is carried over as it is, any other is encoded with the first;
+    Sound in one of the codecs `sounds` is copied as it is, any other is encoded with the first;
     where there are none, the recording is silent. `encoded_sound` are more options for when it is encoded.
     """
 
@@ -126,7 +126,7 @@ CONTAINERS: Mapping[str, Container] = {
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A container, a codec and what it shows: all that a recording is told."""
+    """A recording's container, codec and content."""
 
     container: Container
     codec: Codec
@@ -140,7 +140,7 @@ class Format:
 
 
 def format_of(settings: Recording) -> Format:
-    """What `settings` ask for; a `SinkError` says why it cannot be had."""
+    """Return the format that `settings` ask for; `SinkError` says why it is not available."""
     ending = settings.path.suffix.lower()
     if ending not in CONTAINERS:
         known = ", ".join(CONTAINERS)

@@ -9,7 +9,7 @@ from stream.message import CompositedFrame, Output
 
 
 class LatestBuffer:
-    """A waiting room with one place a camera; news of a camera keeps its order with the frames."""
+    """One slot per camera, the newest frame wins; events keep their order among the frames."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -32,7 +32,7 @@ class LatestBuffer:
 
     @property
     def drained(self) -> bool:
-        """Whether nothing waits and nothing will come."""
+        """True if nothing is queued and nothing will come."""
         with self._condition:
             return self._closed and not self._items
 
@@ -43,7 +43,7 @@ class LatestBuffer:
             self._condition.notify_all()
 
     def _drop_waiting_frame(self, camera: str) -> None:
-        """Drop the camera's waiting frame, unless news came after it."""
+        """Drop the camera's queued frame, unless an event came after it."""
         for item in reversed(self._items):
             if isinstance(item, CompositedFrame):
                 if item.frame.camera == camera:

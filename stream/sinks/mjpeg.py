@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def check() -> None:
-    """Refuse where what it needs is not installed."""
+    """Raise SinkError where what it needs is not installed."""
     if not all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn")):
         raise SinkError("MJPEG needs Starlette and uvicorn: pip install 'clothseg[web]'")
 
@@ -52,7 +52,7 @@ class LazyJpeg:
 
 
 class CameraFeed:
-    """One camera's newest shot, and the bells of those who watch it; lives in the server's thread."""
+    """The newest JPEG of a camera, and one event per connected client; lives in the server's thread."""
 
     def __init__(self) -> None:
         self.jpeg: LazyJpeg | None = None
@@ -116,7 +116,7 @@ class MjpegSink:
                 self._update_feed(item.camera, None)
 
     def wants(self, camera: str) -> bool:
-        """Whether anybody looks, or the page has nothing yet to show of it."""
+        """Return whether a client is connected, or the page has no picture of it yet."""
         view = self._feeds.get(camera)
         return view is None or view.jpeg is None or bool(view.client_events)
 

@@ -1,4 +1,4 @@
-"""Publishes every camera over ZeroMQ, encoding only what somebody has asked for (docs/protocol.md)."""
+"""Publishes every camera over ZeroMQ, encoding only what is subscribed (docs/protocol.md)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from stream.transport.sockets import TransportError, XPubSocket
 from stream.transport.subscriptions import Subscriptions
 
 ROSTER_INTERVAL_S = 1.0
-"""How often the roster is said where nothing changes: a sign of life."""
+"""Interval of the roster where nothing changes: a heartbeat."""
 STATS_INTERVAL_NS = 1_000_000_000
-"""How often a camera's statistics are said."""
+"""Interval of a camera's statistics."""
 NEW_SUBSCRIBER_ROSTER_S = 0.1
-"""How soon newcomers are greeted with the roster, all who came since at once."""
+"""How soon new subscribers get the roster, all who came since at once."""
 _POLL_S = 0.05
-_EVENTS_PER_POLL = 50  # of subscribers, between two frames: more wait, so that nobody's words hold up frames
+_EVENTS_PER_POLL = 50  # subscription changes between two frames: more wait, so that they do not delay frames
 _MAX_ENDED = 32  # cameras that have ended and are still named
 
 
@@ -46,17 +46,17 @@ class PublisherSink:
         self._thread.start()
 
     def write(self, item: Output) -> None:
-        """Hand over a frame or news; a frame that still waits is replaced."""
+        """Queue a frame or event; a frame still queued is replaced."""
         if self._failure is not None:
             raise SinkError(f"the publisher {self.endpoint} has failed: {self._failure}") from self._failure
         self._buffer.put(item)
 
     def wants(self, camera: str) -> bool:
-        """Whether anybody has subscribed to a camera's frames."""
+        """Return whether a camera's frames are subscribed."""
         return camera in self._topics.subscriptions.wanted
 
     def close(self) -> None:
-        """Say what still waits, and that it is over."""
+        """Publish what is queued and the closing roster."""
         self._buffer.close()
         self._thread.join()
 
@@ -76,7 +76,7 @@ class PublisherSink:
 
 
 class _TopicPublisher:
-    """Who wants what, and which streams there are."""
+    """Subscriptions by topic, and the streams there are."""
 
     def __init__(self, publication: XPubSocket, settings: Publisher, cameras: Sequence[str]) -> None:
         self._socket = publication
@@ -87,7 +87,7 @@ class _TopicPublisher:
         self._last_roster_s = 0.0
 
     def update_subscriptions(self, now_s: float) -> bool:
-        """Note what is asked for; greet newcomers, and give a sign of life when it is due. Whether more may wait."""
+        """Read subscriptions, publish the roster to new subscribers and when it is due; True if more may wait."""
         changes = 0
         for subscription, wanted in itertools.islice(self._socket.subscription_changes(), _EVENTS_PER_POLL):
             changes += 1
@@ -133,13 +133,13 @@ class _TopicPublisher:
 
 
 class _RateMeter:
-    """How fast a camera's frames are given out."""
+    """Rate and age of a camera's published frames."""
 
     def __init__(self) -> None:
         self._since: tuple[int, int] | None = None
 
     def record(self, item: CompositedFrame, now_ns: int) -> Stats | None:
-        """Note a frame; its camera's statistics, where they are due."""
+        """Record a frame; return its camera's statistics where they are due."""
         frame = item.frame
         if self._since is None:
             self._since = now_ns, frame.seq
@@ -153,7 +153,7 @@ class _RateMeter:
 
 
 def roster_entry_after(stream: StreamInfo | None, event: StreamStart | Outage | EndOfStream) -> StreamInfo:
-    """What the roster says of a camera after a piece of news."""
+    """Return a camera's roster entry after an event."""
     known = stream or StreamInfo(event.camera, "running")
     match event:
         case StreamStart():

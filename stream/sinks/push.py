@@ -1,7 +1,7 @@
 """Pushes each camera's view as H.264 to a server: RTSP, RTMP, SRT or MPEG-TS over UDP.
 
 In a process of its own: while PyAV connects, no other thread of its process runs (it holds the interpreter's
-lock), and a server that accepts and then says nothing would hold the pipeline for ever.
+lock), and a server that accepts and then sends nothing would block the pipeline for ever.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _CLOSE_MESSAGE = b"end"
 
 @dataclass(frozen=True, slots=True)
 class PushProtocol:
-    """How FFmpeg sends to addresses of a scheme; `tick` is what timestamps are rounded to."""
+    """Muxer and options for addresses of a scheme; `tick` is what timestamps are rounded to."""
 
     muxer: str
     tick: Fraction
@@ -63,7 +63,7 @@ PROTOCOLS: Mapping[str, PushProtocol] = {
 
 
 def check(settings: Push, cameras: Sequence[str]) -> None:
-    """Refuse an address that could not work, before anything starts."""
+    """Raise SinkError for an address that cannot work, before anything starts."""
     kind, shown = scheme_of(settings.url), redact(settings.url)
     if kind not in PROTOCOLS:
         raise SinkError(f"cannot push to {shown}: expected an address that begins with {', '.join(PROTOCOLS)}")
@@ -91,7 +91,7 @@ class PushSink:
             self._connections[camera][0].write(item)
 
     def close(self) -> None:
-        """Say good-bye to every server."""
+        """Close every connection."""
         while self._connections:
             output, transmitter = self._connections.popitem()[1]
             output.close()
@@ -257,7 +257,7 @@ class PushStream:
         return frame
 
     def _broken(self, error: Exception) -> SinkError:
-        """End what carries it, and say why it is over."""
+        """Close the relay; return the error that ended the connection."""
         if self._sender:
             self._sender.close()
         return SinkError(f"{redact(self._url)}: {ffmpeg_reason(error, self._url)}{escaping_advice(self._url)}")

@@ -1,4 +1,4 @@
-"""A live output in a thread of its own: it gets the newest frame, is opened anew when it fails, and stalls nobody."""
+"""A live output in a thread of its own: it gets the newest frame, reconnects when it fails, and blocks nothing."""
 
 from __future__ import annotations
 
@@ -93,4 +93,4 @@ class ReconnectingSink:
         if not self._lost:
             self._lost = True
             cause = state.outcome.exception() if state.outcome is not None else None
-            self._notify(f"{self._name} is lost and tried again: {cause}")
+            self._notify(f"{self._name} is lost, reconnecting: {cause}")

@@ -22,12 +22,12 @@ COLOUR_MARGIN_PX = 16
 """How far around what is cut out its colours are kept: further than a codec's blocks and filters reach."""
 INVISIBLE_ALPHA = 4
 """Alpha up to here, of 255, is the matte's noise: nothing of it can be seen."""
-LEAST_STEP_NS = 1_000_000
+MIN_STEP_NS = 1_000_000
 DEFAULT_RATE_HZ = 30.0
 
 
 def check(settings: Recording, cameras: Sequence[str]) -> None:
-    """Refuse a recording that could not work, before anything starts; make its folder where it is missing."""
+    """Raise SinkError for a recording that cannot work, before anything starts; make its folder where missing."""
     format_of(settings)
     if len(cameras) > 1 and "{camera}" not in str(settings.path):
         raise SinkError(
@@ -43,7 +43,7 @@ def check(settings: Recording, cameras: Sequence[str]) -> None:
 
 
 def path_for(settings: Recording, camera: str, number: int) -> Path:
-    """Where the `number`-th file of `camera` goes, counted from 1."""
+    """Return the path of the `number`-th file of `camera`, counted from 1."""
     path = Path(str(settings.path).replace("{camera}", camera)).expanduser()
     return path if number == 1 else path.with_stem(f"{path.stem}-{number}")
 
@@ -77,8 +77,8 @@ def select_picture(frame: CompositedFrame, form: Format) -> Pixels:
 def mask_hidden_colours(cutout: Pixels) -> Pixels:
     """`cutout` (H, W, 4) BGRA without the colours of what is far outside it.
 
-    Nobody sees them, but they cost a fifth of the encoder's time, and whoever drops the alpha would
-    see the room that was to be hidden.
+    They are invisible, but cost a fifth of the encoder's time, and dropping the alpha would show the
+    room that was to be hidden.
     """
     side = 2 * COLOUR_MARGIN_PX + 1
     seen = cv2.threshold(cutout[..., 3], INVISIBLE_ALPHA, 255, cv2.THRESH_BINARY)[1]
@@ -176,9 +176,9 @@ class _CameraRecording:
         self._offset_ns = 0
 
     def write(self, pixels: Pixels, pts_ns: int, epoch: int) -> None:
-        """Append a picture, to a new file where the one under way is long enough."""
+        """Append a picture, to a new file where the open one is long enough."""
         if self._epoch is not None and epoch != self._epoch and pts_ns + self._offset_ns <= self._last_ns:
-            self._offset_ns = self._last_ns + LEAST_STEP_NS - pts_ns
+            self._offset_ns = self._last_ns + MIN_STEP_NS - pts_ns
         self._epoch = epoch
         self._last_ns = pts_ns + self._offset_ns
         if self._video and self._segment_s and self._last_ns - self._video.start_ns >= self._segment_s * 1e9:
@@ -198,7 +198,7 @@ class _CameraRecording:
         self._video.write(pixels, self._last_ns)
 
     def close(self) -> None:
-        """Finish the file under way."""
+        """Finish the open file."""
         if self._video:
             self._video.close()
         if self._sound:

@@ -9,7 +9,7 @@ from stream.stage import DemandAware, Sink, StreamError
 
 
 class Tee:
-    """One sink made of several, by name. `on_failure(name, sentence)` hears of each that failed, once.
+    """One sink made of several, by name. `on_failure(name, sentence)` is called once for each that failed.
 
     Only a `StreamError` (a full disk, a lost screen) is survived: any other is a mistake in the program
     and is raised.
@@ -25,7 +25,7 @@ class Tee:
         return tuple(self._sinks)
 
     def wants(self, camera: str) -> bool:
-        """Whether any sink that works has a use for a camera's frames now."""
+        """Return whether any open sink wants a camera's frames now."""
         return any(not isinstance(sink, DemandAware) or sink.wants(camera) for sink in self._sinks.values())
 
     def write(self, item: Output) -> None:

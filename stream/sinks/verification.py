@@ -51,15 +51,15 @@ def _fault_of_file(video: VideoWriter) -> str | None:
 
 
 def _fault_of_length(video: VideoWriter, container: InputContainer) -> str | None:
-    """Whether players are told another length than that of what was seen; sound may end a little later."""
+    """Return the fault where the stated length is not that of the pictures; audio may end a little later."""
     stream, tick = container.streams.video[0], video.video_format.container.tick
     stated_s = Fraction(container.duration or 0, 1_000_000)
     if stream.duration is not None and stream.time_base is not None:
         stated_s = stream.duration * stream.time_base
     allowed_s = 2 * tick + (MAX_AUDIO_EXCESS_S if container.streams.audio else 0)
-    # Of pictures at uneven times an earlier one may be said to last longer than the last.
+    # Of pictures at uneven times an earlier one may have a longer stated duration than the last.
     if not video.end_tick * tick - allowed_s <= stated_s <= video.latest_end_tick * tick + allowed_s:
-        return f"players are told {float(stated_s):.3f} s in place of {float(video.end_tick * tick):.3f} s"
+        return f"players are told {float(stated_s):.3f} s instead of {float(video.end_tick * tick):.3f} s"
     return None
 
 

@@ -42,14 +42,14 @@ MAX_SAMPLES = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskSample:
-    """What a picture of the file must hold at its place: `mask` (H, W) is its alpha, or its labels."""
+    """What a picture of the file must show: `mask` (H, W) is its alpha, or its labels."""
 
     tick: int
     mask: Pixels
 
 
 class VideoWriter:
-    """A recording under way. Its methods may raise `SinkError`, after which the movie is over.
+    """An open recording. Its methods may raise `SinkError`, after which it is closed.
 
     `start_ns` is its time 0, `rate_hz` the nominal rate that players are told (the true times are in the
     file), `shape` the height and width of its pictures; one of another size is fitted into that with
@@ -165,7 +165,7 @@ class VideoWriter:
 
 
 def ffmpeg_name(path: Path) -> str:
-    """What FFmpeg is told to write to, no part of its name taken for a protocol.
+    """Return the name for FFmpeg to write to, no part of it taken for a protocol.
 
     For single pictures that is a pattern with each one's time in milliseconds.
     """

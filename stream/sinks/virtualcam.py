@@ -16,7 +16,7 @@ from stream.sinks.video_writer import fit_into
 
 
 def check(settings: VirtualCamera, cameras: Sequence[str]) -> None:
-    """Refuse what could not work, before anything starts."""
+    """Raise SinkError for what cannot work, before anything starts."""
     if importlib.util.find_spec("pyvirtualcam") is None:
         raise SinkError("a virtual camera needs pyvirtualcam: pip install 'clothseg[virtualcam]'")
     if settings.camera is None and len(cameras) > 1:

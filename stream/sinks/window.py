@@ -18,7 +18,7 @@ DEFAULT_SHAPE = (360, 640, 3)
 
 
 def check() -> None:
-    """Refuse a window where none can be shown: raise `SinkError` with what to do."""
+    """Raise `SinkError`, with what to do, where no window can be shown."""
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise SinkError("there is no screen for a window (DISPLAY is not set): record or publish instead")
     if not cv2.currentUIFramework():

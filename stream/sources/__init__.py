@@ -1,4 +1,4 @@
-"""Where pictures come from: one address in, an iterable of `Image` out.
+"""Sources: one address in, an iterable of `Picture` out.
 
     camera:0, /dev/video0      a camera device            stream.sources.camera
     rtsp://, http://, srt://   a network stream           stream.sources.network
@@ -7,7 +7,7 @@
     synthetic:                 a drawn, moving figure     stream.sources.synthetic
 
 A source does not retry: it ends where its stream ends and raises `SourceError` where it fails;
-whoever reads it opens it anew.
+its reader reopens it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class PictureSource(Protocol):
 
 
 def mode_of(camera: Camera) -> Mode:
-    """How a camera runs, known before it is opened: what its settings say, else `live` unless it has an end."""
+    """Return a camera's mode before it is opened: its setting, else `live` unless it has an end."""
     if camera.mode is not None:
         return camera.mode
     ends = local_path(camera.source) is not None or scheme_of(camera.source) == "synthetic"

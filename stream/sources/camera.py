@@ -22,7 +22,7 @@ COMPRESSED = frozenset({"mjpeg", "h264", "hevc"})
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What FFmpeg is asked to open."""
+    """Input that FFmpeg opens."""
 
     file: str
     format: str
@@ -30,7 +30,7 @@ class Device:
 
 
 def open_camera(camera: Camera) -> ContainerSource:
-    """Open a device. A read of a device that hangs cannot be given up: only its process can be ended."""
+    """Open a device. A read of a device that hangs cannot be cancelled: only its process can be killed."""
     device = device_of(camera, sys.platform)
     try:
         container = av.open(device.file, "r", format=device.format, options=device.options)

@@ -25,9 +25,9 @@ DECODING_ORDER = {"avi"}
 """Formats whose times are those at which pictures are decoded, though some are shown later than others."""
 POLL_S = 0.005
 KEY_FRAME_TIMEOUT_NS = 2_500_000_000
-"""A live stream without a key frame for so long is told to wait for one."""
+"""A live stream without a key frame for so long is reported to wait for one."""
 DECODE_TIMEOUT_NS = 10_000_000_000
-"""A live stream that sends packets but no picture that can be decoded is given up after this."""
+"""A live stream that sends packets but no picture that can be decoded is closed after this."""
 
 
 def video_stream(container: InputContainer, address: str) -> VideoStream:
@@ -55,10 +55,10 @@ def _clock(container: InputContainer, stream: VideoStream, mode: Mode) -> Clock:
 class ContainerSource:
     """The pictures of an opened container, in the order they are shown; a `PictureSource`.
 
-    `mode` says how its failures are met: a file plays as far as it goes and says so in the log, a live
-    stream that fails or falls silent raises `SourceError`, so that it can be opened anew. `close` from
-    another thread takes effect when the read under way returns: within the container's read timeout.
-    `release` lets go of what the container reads from, after the container. `on_packet` is called for every packet.
+    `mode` says how failures are handled: a file plays as far as it goes and is reported in the log, a live
+    stream that fails or falls silent raises `SourceError`, so that it can be reopened. `close` from
+    another thread takes effect when the current read returns: within the container's read timeout.
+    `release` is called after the container is closed, to close what it reads from. `on_packet` is called for each one.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class ContainerSource:
 
     @property
     def skipped(self) -> int:
-        """How many damaged packets and pictures were left out so far."""
+        """Number of damaged packets and pictures skipped so far."""
         return self._decoder.skipped
 
     def __iter__(self) -> Iterator[Picture]:
@@ -125,7 +125,7 @@ class ContainerSource:
         log.warning("%s waits for a key frame", self.address)
 
     def close(self) -> None:
-        """Let go of the input; a read under way in another thread is left to finish first."""
+        """Close the input; a read in another thread finishes first."""
         self._closed = True
         if self._read_lock.acquire(blocking=False):
             try:
@@ -138,7 +138,7 @@ class ContainerSource:
         self._release()
 
     def _read(self) -> list[Picture] | None:
-        """What the next packet completes; `None` at the end."""
+        """Return the pictures that the next packet completes; `None` at the end."""
         with self._read_lock:
             if self._closed:
                 return None
@@ -172,6 +172,6 @@ class ContainerSource:
             raise SourceError(f"{self.address} holds no picture that can be decoded")
         if self.frames and self._packets_read < self.frames:
             there = f"{self._packets_read} of {self.frames}"
-            log.warning("%s is cut short: %s pictures are there", self.address, there)
+            log.warning("%s is truncated: %s pictures", self.address, there)
         if self.skipped:
-            log.warning("%s: damaged pictures were left out: %d", self.address, self.skipped)
+            log.warning("%s: %d damaged pictures skipped", self.address, self.skipped)

@@ -19,10 +19,10 @@ from stream.media.timeline import JUMP_AHEAD_NS, Timeline, nominal_step_ns
 from stream.message import Mode, Picture, Pixels
 
 Clock = Literal["stream", "arrival", "order"]
-"""Whether a picture's time is what its stream says, when it came, or, where the container knows only the order in
-which packets are decoded, the first of their times that is left."""
+"""A picture's time: what its stream says, when it arrived, or, where the container knows only the order in which
+packets are decoded, the first of their times that is left."""
 LENIENT = frozenset({"mjpeg", "png"})
-"""Decoders that fill with grey what a picture cut short lacks, unless they are told not to."""
+"""Decoders that fill a truncated picture with grey, unless told not to."""
 STRICT = {"err_detect": "explode"}
 MAX_THREADS = 4
 MAX_ARRIVALS = 64
@@ -60,7 +60,7 @@ class Decoder:
 
     @property
     def awaits_key(self) -> bool:
-        """Whether a live stream has sent no key frame yet, so that none of its pictures can be shown."""
+        """True if a live stream has sent no key frame yet, so that none of its pictures can be shown."""
         return self._awaiting_key_frame
 
     def decode(self, packet: Packet[VideoStream], captured_ns: int) -> Iterator[Picture]:
@@ -123,7 +123,7 @@ class Decoder:
 
 
 class _FrameGeometry:
-    """How the frames of a stream are turned, and the shape of their pixels: both may change with any key frame."""
+    """Rotation and pixel aspect of a stream's frames: both may change with any key frame."""
 
     def __init__(self, stream: VideoStream) -> None:
         self._stream = stream
@@ -134,13 +134,13 @@ class _FrameGeometry:
 
     def convert(self, frame: VideoFrame, convert: BgrConverter) -> Pixels:
         """The pixels of `frame` as they should be seen."""
-        # Decoders tell of a new shape while they still give out pictures of the old one: it holds from a key frame on.
+        # Decoders report a new shape while they still output pictures of the old one: it holds from a key frame on.
         if frame.key_frame or not self._begun:
             self._turned = frame_matrix(frame, self._of_stream)
             decoded = self._stream.codec_context.sample_aspect_ratio
             if not self._begun:
                 self._first = decoded
-            # What the container says goes before what the codec says, until that says something else.
+            # The container's value has precedence over the codec's, until that changes.
             self._aspect = (decoded if decoded != self._first else self._stream.sample_aspect_ratio) or SQUARE
             self._begun = True
         return convert(frame, self._turned, self._aspect)

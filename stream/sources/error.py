@@ -1,4 +1,4 @@
-"""What a source raises."""
+"""The error of sources."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ DEFAULT_RATE_HZ = 25.0
 
 
 def is_photo(path: Path) -> bool:
-    """Whether `path` is one photo or a folder (which is taken for a folder of photos)."""
+    """Return whether `path` is one photo or a folder (which is taken for a folder of photos)."""
     pattern = "%" in path.name and not path.exists()
     return path.is_dir() or (path.suffix.lower() in PHOTO_SUFFIXES and not pattern)
 

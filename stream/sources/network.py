@@ -22,7 +22,7 @@ HLS_STALL_MS = 15_000.0
 
 
 def open_network(camera: Camera, on_packet: Callable[[], None] = lambda: None) -> ContainerSource:
-    """Open a URL; a server absent or silent for `stall_ms` is given up; `on_packet` is called for each packet.
+    """Open a URL; SourceError where a server is silent for `stall_ms`; `on_packet` is called for each packet.
 
     A recording served over HTTP (one with a length) and HLS do not come in real time.
     """
@@ -51,7 +51,7 @@ def open_network(camera: Camera, on_packet: Callable[[], None] = lambda: None) -
 
 
 def _open(camera: Camera, stall_s: float) -> tuple[InputContainer, Callable[[], None]]:
-    """What FFmpeg reads, and what is to be called when it has been read."""
+    """Return FFmpeg's input, and the callback that releases it."""
     if scheme_of(camera.source) in ("http", "https"):
         return _over_http(camera, stall_s), lambda: None
     if not needs_relay(camera.source):
@@ -67,7 +67,7 @@ def _open(camera: Camera, stall_s: float) -> tuple[InputContainer, Callable[[], 
 
 
 def _over_http(camera: Camera, stall_s: float) -> InputContainer:
-    """What a web server sends; MJPEG that does not begin with its boundary is searched for pictures, as browsers do."""
+    """Open a web server's stream; MJPEG that does not begin with its boundary is scanned for pictures."""
     try:
         return _container(camera.source, camera, stall_s)
     except av.error.InvalidDataError as error:
@@ -91,12 +91,12 @@ def _container(address: str, camera: Camera, stall_s: float, form: str | None = 
 
 
 def is_hls(address: str) -> bool:
-    """Whether a URL names an HLS playlist."""
+    """Return whether a URL names an HLS playlist."""
     return urlsplit(address).path.endswith(".m3u8")
 
 
 def protocol_options(camera: Camera, stall_s: float) -> dict[str, str]:
-    """What FFmpeg is told, so that pictures come at once and a server that hangs is noticed.
+    """Return FFmpeg's options, so that pictures come at once and a hung server is noticed.
 
     Not `nobuffer`: it throws away what was read while the stream was analysed, the first key frame with it.
     """
@@ -106,7 +106,7 @@ def protocol_options(camera: Camera, stall_s: float) -> dict[str, str]:
         options |= {"analyzeduration": "1000000", "fpsprobesize": "0"}
     if scheme_of(camera.source) in ("rtsp", "rtsps"):
         options |= {
-            "analyzeduration": "200000",  # the session's description has said it all
+            "analyzeduration": "200000",  # the session description holds it all
             "rtsp_transport": camera.rtsp_transport,
             "allowed_media_types": "video",
             "timeout": silence_us,

@@ -23,13 +23,13 @@ _PNG_SIGNATURE_BYTES = 8
 _PNG_FRAME_BYTES = 12  # length, name and checksum of a chunk
 _JPEG_EXIF, _JPEG_SCAN, _JPEG_COMMENT = 0xE1, 0xDA, 0xFE
 _JPEG_COLOURS = (0xE0, 0xEE)
-"""JFIF and Adobe, which say what the components are."""
+"""JFIF and Adobe, which define the components."""
 
 
 def read_photo(path: Path) -> Pixels:
-    """One photo as (H, W, 3) uint8 BGR, turned as its EXIF orientation asks.
+    """Read one photo as (H, W, 3) uint8 BGR, upright by its EXIF orientation.
 
-    The density that printers are told is not taken for the shape of pixels. `SourceError` where it is cut short,
+    The print density is not taken for the shape of pixels. `SourceError` where the file is truncated,
     unreadable, or made of tiles.
     """
     address = readable(path)
@@ -67,7 +67,7 @@ def _frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
 
 
 def _bared(packet: Packet[VideoStream], codec: str) -> Iterator[Packet[VideoStream]]:
-    """A photo without what stands beside the picture: first with its EXIF, which may tell how to turn it, then bare."""
+    """Yield a photo without its metadata: first with its EXIF, which may hold the orientation, then bare."""
     bare = {"png": bare_png, "mjpeg": bare_jpeg}.get(codec)
     if bare is not None and packet.size:
         for exif in (True, False):

@@ -1,4 +1,4 @@
-"""How a source is presented, whatever it is: mirrored, and in real time where it is played live."""
+"""Presentation of any source: mirrored, and in real time where it is played live."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PresentedSource:
 
     @property
     def address(self) -> str:
-        """Where it comes from, without secrets."""
+        """The source's address, without secrets."""
         return self._source.address
 
     @property
@@ -55,7 +55,7 @@ class PresentedSource:
 
     @property
     def realtime(self) -> bool:
-        """Whether the source's own pictures come at the pace they were taken."""
+        """True if the source's own pictures come at the pace they were taken."""
         return self._source.realtime
 
     @property
@@ -70,7 +70,7 @@ class PresentedSource:
 
     @property
     def skipped(self) -> int:
-        """How many damaged pictures were left out so far."""
+        """Number of damaged pictures skipped so far."""
         return self._source.skipped
 
     def __iter__(self) -> Iterator[Picture]:

@@ -1,1 +1,1 @@
-"""How items travel between processes: sockets, and bytes in both directions. Nobody else knows ZeroMQ."""
+"""Transport between processes: sockets, and messages as bytes. Nothing else imports ZeroMQ."""

@@ -23,12 +23,12 @@ _PACKAGES: Final[Mapping[Encoding, tuple[tuple[str, str], ...]]] = {
     "jpeg": (("cv2", "opencv-python"), ("lz4", "lz4")),
 }
 """What each encoding needs, as module and package; beside JPEG masks travel as LZ4. A subscriber may have neither."""
-_LZ4_MAX = 255  # bytes that one of a block can stand for (its format: lengths are told by bytes of at most 255)
+_LZ4_MAX = 255  # bytes that one of a block can stand for (its format: lengths are sums of bytes of at most 255)
 _JPEG_QUALITY = 90
 
 
 class CodecError(ValueError):
-    """Bytes that are not the pixels they are said to be."""
+    """Bytes that are not the pixels they claim to be."""
 
 
 def missing(encoding: Encoding) -> tuple[str, ...]:

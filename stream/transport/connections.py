@@ -1,6 +1,6 @@
-"""Who is connected to a bound TCP socket, and how much each has sent: who sends too much is cut off.
+"""Connections to a bound TCP socket, and how much each has sent: one that sends too much is closed.
 
-ZeroMQ bounds how long one part of a message may be, but not how many parts: whoever never sends the last one fills
+ZeroMQ bounds how long one part of a message may be, but not how many parts: a peer that never sends the last one fills
 memory. A high-water mark would hold a connection up, but libzmq (up to 4.3.5) aborts where one is held up and then
 breaks ("Assertion failed: !_io_error"), so that a stranger could end the run: what is bound has none, and this instead.
 ZeroMQ tells us of each connection it accepts, the kernel counts the bytes of each (tcp(7), TCP_INFO, Linux only), and
@@ -32,7 +32,7 @@ _EVENT = struct.Struct("=HI")  # zmq_socket_monitor(3)
 
 
 class Limit(NamedTuple):
-    """How many bytes a connection may have sent that were not taken yet, and how many of them a second forgives.
+    """Bound of a connection's unconsumed bytes, and how many of them drain in a second (a leaky bucket).
 
     Heartbeats, and what framing and encryption add, are bytes too.
     """
@@ -71,6 +71,7 @@ class Connections:
         self._waits = False
         self._lock = threading.Lock()
         self._over = threading.Event()
+        self._failure: Exception | None = None
         self._socket = socket
         address = f"inproc://connections-{id(self)}"
         socket.monitor(address, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
@@ -81,7 +82,7 @@ class Connections:
         self._thread.start()
 
     def on_message_consumed(self, parts: Sequence[zmq.Frame]) -> None:
-        """Note that a message has been taken: its connection owes so much less."""
+        """Record that a message was consumed: its connection's count falls."""
         with self._lock:
             self._waits = True
             self._turn += 1
@@ -92,27 +93,35 @@ class Connections:
                 connection.owed_bytes = max(connection.owed_bytes - sum(len(part) for part in parts), 0.0)
 
     def drained(self) -> None:
-        """Note that no message waits to be taken: what is owed now is unfinished."""
+        """Record that no message is queued: what is unconsumed now is unfinished."""
         self._waits = False
 
     def count_rejected(self, part: zmq.Frame) -> None:
-        """Note that a message was none, of which this is a part."""
+        """Count a malformed message, of which this is a part."""
         with self._lock:
             connection = self._connection(part)
             if connection is not None:
                 connection.rejected += 1
 
     def cut_off(self) -> int:
-        """How many have been cut off since this was last asked."""
+        """Return how many connections were closed since the last call; RuntimeError where they are watched no more."""
+        if self._failure is not None:
+            raise RuntimeError("the connections are watched no more, and could fill memory") from self._failure
         with self._lock:
             count, self._cut_off = self._cut_off, 0
         return count
 
     def close(self) -> None:
-        """Watch no more; to be called before the socket is closed."""
+        """Watch no more; to be called before the socket is closed.
+
+        First nothing is told any more, then nobody listens. The other way round, whoever came or went in between would
+        hold up libzmq's own thread for ever, which waits for a listener; and with it `disable_monitor`, which waits for
+        that thread's lock, where no signal reaches it.
+        """
+        self._socket.disable_monitor()
         self._over.set()
         self._thread.join()
-        self._socket.disable_monitor()
+        self._events.close(linger=0)  # here, because a thread that failed would leave it open, and `term` waits for it
 
     def _connection(self, part: zmq.Frame) -> _Connection | None:
         """The one through which a part came; None where that is no TCP connection, or gone."""
@@ -125,15 +134,17 @@ class Connections:
         return self._of.get(descriptor)
 
     def _watch(self) -> None:
-        while not self._over.wait(_CHECK_S):
-            with self._lock:  # also a fence, so that several threads may hear the events
-                self._read_events()
-                self._count(time.monotonic())
-                self._judge()
-        self._events.close(linger=0)
+        try:
+            while not self._over.wait(_CHECK_S):
+                with self._lock:  # also a fence, so that several threads may read the events
+                    self._read_events()
+                    self._count(time.monotonic())
+                    self._judge()
+        except Exception as error:  # noqa: BLE001 (raised where the socket is used)
+            self._failure = error
 
     def _read_events(self) -> None:
-        """Note who has come and gone."""
+        """Read new and closed connections from the socket monitor."""
         while self._events.poll(0):
             event, descriptor = _EVENT.unpack(self._events.recv_multipart()[0])
             self._of.pop(descriptor, None)
@@ -160,10 +171,10 @@ class Connections:
             connection.received_bytes, connection.looked_s = received_bytes, now_s
 
     def _judge(self) -> None:
-        """Cut off all who have sent too much, whoever owes most where all together owe too much, and the newest.
+        """Close all connections over a bound; the largest where all together are over it; the newest of too many.
 
-        Whole messages that still wait are owed too, and no fault of who sent them. Where some wait, only those are
-        judged of whom none was taken for long: ZeroMQ takes one of each connection in turn.
+        Whole messages still queued count too, and are no fault of their sender. Where some are queued, only
+        connections are judged of which none was taken for long: ZeroMQ takes one of each in turn.
         """
         min_age = 2 * MAX_CONNECTIONS if self._waits else 0
         owed = {
@@ -201,7 +212,7 @@ def _borrowed(descriptor: int) -> Iterator[sockets.socket | None]:
 
 
 def _received_bytes(connection: sockets.socket) -> int:
-    """What the kernel has received of a connection; 0 where it does not tell."""
+    """Return the bytes the kernel has received of a connection; 0 where it does not say."""
     if not hasattr(sockets, "TCP_INFO"):
         return 0
     info = connection.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_INFO, _TCP_INFO_BYTES)

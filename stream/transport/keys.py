@@ -48,7 +48,7 @@ class Allowed:
         self._folders: dict[Role, Path] = {role: keys / "allowed" / role for role in roles}
 
     def callback(self, domain: str, key: bytes) -> bool:
-        """Whether the holder of a public key (Z85) may connect."""
+        """Return whether the holder of a public key (Z85) may connect."""
         return bool(self.roles(key))
 
     def roles(self, key: bytes) -> frozenset[Role]:
@@ -57,7 +57,7 @@ class Allowed:
 
 
 def _public_keys(folder: Path) -> list[bytes]:
-    """The keys in a folder, in Z85; a file that is none is passed over, for it lets nobody in."""
+    """Read the keys in a folder, in Z85; a file that is no key is skipped, for it lets no one in."""
     found = []
     for path in sorted(folder.glob("*.key")):
         try:
@@ -68,7 +68,7 @@ def _public_keys(folder: Path) -> list[bytes]:
 
 
 def open_endpoint(endpoint: str | None, keys: Path | None) -> bool:
-    """Whether an endpoint is bound beyond loopback and open to everybody who reaches it."""
+    """Return whether an endpoint is bound beyond loopback without keys."""
     if endpoint is None or keys is not None or not endpoint.startswith("tcp://"):
         return False
     host = endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
@@ -81,7 +81,7 @@ def open_endpoint(endpoint: str | None, keys: Path | None) -> bool:
 def warnings(endpoints: dict[str, tuple[str | None, Path | None]]) -> list[str]:
     """A sentence for each setting, by its name, whose endpoint is open beyond this host; for the check at start."""
     return [
-        f"{setting}: {endpoint} is open to whoever reaches it: make keys (tools/make_keys.py), or keep it on loopback"
+        f"{setting}: {endpoint} is open to anyone who reaches it: make keys (tools/make_keys.py) or use loopback"
         for setting, (endpoint, keys) in endpoints.items()
         if open_endpoint(endpoint, keys)
     ]

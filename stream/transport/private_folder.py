@@ -59,7 +59,7 @@ def _sweep(parent: Path) -> None:
 
 
 def _is_orphaned(folder: Path, changed_s: float) -> bool:
-    """Whether no living process holds the folder's lock; one without a lock is judged by its age."""
+    """Return whether no running process holds the folder's lock; one without a lock is judged by its age."""
     try:
         lock = os.open(folder / _ALIVE, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:

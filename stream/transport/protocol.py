@@ -1,4 +1,4 @@
-"""What the publisher says, as bytes: topics, JSON headers and binary planes; pure, no sockets (docs/protocol.md).
+"""The publisher's protocol: topics, JSON headers and binary planes; pure, no sockets (docs/protocol.md).
 
 A frame is `[topic, header, plane, …]`, the roster of streams `[b"/streams", roster]`. Bytes from outside are
 bounded and checked before memory is taken for them.
@@ -36,7 +36,7 @@ PlaneName = Literal["cutout", "colour", "composite", "picture", "parts", "alpha"
 
 
 class ProtocolError(StreamError):
-    """Bytes that are not what a publisher says; the text says what was expected and what came."""
+    """Bytes that break the protocol; the text says what was expected and what came."""
 
 
 class VersionError(ProtocolError):
@@ -44,7 +44,7 @@ class VersionError(ProtocolError):
 
 
 class Topic(NamedTuple):
-    """What of a camera is asked for, and how it is to travel: `front/cutout+parts/raw`."""
+    """A subscription: a camera, the planes wanted, and their encoding: `front/cutout+parts/raw`."""
 
     camera: str
     kinds: tuple[Kind, ...]
@@ -79,7 +79,7 @@ def parse_subscription(subscription: bytes, default: Encoding) -> Topic | None:
 
 
 def stats_topic(camera: str) -> str:
-    """Where a camera's statistics are said."""
+    """Return the topic of a camera's statistics."""
     return f"{camera}/stats"
 
 
@@ -134,9 +134,9 @@ class StreamInfo(msgspec.Struct, frozen=True):
 
 
 class Roster(msgspec.Struct, frozen=True):
-    """Every stream there is, said whenever one changes, to each newcomer, and every second as a sign of life.
+    """Every stream there is, published when one changes, to each new subscriber, and every second as a heartbeat.
 
-    `closing` is said last: the publisher is closing in good order.
+    `closing`, in the last roster: the publisher is closing in good order.
     """
 
     v: int
@@ -145,7 +145,7 @@ class Roster(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """How a camera's frames are given out: `rate_hz` since the last time, `age_ms` of the newest since its capture."""
+    """Statistics of a camera: `rate_hz` since the last ones, `age_ms` of the newest frame since its capture."""
 
     v: int
     camera: str
@@ -183,14 +183,14 @@ class PublishedFrame:
 
     @property
     def cutout(self) -> Pixels:
-        """What is cut out, (H, W, 4) uint8 BGRA, straight alpha."""
+        """The cut-out, (H, W, 4) uint8 BGRA, straight alpha."""
         if "cutout" not in self._planes and "colour" in self._planes:
             self._planes["cutout"] = to_bgra(self._plane("colour"), self.alpha)
         return self._plane("cutout")
 
     @property
     def alpha(self) -> Pixels:
-        """How much of each pixel is cut out, (H, W) uint8."""
+        """The alpha of the cut-out, (H, W) uint8."""
         if "alpha" not in self._planes and "cutout" in self._planes:
             self._planes["alpha"] = self._planes["cutout"][..., 3]
         return self._plane("alpha")
@@ -296,7 +296,7 @@ class FrameEncoder:
 
 
 def _planes_of(kind: Kind, encoding: Encoding) -> tuple[PlaneName, ...]:
-    """The planes that carry a kind: JPEG knows no alpha, so there a cut-out is two."""
+    """Return the planes that carry a kind: JPEG has no alpha, so there a cut-out is two."""
     return ("colour", "alpha") if kind == "cutout" and encoding == "jpeg" else (kind,)
 
 
@@ -318,7 +318,7 @@ def encode_stats(stats: Stats) -> list[Buffer]:
 
 
 def decode(parts: Sequence[Buffer]) -> PublishedFrame | Roster | Stats:
-    """What a publisher said; VersionError where it speaks another version, ProtocolError where it is garbage."""
+    """Decode a publisher's message; VersionError for another version, ProtocolError for a malformed one."""
     if not 2 <= len(parts) <= 2 + len(typing.get_args(PlaneName)):
         raise ProtocolError(f"expected a topic, a header and planes, got {len(parts)} parts")
     topic, header = (memoryview(part) for part in parts[:2])
@@ -359,7 +359,7 @@ def _decode_frame(header: FrameHeader, buffers: Sequence[Buffer]) -> PublishedFr
 
 
 def _expect_bounded(header: FrameHeader) -> None:
-    """Refuse numbers and names that no frame has; MessageError says which."""
+    """Raise MessageError, saying which, for numbers and names that no frame has."""
     _require_inside(header.camera, header.epoch, header.seq)
     bounds.require_time("pts_ns", header.pts_ns)
     bounds.require_time("captured_ns", header.captured_ns)
@@ -369,7 +369,7 @@ def _expect_bounded(header: FrameHeader) -> None:
 
 
 def _of_topic(topic: memoryview, claimed: OfCamera) -> OfCamera:
-    """What is said, where it is of the camera that its topic names; MessageError where it is of another."""
+    """Return `claimed` where it is of the camera that its topic names; MessageError where it is of another."""
     bounds.require(
         bytes(topic).startswith(f"{claimed.camera}/".encode()),
         f"{claimed.camera} in the topic",
@@ -412,7 +412,7 @@ _CHANNELS: dict[PlaneName, tuple[int, ...]] = {
 
 
 def _require_shape(plane: PlaneHeader, header: FrameHeader) -> None:
-    """Refuse a plane whose size is not what its name, its crop and the picture allow."""
+    """Raise MessageError for a plane whose size is not what its name, its crop and the picture allow."""
     if plane.name == "probabilities":
         fits = len(plane.shape) == 3 and plane.shape[0] == len(header.classes) and plane.crop is None
         height, width = plane.shape[1:] if fits else (0, 0)

@@ -1,11 +1,11 @@
-"""Where messages leave one process and enter another: the only room that imports ZeroMQ.
+"""ZeroMQ sockets: messages leave one process and enter another; the only module that imports ZeroMQ.
 
 Between the stages there are two links. The dispatcher binds a `RouterSocket`, to which readers, workers and composite
 connect a `DealerSocket`. Composite binds a `PullSocket`, into which workers and the dispatcher write through a
 `PushSocket`. To the outside there are two more: an `XPubSocket` with many `SubSocket`s, and a `RepSocket` that answers
 each `ReqSocket`.
-Every end owns its context and terminates it; every receive has a timeout; bytes that are no message of
-ours are counted in `rejected` and thrown away.
+Every socket owns its context and terminates it; every receive has a timeout; malformed messages are counted in
+`rejected` and dropped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from stream.transport.keys import Allowed, Role
 _LINGER_MS = 1000
 _SEND_TIMEOUT_MS = 10_000  # a message is not taken for so long only where it never will be
 _HEARTBEAT_MS = 250
-_HEARTBEAT_TIMEOUT_MS = 1750  # after which a connection is opened anew: with the beat before it, within 2 s
+_HEARTBEAT_TIMEOUT_MS = 1750  # after which a connection is reopened: with the heartbeat before it, within 2 s
 _MAX_SUBSCRIPTION_BYTES = 1024
 MAX_REQUEST_BYTES = 1_048_576
 _ROLE_OF_MESSAGE: dict[Role, tuple[type, ...]] = {
@@ -40,7 +40,7 @@ _ROLE_OF_MESSAGE: dict[Role, tuple[type, ...]] = {
 }
 _STAGES = Limit(wire.MAX_MESSAGE_BYTES)
 _REQUESTERS = Limit(2 * MAX_REQUEST_BYTES)
-# One that follows a thousand cameras says some 100 kB at once.
+# One that subscribes to a thousand cameras sends some 100 kB at once.
 _SUBSCRIBERS = Limit(262_144, drain_bytes_s=16_384)
 # Who connects sends heartbeats; who is bound answers them and sends none. Where a high-water mark holds up what comes
 # in, libzmq takes its own heartbeats for death and aborts: as it connects again (its issue 3937, "Assertion failed:
@@ -56,7 +56,7 @@ _KEEPALIVE: dict[int, int] = {
 
 
 Envelope = tuple[bytes, ...]
-"""Whom an answer goes to: the peer's identity, the request's number where it has one, and an empty part."""
+"""Address of a reply: the peer's identity, the request's number where it has one, and an empty part."""
 _MAX_ENVELOPE = 3
 
 
@@ -102,8 +102,10 @@ class _Socket:
                     self._connections = Connections(self._context, self._socket, limit)
             for endpoint in endpoints:
                 (self._socket.bind if bind else self._socket.connect)(endpoint)
-        except (zmq.ZMQError, OSError, ValueError) as error:
+        except BaseException as error:
             self.close()
+            if not isinstance(error, (zmq.ZMQError, OSError, ValueError)):
+                raise
             action = "bind" if bind else "connect to"
             unknown = isinstance(error, zmq.ZMQError) and error.errno in (errno.EINVAL, errno.EPROTONOSUPPORT)
             cause = "expected tcp://HOST:PORT or ipc://PATH" if unknown else error
@@ -130,9 +132,9 @@ class _Socket:
     def _send(self, parts: Sequence[Buffer]) -> None:
         try:
             self._socket.send_multipart(parts, copy=sum(memoryview(p).nbytes for p in parts) < 65_536)
-        except zmq.Again:  # one whose keys are refused is left without anybody to send to
+        except zmq.Again:  # one whose keys are rejected is left without a peer
             raise TransportError(
-                f"{self.endpoint} takes no message: is it there, and are these the keys for it?"
+                f"{self.endpoint} accepts no message: is that process running, and do the keys match?"
             ) from None
 
     def _receive(self, timeout_ms: int) -> list[Buffer] | None:
@@ -141,7 +143,7 @@ class _Socket:
         return [part.buffer for part in self._parts()]
 
     def _poll(self, timeout_ms: int) -> bool:
-        """Whether a message is there, or comes in time."""
+        """Return whether a message is there, or comes in time."""
         if self._connections is not None:
             self.rejected += self._connections.cut_off()
         if self._socket.poll(0):
@@ -166,7 +168,7 @@ class _Socket:
     async def wait_readable(self, timeout_ms: int) -> None:
         """Wait until a message may be there, at most so long, while the event loop goes on."""
         if self._socket.poll(0):
-            return  # the descriptor tells of changes only
+            return  # the descriptor signals changes only
         loop, readable = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(self._socket.fileno(), readable.set)
         try:
@@ -178,7 +180,7 @@ class _Socket:
             loop.remove_reader(self._socket.fileno())
 
     def _receive_message(self, timeout_ms: int) -> object | None:
-        """The next message; None when none came in time, or garbage, which is counted."""
+        """Return the next message; None when none came in time, or a malformed one, which is counted."""
         if not self._poll(timeout_ms):
             return None
         parts = self._parts()
@@ -194,14 +196,14 @@ class _Socket:
             self._connections.close()
             self._connections = None
         self._socket.close()
-        if self._authenticator is not None:  # after the socket: somebody may be at the door, and libzmq asks it who
+        if self._authenticator is not None:  # after the socket: libzmq may still ask it about a connecting peer
             self._authenticator.stop()
             self._authenticator = None
-        self._context.term()
+        self._context.destroy(linger=0)  # `term` would wait for ever for a socket that was left open by a fault
 
 
 class RouterSocket(_Socket):
-    """The dispatcher's end: hears every peer, and answers each by its identity."""
+    """ROUTER, bound by the dispatcher: receives from every peer, sends to each by its identity."""
 
     def __init__(self, endpoint: str, keys: Path | None = None) -> None:
         # A peer whose connection broke on its side alone comes back while the old one still seems to stand.
@@ -232,7 +234,7 @@ class RouterSocket(_Socket):
         return bytes(identity.buffer), item
 
     def _is_authorised(self, item: object, part: zmq.Frame) -> bool:
-        """Whether the key of whoever sent it is of a host that may play the role in which such a thing is said."""
+        """Return whether the sender's key is of a host that may play the role this message needs."""
         if self._allowed is None:
             return True
         role = next((role for role, kinds in _ROLE_OF_MESSAGE.items() if isinstance(item, kinds)), None)
@@ -252,7 +254,7 @@ class DealerSocket(_Socket):
         self._last_received_s = False
 
     def receive(self, timeout_ms: int) -> object | None:
-        """The next message; None when none came in time. LinkError where nobody can ever be reached."""
+        """Return the next message; None when none came in time. TransportError where no peer can ever be reached."""
         item = self._receive_message(timeout_ms)
         self._last_received_s = self._last_received_s or item is not None
         if not self._last_received_s and self._folder is not None and not self._folder.is_dir():
@@ -260,7 +262,7 @@ class DealerSocket(_Socket):
         return item
 
     def send(self, item: object) -> None:
-        """Send to the dispatcher; waits while it does not take what was sent before, LinkError where it never does."""
+        """Send to the dispatcher, waiting for what was sent before; TransportError where that is never taken."""
         self._send(wire.encode(item))
 
 
@@ -282,14 +284,14 @@ class PushSocket(_Socket):
         super().__init__(zmq.PUSH, [endpoint], bind=False, keys=keys)
 
     def write(self, item: object) -> None:
-        """Send to composite; waits while it does not take what was sent before, LinkError where it never does."""
+        """Send to composite; waits while it does not take what was sent before, TransportError where it never does."""
         self._send(wire.encode(item))
 
 
 class XPubSocket(_Socket):
-    """The publisher's end: says things under topics, and hears which topics anybody wants.
+    """XPUB, bound by the publisher: publishes under topics, and receives subscriptions.
 
-    A subscriber that does not keep up loses messages after `high_water_mark` of them; nobody waits for it.
+    A subscriber that does not keep up loses messages after `high_water_mark` of them; it blocks nothing.
     """
 
     def __init__(self, endpoint: str, keys: Path | None = None, high_water_mark: int = 3) -> None:
@@ -297,29 +299,29 @@ class XPubSocket(_Socket):
             zmq.SNDHWM: high_water_mark,
             zmq.LINGER: _LINGER_MS // 2,
             zmq.MAXMSGSIZE: _MAX_SUBSCRIPTION_BYTES,
-            zmq.XPUB_VERBOSE: 1,  # a second subscriber of a topic is a newcomer too
+            zmq.XPUB_VERBOSE: 1,  # a second subscriber of a topic is new too
         }
         super().__init__(
             zmq.XPUB, [endpoint], bind=True, keys=keys, options=options, limit=_SUBSCRIBERS, roles=("subscriber",)
         )
 
     def subscription_changes(self) -> Iterator[tuple[bytes, bool]]:
-        """The topics that were asked for (True), and those that nobody wants any more (False), since."""
+        """Return the topics subscribed (True) and unsubscribed (False) since the last call."""
         while (parts := self._receive(0)) is not None:
             frame = bytes(parts[0])
             if frame[:1] in (b"\0", b"\1"):
                 yield frame[1:], frame[0] == 1
 
     def _parts(self) -> list[zmq.Frame]:
-        """A subscriber's word, which pays for nothing: all that it says is owed, and forgiven with time."""
+        """Return the parts of a subscriber's message, whose bytes count for its connection and drain with time."""
         return self._socket.recv_multipart(copy=False)
 
     def publish(self, parts: Sequence[Buffer]) -> None:
-        """Say something to all who want it, `parts[0]` being its topic; never waits."""
+        """Publish to all subscribers of the topic `parts[0]`; never blocks."""
         self._send(parts)
 
     def publish_last(self, parts: Sequence[Buffer]) -> None:
-        """Say the last word, which also those who are behind are to hear: waits for them half a second."""
+        """Publish the closing message, which slow subscribers are to get too: waits for them half a second."""
         self._socket.setsockopt(zmq.XPUB_NODROP, 1)
         self._socket.setsockopt(zmq.SNDTIMEO, _LINGER_MS // 2)
         with contextlib.suppress(TransportError):
@@ -327,7 +329,7 @@ class XPubSocket(_Socket):
 
 
 class SubSocket(_Socket):
-    """A subscriber's end: hears what is said under its topics; connects again by itself."""
+    """SUB: receives what is published under its topics; reconnects by itself."""
 
     def __init__(self, endpoint: str, keys: Path | None = None, high_water_mark: int = 2) -> None:
         options: dict[int, int] = {
@@ -339,7 +341,7 @@ class SubSocket(_Socket):
         super().__init__(zmq.SUB, [endpoint], bind=False, keys=keys, options=options)
 
     def subscribe(self, topic: bytes) -> None:
-        """Ask for all that is said under topics that begin so."""
+        """Subscribe to all topics that begin so."""
         self._socket.setsockopt(zmq.SUBSCRIBE, topic)
 
     def unsubscribe(self, topic: bytes) -> None:
@@ -352,7 +354,7 @@ class SubSocket(_Socket):
 
 
 class RepSocket(_Socket):
-    """Where requests are heard and answered, in any order: one that takes long holds up no other."""
+    """REP: receives requests and replies, in any order: a slow one does not block the others."""
 
     def __init__(self, endpoint: str, keys: Path | None = None) -> None:
         options: dict[int, int] = {zmq.MAXMSGSIZE: MAX_REQUEST_BYTES, zmq.SNDTIMEO: 0}
@@ -361,7 +363,7 @@ class RepSocket(_Socket):
         )
 
     def receive(self, timeout_ms: int) -> tuple[Envelope, bytes] | None:
-        """The next request, and whom it is from; None when none came in time, or what no `ReqSocket` sends."""
+        """Return the next request and its envelope; None when none came in time, or a malformed one."""
         parts = self._receive(timeout_ms)
         if parts is None:
             return None

@@ -1,7 +1,7 @@
-"""What subscribers have asked for: the topics of known cameras, by camera; no sockets.
+"""Subscriptions: the topics of known cameras, by camera; no sockets.
 
-Whoever reaches the publisher may ask for anything, so what is remembered of it is bounded: a camera has at most
-`MAX_TOPICS` topics, and of cameras that are not known yet the newest `MAX_EARLY` wait.
+Anyone who reaches the publisher may subscribe to anything, so what is kept is bounded: a camera has at most
+`MAX_TOPICS` topics, and of cameras that are not known yet the newest `MAX_EARLY` are kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Subscriptions:
         self._of: dict[str, dict[bytes, Topic]] = {camera: {} for camera in cameras}
         self._early: dict[bytes, Topic] = {}
         self.wanted: frozenset[str] = frozenset()
-        """Cameras that somebody wants; replaced as a whole, because other threads read it."""
+        """Cameras with subscriptions; replaced as a whole, because other threads read it."""
 
     def add(self, subscription: bytes) -> bool:
         """Remember what is asked for; False where it is no topic, or one too many of its camera."""
@@ -45,13 +45,13 @@ class Subscriptions:
         return True
 
     def remove(self, subscription: bytes) -> None:
-        """Forget what nobody wants any more."""
+        """Remove an unsubscribed topic."""
         camera = subscription.partition(b"/")[0].decode("ascii", errors="replace")
         if self._of.get(camera, self._early).pop(subscription, None) is not None:
             self._count()
 
     def know(self, camera: str) -> None:
-        """Note that there is such a camera, which may have been asked for before."""
+        """Add a camera, which may have been subscribed before."""
         if camera not in self._of:
             self._of[camera] = {}
             for subscription in [early for early, topic in self._early.items() if topic.camera == camera]:
@@ -60,7 +60,7 @@ class Subscriptions:
                     self._of[camera][subscription] = topic
 
     def forget(self, camera: str) -> None:
-        """Note that there is no such camera any more."""
+        """Remove a camera."""
         if self._of.pop(camera, None):
             self._count()
 

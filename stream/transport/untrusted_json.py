@@ -1,7 +1,7 @@
-"""JSON from outside: bounded in size, depth and digits before it is decoded, and refused with one kind of error.
+"""JSON from outside: bounded in size, depth and digits before it is decoded, and rejected with one kind of error.
 
 Every text that another process, host or visitor has written is read here: messages between stages, headers of what
-is published, requests to the control socket, words of a page.
+is published, requests to the control socket, messages of a page.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _MAX_ERROR_CHARS = 200
 
 _LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
 # A string, which may hold anything; a bracket; or a number, its whole part first. An unfinished string reaches to the
-# end, where the decoder refuses it.
+# end, where the decoder rejects it.
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]|([0-9]+)(?:\.[0-9]+)?', re.DOTALL)
 
 Decoded = TypeVar("Decoded")
 
 
 class UntrustedJsonError(ValueError):
-    """A text that is not the JSON expected; says in one sentence what was expected, and what came."""
+    """A text that is not the JSON expected; one sentence with what was expected and what came."""
 
 
 @overload
@@ -63,11 +63,11 @@ def decode(
 
 
 def _expect_bounded(data: bytes, max_bytes: int) -> None:
-    """Refuse what lies too deep or has too many digits, which would cost the decoder its stack or much time."""
+    """Raise UntrustedJsonError for too much depth or too many digits, which cost stack or time."""
     if len(data) > max_bytes:
         raise UntrustedJsonError(f"expected JSON of at most {max_bytes} bytes, got {len(data)}")
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH and _LONG_NUMBER.search(data) is None:
-        return  # nearly every text: strings need not be told from the rest
+        return  # nearly every text: strings need not be separated from the rest
     depth = 0
     for token in _TOKEN.finditer(data):
         first = token[0][:1]

@@ -26,7 +26,7 @@ MAX_PLANES = 4
 _MAX_TYPE_CHARS = 64
 MAX_PLANE_BYTES = 3 * bounds.MAX_PIXELS
 MAX_MESSAGE_BYTES = MAX_PLANE_BYTES + 16_777_216
-"""Bounds that are checked before memory is taken; links refuse longer parts, and more of them, on the socket itself."""
+"""Bounds that are checked before memory is taken; sockets reject longer parts, and more of them."""
 
 FrameEncoding = Literal["raw", "jpeg"]
 Message = TypeVar("Message")
@@ -44,6 +44,7 @@ TYPES: dict[str, type] = {
         message.SourceEnded,
         message.PictureRequest,
         message.WorkerReady,
+        message.FramesSent,
         message.Ack,
         message.DemandChanged,
         message.StreamStart,
@@ -56,7 +57,7 @@ TYPES: dict[str, type] = {
 
 
 class WireError(StreamError):
-    """Bytes that are not a message of ours."""
+    """Bytes that are not a valid message."""
 
 
 class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,7 +73,7 @@ class _PlaneRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def encode(item: object, pictures: FrameEncoding = "raw") -> list[Buffer]:
-    """The buffers of a message; raw planes share its memory. `pictures` says how (H, W, 3) planes travel."""
+    """Encode a message into buffers; raw planes share its memory. `pictures` is the encoding of (H, W, 3) planes."""
     planes: list[Buffer] = []
 
     def array(value: object) -> _PlaneRef:
@@ -88,7 +89,7 @@ def encode(item: object, pictures: FrameEncoding = "raw") -> list[Buffer]:
 
 
 def decode(buffers: Sequence[Buffer]) -> object:
-    """The message in `buffers`, its raw planes in their memory; WireError says what is wrong with them."""
+    """Decode the message in `buffers`, its raw planes in their memory; WireError says what is wrong with them."""
     if not buffers or len(buffers) > 1 + MAX_PLANES:
         raise WireError(f"expected 1 to {1 + MAX_PLANES} parts, got {len(buffers)}")
     try:

@@ -3,10 +3,10 @@
 serve            the process: binds the address, joins the parts below
 app              the HTTP side: the page, thumbnails, headers, who may enter          (starlette)
 access           who may enter: loopback, origin, token
-session          one visitor: what the page says is done, what it is shown
+session          one visitor: the page's messages, and what it watches
 visitor_camera   a visitor's own camera;  uplink: all of them, as the dispatcher sees readers
 camera_follower  the results of a camera that is watched;  presenter: the newest of them, to the page
-view             what a visitor wants to see of a frame;  photo: JPEG and PNG;  stamp: the time in a picture
+view             the panels a visitor wants of a frame;  photo: JPEG and PNG;  stamp: the time in a picture
 outfit           one visitor's outfit and photos;  outfit_effects: the effects that show it
 library          garments, textures and backgrounds on offer;  effects_client: requests effects from composite
 call             the same pictures over WebRTC;  reassembly: of the packets they come in   (aiortc)

@@ -1,4 +1,4 @@
-"""Who may enter: on this host everyone, from other hosts those with the token; a page of another site never."""
+"""Access: on this host everyone, from other hosts those with the token; a page of another site never."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stream.web.rate_limiter import RateLimiter
 
 COOKIE = "stream_session"
 SESSION_S = 12 * 3600.0
-"""How long the door stays open for who has entered."""
+"""How long a session lasts after the login."""
 _MIN_TOKEN_CHARS = 16
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _SESSIONS = 4096
@@ -33,7 +33,7 @@ class TooManyTriesError(Exception):
 class Access:
     """The rules of one address. `token` is None only on loopback; `clock` is any rising clock in seconds.
 
-    Who has said the token is known by a random session value from then on, which is forgotten with this process.
+    After the token, a client is known by a random session value, which is forgotten with this process.
     """
 
     def __init__(self, loopback: bool, token: str | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,7 +44,7 @@ class Access:
         self._tries: OrderedDict[str, RateLimiter] = OrderedDict()
 
     def host_allowed(self, headers: Mapping[str, str]) -> bool:
-        """Whether the request was meant for this server; never where its host is no host's name.
+        """Return whether the request was meant for this server; never where its host is not a valid name.
 
         On loopback another name is a page elsewhere whose name was made to point here (DNS rebinding).
         """
@@ -55,7 +55,7 @@ class Access:
         return name is not None and (not self._loopback or name in _LOCAL_NAMES)
 
     def origin_allowed(self, headers: Mapping[str, str]) -> bool:
-        """Whether a request comes from our own page: browsers name the origin of every WebSocket and POST."""
+        """Return whether a request comes from our page: browsers send the origin with WebSockets and POSTs."""
         try:
             origin = urlsplit(headers.get("origin", ""))
         except ValueError:
@@ -63,11 +63,11 @@ class Access:
         return origin.scheme in ("http", "https") and origin.netloc == headers.get("host")
 
     def inside(self, session: str | None) -> bool:
-        """Whether whoever shows this session value has entered."""
+        """Return whether a session value is valid."""
         return self._token is None or self._sessions.get(session or "", -math.inf) > self._clock()
 
     def enter(self, token: str, address: str) -> str | None:
-        """A new session value for who says the right token, else None; compared in constant time.
+        """Return a new session value for the right token, else None; compared in constant time.
 
         Raises TooManyTriesError where it was tried too often from `address`.
         """
@@ -87,7 +87,7 @@ class Access:
 
 
 def open_access(settings: Web) -> Access:
-    """The rules that `settings` ask for; ConfigError for an open door or a token that is not one."""
+    """Return the rules of `settings`; ConfigError for access without a token beyond loopback, or an invalid token."""
     host, _ = settings.address
     loopback = host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
     if settings.token is None:

@@ -25,13 +25,13 @@ STATIC = Path(__file__).with_name("static")
 _BODY_S = 5.0
 _PAGES_PER_VISITOR = 4  # pages may be open that only watch
 POLICY, FULL = 1008, 1013
-"""Why a WebSocket is closed (RFC 6455, and its registry): not allowed in, and no room."""
+"""WebSocket close codes (RFC 6455, and its registry): not allowed, and no capacity."""
 
 _SECURITY_HEADERS = {
     b"content-security-policy": b"default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     b"connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"same-origin",  # with none, browsers do not name the origin of the door's form
+    b"referrer-policy": b"same-origin",  # with none, browsers do not send the origin of the login form
     b"permissions-policy": b"camera=(self), microphone=(), geolocation=()",
     b"cross-origin-resource-policy": b"same-origin",
     b"cross-origin-opener-policy": b"same-origin",
@@ -59,7 +59,7 @@ def build(
 
 
 class _SecurityMiddleware:
-    """Refuses requests that were meant for another host, and puts the headers on every answer."""
+    """Reject requests that were meant for another host, and add the security headers to every response."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -67,7 +67,7 @@ class _SecurityMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._access.host_allowed(Headers(scope=scope)):
-            await Response("this server does not go by that name", 421)(scope, receive, send)
+            await Response("misdirected request: this server has another host name", 421)(scope, receive, send)
             return
 
         own_host = _SECURITY_HEADERS | (_SECURE if scope.get("scheme") == "https" else {})
@@ -86,7 +86,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def _page(access: Access) -> Endpoint:
     async def page(request: Request) -> Response:
-        """The page, or the door where the token is asked for."""
+        """Serve the page, or the login page where a token is needed."""
         inside = access.inside(request.cookies.get(COOKIE))
         return Response((STATIC / ("index.html" if inside else "login.html")).read_bytes(), media_type="text/html")
 
@@ -95,7 +95,7 @@ def _page(access: Access) -> Endpoint:
 
 def _login(access: Access) -> Endpoint:
     async def enter(request: Request) -> Response:
-        """A token typed at the door becomes a session: a cookie that no script reads and no other site sends."""
+        """Exchange the token for a session: a cookie that no script reads and no other site sends."""
         token = parse_qs((await _body(request, 1024)).decode("ascii", "replace")).get("token", [""])[0].strip()
         if not access.origin_allowed(request.headers):
             return RedirectResponse("/?wrong", 303)
@@ -162,7 +162,7 @@ class _OpenPages:
         try:
             await Session(socket, self._context).run(_messages(socket))
         except GONE:
-            pass  # the page went away while it was being told something
+            pass  # the page went away while something was sent to it
         finally:
             self._open -= 1
 

@@ -1,4 +1,4 @@
-"""Room for one item between two tasks of the same loop: a newer one takes the place of one not yet taken."""
+"""A one-item buffer between two tasks of the same loop: a newer item replaces one not yet taken."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The same pictures over WebRTC: a call in which the page's camera comes in and what it is shown goes out.
+"""The same pictures over WebRTC: the page's camera comes in, the results go out.
 
-This and `reassembly` are the rooms that know aiortc. Its tracks carry `av` frames, which come in through the sources'
-converter.
+This and `reassembly` are the modules that import aiortc. Its tracks carry `av` frames, converted by
+`media.pixels`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _POLL_S = 0.2
 async def follow_camera(
     endpoint: str, camera: str, frames: AsyncLatest[PublishedFrame], changed: Callable[[StreamInfo], None]
 ) -> None:
-    """Put every frame of `camera` into `frames` and tell how its stream stands, until it ends or this is cancelled."""
+    """Put every frame of `camera` into `frames` and report its stream's state, until it ends or this is cancelled."""
     with Subscriber(endpoint, cameras=(camera,), kinds=_KINDS, timeout_s=math.inf) as subscriber:
         reporter = asyncio.create_task(_report_changes(subscriber, camera, changed))
         try:

@@ -12,13 +12,13 @@ from stream.stage import StreamError
 
 
 class EffectsRejectedError(ValueError):
-    """What was asked for cannot be shown; one sentence that a visitor may read."""
+    """Composite rejected the effects; one sentence that a visitor may read."""
 
 
 class EffectsClient:
-    """One request at a time, in the one thread that owns the socket: who no longer waits for a reply, disturbs none.
+    """One request at a time, in the one thread that owns the socket: a cancelled request disturbs no other.
 
-    Why something was refused is for those who run the stream: `notify` hears it, the visitor does not.
+    The reason of a rejection is for those who run the stream: it goes to `notify`, not to the visitor.
     """
 
     def __init__(self, endpoint: str, notify: Callable[[str], None], *, timeout_ms: int = 5000) -> None:
@@ -27,7 +27,7 @@ class EffectsClient:
         self._notify = notify
 
     async def set_effects(self, camera: str, effects: Sequence[Effect]) -> None:
-        """Show `effects` of `camera` from now on; raises DressError."""
+        """Show `effects` of `camera` from now on; raises EffectsRejectedError."""
         request = SetEffects(effects=tuple(effects), camera=camera)
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._controller.request, request)
@@ -38,6 +38,6 @@ class EffectsClient:
             ) from error
 
     def close(self) -> None:
-        """Ask nothing any more; a request under way is waited for."""
+        """Close, after the request in progress."""
         self._thread.shutdown(cancel_futures=True)
         self._controller.close()

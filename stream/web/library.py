@@ -1,4 +1,4 @@
-"""What can be chosen: folders with pictures and a small YAML for each, read once when the server starts.
+"""The library of assets: folders with pictures and a small YAML for each, read once when the server starts.
 
 `garments/hoodie.yaml`: `title: Hoodie`, `part: top`, `image: hoodie.png` (PNG with alpha), `licence: …`
 `textures/denim.yaml`, `backgrounds/loft.yaml`: the same without `part`.
@@ -35,7 +35,7 @@ class AssetCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class Asset(msgspec.Struct, frozen=True):
-    """Something on a shelf: where its picture is, and a small PNG of it for the page."""
+    """A garment, texture or background: its picture's path, and a small PNG of it for the page."""
 
     item: LibraryItem
     image: Path
@@ -78,7 +78,7 @@ class Library(msgspec.Struct, frozen=True):
     backgrounds: Assets
 
     def asset(self, kind: str, name: str) -> Asset | None:
-        """The piece of that name on the shelf `kind`, None where there is none."""
+        """Return the asset of that kind and name, None where there is none."""
         assets: Assets = getattr(self, kind) if kind in self.__struct_fields__ else {}
         return assets.get(name)
 

@@ -1,4 +1,4 @@
-"""What one visitor wears: photos are developed, looks asked for one after the other, while the page goes on talking."""
+"""A visitor's outfit: photos are processed and effects requested one after the other, without blocking the page."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ class OutfitUpdater:
         self.camera: str | None = None
 
     def set_outfit(self, outfit: page_protocol.Outfit) -> None:
-        """Wear this from now on; what was asked for before and is not yet worn is left out."""
+        """Request this outfit; an earlier request that is still pending is dropped."""
         self._outfit = outfit
         self._changed.set()
 
     def add_photo(self, use: page_protocol.PhotoUse, photo: bytes) -> None:
-        """Take a photo, to be worn when it is asked for; raises PhotoError for what can be seen to be none."""
+        """Add a photo for later use; raises PhotoError for what is visibly no photo."""
         upload.check(photo)
         self._uploaded[use] = photo
         self._changed.set()
 
     def reapply(self) -> None:
-        """The camera has come, or come back: it is to show what is worn."""
+        """Apply the outfit again: the camera has come, or come back."""
         self._changed.set()
 
     async def run(self) -> None:
-        """Develop and dress until cancelled."""
+        """Process photos and apply outfits until cancelled."""
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -69,7 +69,7 @@ class OutfitUpdater:
             await work
         except (OutfitError, EffectsRejectedError, PhotoError) as error:
             await self._reject(str(error))
-        except OSError:  # no room, or no descriptor
+        except OSError:  # disk full, or no file descriptor left
             await self._reject("this cannot be worn at the moment: try again later")
 
     async def _process_photo(self, use: page_protocol.PhotoUse, photo: bytes) -> None:
@@ -96,7 +96,7 @@ def _choice_of(
 def temporary_photos(
     folder: Path | None, photos: Mapping[page_protocol.PhotoUse, bytes]
 ) -> Iterator[dict[page_protocol.PhotoUse, Path]]:
-    """Photos as files that only this user may read, within `folder` (None: that for temporary files), for a while."""
+    """Write photos as files that only this user may read, within `folder` (None: the temporary folder), for a while."""
     if not photos:
         yield {}
         return

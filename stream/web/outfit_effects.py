@@ -1,4 +1,4 @@
-"""What a visitor wants to wear, as the effects that show it."""
+"""The effects of an outfit."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from stream.web.page_protocol import (
 )
 
 BACKGROUND: Final = "background"
-"""The slot of a photo that is put behind people."""
+"""Use of a photo that is put behind people."""
 
 UploadedPhotos = Mapping[PhotoUse, Path]
-"""Where the photos are that a visitor has sent."""
+"""Paths of a visitor's own photos."""
 
 
 class OutfitError(ValueError):
-    """Something is asked for that is not there; the text says what."""
+    """An outfit names something that does not exist; the text says what."""
 
 
 def effects_of(outfit: Outfit, library: Library, photos: UploadedPhotos) -> tuple[Effect, ...]:
-    """The effects for `outfit`, in the order in which they are drawn; raises LookError."""
+    """Return the effects of `outfit`, in the order in which they are drawn; raises OutfitError."""
     background = [_background_effect(outfit.background, library, photos)] if outfit.background is not None else []
     return (*background, *(_garment_effect(part, cloth, library, photos) for part, cloth in outfit.garments.items()))
 
@@ -63,7 +63,7 @@ def _garment_effect(part: Garment, choice: GarmentChoice, library: Library, phot
 
 def _library_image(assets: Mapping[str, Asset], name: str) -> Path:
     if name not in assets:
-        raise OutfitError(f"there is no {name} on the shelf: reload the page")
+        raise OutfitError(f"there is no {name} in the library: reload the page")
     return assets[name].image
 
 

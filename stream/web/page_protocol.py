@@ -1,4 +1,4 @@
-"""What a page and its server say to each other over the WebSocket: JSON here, pictures as JPEG or PNG between it.
+"""Messages between a page and its server over the WebSocket: JSON here, pictures as JPEG or PNG in between.
 
 Binary messages to the server are stamped JPEG pictures of the visitor's camera; to the page they are stamped JPEG
 pictures to look at, or a PNG, the snapshot it asked for.
@@ -17,16 +17,16 @@ from clothseg.tryon.part import Garment
 from stream.transport import untrusted_json
 
 MAX_TEXT_BYTES = 4_194_304
-"""A photo of the visitor's own is the longest thing that is said."""
+"""Bound of a message; a visitor's own photo is the longest."""
 
 Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 PhotoUse = ClassName
-"""Where a photo of the visitor's own is used: the background, or a garment of the model."""
+"""Use of a visitor's own photo: the background, or a garment of the model."""
 MAX_GARMENTS = 15
 
 PagePanel = Literal["composite", "raw"]
 StreamState = Literal["full", "running", "no_signal", "ended"]
-"""How what is watched stands; `full`: there is no room for another visitor."""
+"""State of the watched stream; `full`: no capacity for another visitor."""
 
 
 def _tag(class_name: str) -> str:
@@ -45,13 +45,13 @@ class ColourChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
 
 
 class LibraryChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="library"):
-    """A garment, texture or background of the house, by its name."""
+    """A garment, texture or background of the library, by its name."""
 
     name: Name
 
 
 class PhotoChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="photo"):
-    """The photo that the visitor has sent for this place."""
+    """The visitor's own photo for this use."""
 
 
 class BlurChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="blur"):
@@ -68,58 +68,58 @@ BackgroundChoice = ColourChoice | LibraryChoice | PhotoChoice | BlurChoice
 
 
 class WatchCamera(_PageMessage, frozen=True):
-    """Show me this camera of the house."""
+    """Watch a configured camera."""
 
     camera: Name
 
 
 class SendCamera(_PageMessage, frozen=True):
-    """Here comes my own camera, as binary messages."""
+    """The page sends its own camera, as binary messages."""
 
 
 class SdpOffer(_PageMessage, frozen=True):
-    """Here comes my own camera, over WebRTC: a session description."""
+    """The page sends its own camera over WebRTC: a session description."""
 
     sdp: Annotated[str, msgspec.Meta(max_length=65_536)]
 
 
 class StopWatching(_PageMessage, frozen=True):
-    """Show me nothing any more, and forget my camera."""
+    """Stop watching, and free the page's camera."""
 
 
 class Outfit(_PageMessage, frozen=True):
-    """Dress me, or whom I watch, like this; a part that is not named stays as it is worn."""
+    """Background and garments to show; a garment class that is not named stays as it is worn."""
 
     background: BackgroundChoice | None = None
     garments: Annotated[dict[Garment, GarmentChoice], msgspec.Meta(max_length=MAX_GARMENTS)] = {}
 
 
 class ViewOptions(_PageMessage, frozen=True):
-    """What I want to see of each picture: which panels side by side, and which classes tinted."""
+    """Panels side by side, and tinted classes, of each picture."""
 
     panels: Annotated[tuple[PagePanel, ...], msgspec.Meta(min_length=1, max_length=2)] = ("composite",)
     masks: Annotated[tuple[Name, ...], msgspec.Meta(max_length=16)] = ()
 
 
 class UploadPhoto(_PageMessage, frozen=True):
-    """A photo of my own for a place: PNG or JPEG, base64. It is forgotten when I leave."""
+    """A photo of the visitor's own: PNG or JPEG, base64. It is forgotten when the visitor leaves."""
 
     use: PhotoUse
     data: bytes
 
 
 class Snapshot(_PageMessage, frozen=True):
-    """Give me this moment as PNG: the person `cutout` with alpha, or the `whole` picture."""
+    """Request for the current picture as PNG: the person `cutout` with alpha, or the `whole` picture."""
 
     kind: Literal["cutout", "whole"] = "cutout"
 
 
 class FrameShown(_PageMessage, frozen=True):
-    """I have shown the last picture: send the next."""
+    """The page has shown the last picture: the next may be sent."""
 
 
 class Ping(_PageMessage, frozen=True):
-    """What time is it? `clock_ms` is the page's."""
+    """Request for the server's time; `clock_ms` is the page's."""
 
     clock_ms: float
 
@@ -142,7 +142,7 @@ FromPage = (
 
 
 class LibraryItem(msgspec.Struct, frozen=True):
-    """Something on the shelf: a garment or texture with the part it is for, or a background."""
+    """An asset on offer: a garment or texture with the class it is for, or a background."""
 
     name: str
     title: str
@@ -160,7 +160,7 @@ class Class(msgspec.Struct, frozen=True):
 
 
 class Hello(_PageMessage, frozen=True):
-    """What there is: cameras of the house, what can be worn, how the page's camera should be set."""
+    """First message to a page: configured cameras, the library, and settings for the page's camera."""
 
     cameras: tuple[str, ...]
     garments: tuple[LibraryItem, ...]
@@ -172,7 +172,7 @@ class Hello(_PageMessage, frozen=True):
 
 
 class StreamStateChanged(_PageMessage, frozen=True):
-    """How what is watched stands, and why."""
+    """The watched stream's state changed, and why."""
 
     state: StreamState
     camera: str | None = None
@@ -186,13 +186,13 @@ class SdpAnswer(_PageMessage, frozen=True):
 
 
 class RequestRejected(_PageMessage, frozen=True):
-    """What was asked cannot be; one sentence."""
+    """A request was rejected; one sentence."""
 
     cause: str
 
 
 class Pong(_PageMessage, frozen=True):
-    """The page's time given back, and the server's monotonic clock."""
+    """Reply to Ping: the page's time, and the server's monotonic clock."""
 
     clock_ms: float
     server_ms: float
@@ -202,11 +202,11 @@ ToPage = Hello | StreamStateChanged | SdpAnswer | RequestRejected | Pong
 
 
 def decode(text: str | bytes) -> FromPage:
-    """What the page said; raises UntrustedJsonError for anything else."""
+    """Decode a page's message; raises UntrustedJsonError for anything else."""
     message: FromPage = untrusted_json.decode(text, FromPage, max_bytes=MAX_TEXT_BYTES)
     return message
 
 
 def encode(item: ToPage) -> str:
-    """What is said to the page, as JSON text."""
+    """Encode a message to the page as JSON text."""
     return msgspec.json.encode(item).decode()

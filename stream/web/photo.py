@@ -12,7 +12,7 @@ _QUALITY = 82
 
 
 class PhotoError(ValueError):
-    """Bytes that are no picture we take; the text says what was expected."""
+    """Bytes that are no supported picture; the text says what was expected."""
 
 
 def from_jpeg(data: bytes, max_px: int) -> Pixels:

@@ -18,7 +18,7 @@ _MAX_IN_FLIGHT = 2  # pictures on their way to a page at once: one travels while
 
 
 class Presenter:
-    """What one page sees. Pictures go over `call` where there is one, else through `send` as JPEG."""
+    """Pictures for one page: over `call` where there is one, else through `send` as JPEG."""
 
     def __init__(self, send: Callable[[bytes], Awaitable[None]]) -> None:
         self._send = send
@@ -29,8 +29,8 @@ class Presenter:
         self.call: Call | None = None
 
     def acknowledge(self) -> None:
-        """The page has shown a picture and has room for another."""
-        with suppress(ValueError):  # said once too often
+        """Record that the page has shown a picture: one less is in flight."""
+        with suppress(ValueError):  # acknowledged once too often
             self._credit.release()
 
     async def run(self) -> None:

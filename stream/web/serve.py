@@ -1,4 +1,4 @@
-"""The web process: one more stage of a run, which binds the address and serves whoever comes."""
+"""The web process: one more stage of a run, which binds the address and serves the page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from stream.web.session import ServerContext
 from stream.web.uplink import Uplink
 from stream.web.upload import PhotoProcessor
 
-_PING_S = 2  # a page is asked for one so often, and must give it in that time
+_PING_S = 2  # interval of pings, and how soon a page must answer one
 _CONNECTIONS, _CONNECTIONS_PER_VISITOR = 32, 8  # a browser opens six to load a page
 _LOG_HZ, _LOG_BURST = 0.1, 20
 
@@ -41,7 +41,7 @@ class WebError(StreamError):
 
 
 def check(settings: Web) -> None:
-    """Refuse settings with which the page could not be served; raises ConfigError."""
+    """Raise ConfigError for settings with which the page could not be served."""
     open_access(settings)
     read_library(settings)
     if (settings.certificate is None) != (settings.key is None):
@@ -81,7 +81,7 @@ def serve(settings: Run, name: str, supervisor: SupervisorPipe) -> None:
 
 
 def _rate_limited_log(supervisor: SupervisorPipe) -> Callable[[str], None]:
-    """Tells those who run the stream what went wrong, as much of it as a log should hold."""
+    """Return a log callback that passes on as much as a log should hold."""
     limiter = RateLimiter(_LOG_HZ, _LOG_BURST)
 
     def notify(text: str) -> None:
@@ -109,7 +109,7 @@ def _listen(web: Web) -> socket.socket:
 
 
 def _lifespan(uplink: Uplink) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """What runs for as long as the server does: hearing what dispatch has room for."""
+    """Run the uplink for as long as the server runs."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

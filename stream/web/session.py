@@ -1,4 +1,4 @@
-"""One visitor: what the page says is done, what it watches is shown, and when it is gone all of it is freed."""
+"""One visitor: handle the page's messages, send what it watches, and free everything when it is gone."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from stream.web.uplink import Uplink
 from stream.web.upload import PhotoProcessor
 from stream.web.visitor_camera import VisitorCamera
 
-_MESSAGES_HZ = 60  # "shown" is said for every picture
+_MESSAGES_HZ = 60  # FrameShown comes for every picture
 _PHOTOS_HZ = 0.2
 _PHOTOS_AT_ONCE = 8
 
 
 class ServerContext(NamedTuple):
-    """What all visitors share: the cameras of the house, where results are published, what can be worn.
+    """Shared by all visitors: the configured cameras, the publisher's endpoint, the library.
 
     classes: those of the model that segments them.
     """
@@ -51,7 +51,7 @@ class ServerContext(NamedTuple):
     classes: ClassMap
 
     def hello(self) -> page_protocol.Hello:
-        """What a page is told first."""
+        """Make the first message to a page."""
         kinds = (self.library.garments, self.library.textures, self.library.backgrounds)
         garments, textures, backgrounds = (tuple(asset.item for asset in assets.values()) for assets in kinds)
         # What cannot be put on anybody is not offered.
@@ -70,11 +70,11 @@ class ServerContext(NamedTuple):
 
     @property
     def photo_uses(self) -> tuple[str, ...]:
-        """Where something of the visitor's own may be used: the background, and each garment."""
+        """Uses of a visitor's own photos: the background, and each garment."""
         return (BACKGROUND, *(self.classes.names[index] for index in self.classes.garments))
 
     def require_garments(self, names: Collection[str]) -> None:
-        """Raise LookError where nothing can be put on one of `names`."""
+        """Raise OutfitError where nothing can be put on one of `names`."""
         if unknown := {*names} - {*self.photo_uses}:
             raise OutfitError(f"there is no {', '.join(sorted(unknown))} to put anything on: reload the page")
 
@@ -129,7 +129,7 @@ class Session:
                 if self._sending and self._picture_limiter.allow(now_s):
                     self._camera.receive(message)
             elif not self._message_limiter.allow(now_s):
-                await self._reject("too much is asked at once: wait a moment")
+                await self._reject("too many requests: wait a moment")
             else:
                 await self._on_text(message)
 
@@ -137,7 +137,7 @@ class Session:
         try:
             await self._on_message(page_protocol.decode(text))
         except UntrustedJsonError:
-            await self._reject("the page and its server do not understand each other: reload the page")
+            await self._reject("page and server versions differ: reload the page")
         except (OutfitError, CallError, PhotoError) as error:
             await self._reject(str(error))
 
@@ -198,7 +198,7 @@ class Session:
         )
 
     def _on_camera_changed(self, cause: page_protocol.StreamState | None) -> None:
-        """The visitor's own camera comes, goes, or finds no room."""
+        """The visitor's own camera comes, goes, or is over the limit."""
         self._unwatch()
         if self._camera.name is not None:
             self._watch(self._camera.name)
@@ -223,10 +223,10 @@ class Session:
     async def _snapshot(self, kind: str) -> None:
         png = await self._presenter.snapshot(kind)
         if png is None:
-            raise OutfitError("there is no picture yet: start a camera first")
+            raise OutfitError("no picture yet: start a camera first")
         await self._socket.send_bytes(png)
 
-    # Saying things.
+    # Messages to the page.
 
     async def _send(self, item: page_protocol.ToPage) -> None:
         await self._socket.send_text(page_protocol.encode(item))
@@ -235,7 +235,7 @@ class Session:
         await self._send(page_protocol.RequestRejected(cause))
 
     def _run_in_background(self, work: Coroutine[None, None, None]) -> None:
-        """Do something that nobody waits for, as long as the page is there."""
+        """Run work that nothing awaits, for as long as the page is there."""
 
         async def run() -> None:
             with suppress(*GONE):
@@ -247,10 +247,10 @@ class Session:
 
 
 async def _end(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait for their end; what they fail with when the page is gone is nobody's concern."""
+    """Cancel tasks and wait for their end; their failures no longer matter when the page is gone."""
     for task in tasks:
         task.cancel()
-    ended, _ = await asyncio.wait(tasks)  # not `gather`, which hides from whoever cancels this that it was them
+    ended, _ = await asyncio.wait(tasks)  # not `gather`, which hides a cancellation from the caller that cancelled
     for task in ended:
         if not task.cancelled():
             task.exception()

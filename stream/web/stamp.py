@@ -1,8 +1,8 @@
-"""A time stamp drawn below a picture as a row of black and white blocks: it survives whatever the picture goes through.
+"""A time stamp drawn below a picture as a row of black and white blocks: it survives encoding and scaling.
 
 The page draws it before it sends a picture, and reads it from the picture that comes back, so that the delay it
 shows is the delay of that picture: encoding, both ways over the network, every stage and every queue included.
-The server takes the row off, so no stage ever sees it, and carries the time as the picture's `pts_ns`.
+The server removes the row, so no stage ever sees it, and keeps the time as the picture's `pts_ns`.
 
 The row is the last 1/31 of the stamped picture's height, an even number of pixels, and has 32 blocks, white for 1:
 24 bits milliseconds of the writer's clock, modulo 2**24 (4.7 hours), 2 bits how many panels side by side the
@@ -24,7 +24,7 @@ _SHARE = 31
 
 
 class Stamp(NamedTuple):
-    """What the row says: milliseconds modulo `CLOCK_MS`, and the number of panels, 1 to 3."""
+    """Content of the row: milliseconds modulo `CLOCK_MS`, and the number of panels, 1 to 3."""
 
     clock_ms: int
     panels: int = 1
@@ -41,7 +41,7 @@ def stamped_px(picture_px: int) -> int:
 
 
 def split_stamp(stamped: Pixels) -> tuple[Pixels, Stamp | None]:
-    """The picture (H, W, 3) above the row, and what the row says; None where it is no row of ours."""
+    """Split off the row: the picture (H, W, 3) above it, and its stamp; None where it is not a valid stamp."""
     strip = strip_px(stamped.shape[0])
     picture, row = stamped[:-strip], stamped[-strip:]
     if picture.size == 0 or stamped.shape[1] < _BLOCKS:

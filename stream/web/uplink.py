@@ -1,6 +1,6 @@
 """Visitors' cameras as the dispatcher sees them: the reader of each, with the same mailbox and the same credit.
 
-Dispatch takes one picture of a camera whenever it has room and says `PictureRequest`; until then the newest waits here.
+Dispatch requests one picture of a camera at a time with `PictureRequest`; until then the newest is kept here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _POLL_MS = 250
 
 
 class VisitorLimitError(Exception):
-    """As many visitors as there may be are here."""
+    """No capacity for another visitor."""
 
 
 class Uplink:
@@ -32,7 +32,7 @@ class Uplink:
         self._credit: set[str] = set()
 
     def open(self) -> str:
-        """Add a camera and return its name; raises FullError."""
+        """Add a camera and return its name; raises VisitorLimitError."""
         if len(self._mailboxes) >= self._visitors:
             raise VisitorLimitError
         name = VISITOR_PREFIX + secrets.token_hex(16)
@@ -54,7 +54,7 @@ class Uplink:
             self._socket.send(SourceEnded(name))
 
     async def run(self) -> None:
-        """Hear what dispatch has room for, until cancelled."""
+        """Receive PictureRequests, until cancelled."""
         while True:
             await self._socket.wait_readable(_POLL_MS)
             self._receive_requests()

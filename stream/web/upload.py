@@ -1,4 +1,4 @@
-"""A visitor's photo: decoded, shrunk and cut out in a process of its own, which has a deadline and holds nobody up.
+"""A visitor's photo: decoded, resized and cut out in a process of its own, which has a deadline and blocks nothing.
 
 What comes back is a small PNG of 8 bits that every other process may read.
 """
@@ -32,7 +32,7 @@ _AT_ONCE = 2
 
 
 def check(data: bytes) -> None:
-    """Refuse what is no photo of a few megapixels, by its header alone; raises PhotoError."""
+    """Raise PhotoError for what is no photo of a few megapixels, by its header alone."""
     if len(data) > MAX_BYTES:
         raise PhotoError(f"expected a photo of at most {MAX_BYTES} bytes, got {len(data)}: choose another")
     header = read_image_header(data)
@@ -87,7 +87,7 @@ _REJECTED = 3
 
 
 def _surroundings() -> dict[str, str]:
-    """Where modules are found, and the decoder's own bound, which it reads when it is loaded."""
+    """Return the child's environment: where modules are found, and the decoder's own bound, read at import."""
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(place for place in sys.path if place),
         "OPENCV_IO_MAX_IMAGE_PIXELS": str(MAX_PX),
@@ -95,13 +95,13 @@ def _surroundings() -> dict[str, str]:
 
 
 def process_photo(data: bytes, use: PhotoUse) -> bytes:
-    """What `PhotoProcessor.develop` returns; raises EffectError."""
+    """Make the result of `PhotoProcessor.process`; raises EffectError."""
     longest_px = _BACKGROUND_PX if use == "background" else GARMENT_PX
     picture = decode_picture(data, str(_NAME), longest_px, MAX_PX)
     if use == "background":
         return to_png(np.asarray(picture[:, :, :3], np.uint8))
     picture[:, :, 3] = garment_alpha(picture, matte_clothing)
-    picture[0, 0, 3] = 0  # cut out it is, whatever was found: nobody does it again
+    picture[0, 0, 3] = 0  # cut out it is, whatever was found: it is not done again
     colour = np.ascontiguousarray(picture[:, :, :3])
     measure_garment(colour, np.ascontiguousarray(picture[:, :, 3]), use, USUAL.region(use) or "upper", _NAME)
     return to_png(picture)
@@ -112,7 +112,7 @@ def main() -> int:
     import resource
     import signal
 
-    signal.alarm(round(DEADLINE_S) + 5)  # whoever wanted it may be gone
+    signal.alarm(round(DEADLINE_S) + 5)  # the visitor may be gone
     resource.setrlimit(resource.RLIMIT_CPU, (2 * round(DEADLINE_S),) * 2)
     os.nice(5)  # the pictures that are live come first
     cv2.setNumThreads(1)

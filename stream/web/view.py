@@ -1,4 +1,4 @@
-"""What a visitor sees of a frame: one or two panels side by side, chosen classes tinted."""
+"""A visitor's view of a frame: one or two panels side by side, chosen classes tinted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def render_view(frame: PublishedFrame, show: ViewOptions) -> Pixels:
 
 
 def panel_count(frame: PublishedFrame, show: ViewOptions) -> int:
-    """How many panels `render_view` makes of them."""
+    """Return how many panels `render_view` makes of them."""
     return len(show.panels) if frame.composite.shape[:2] == (frame.height, frame.width) else 1
 
 

@@ -16,7 +16,7 @@ from stream.web.stamp import CLOCK_MS
 from stream.web.uplink import Uplink, VisitorLimitError
 
 TIMEOUT_S = 3.0
-"""A camera that sends nothing for longer is given up, and taken up anew with its next picture."""
+"""A camera that sends nothing for longer is closed, and reopened with its next picture."""
 
 
 class _Received(NamedTuple):
@@ -27,7 +27,7 @@ class _Received(NamedTuple):
 class VisitorCamera:
     """One visitor's camera; `name` is None while nothing comes from it.
 
-    `changed(cause)` is called when it comes (None), goes (`ended`) or finds no room (`full`).
+    `changed(cause)` is called when it comes (None), goes (`ended`) or is over the limit (`full`).
     """
 
     def __init__(self, uplink: Uplink, max_px: int, changed: Callable[[StreamState | None], None]) -> None:
@@ -84,7 +84,7 @@ class VisitorCamera:
         self._uplink.put(self.name, Picture(pixels, self.pts_ns, arrived.captured_ns))
 
     def _advance_clock(self, clock_ms: int) -> bool:
-        """Carry the page's clock on, which starts over every few hours; False for an old picture."""
+        """Advance the page's clock, which wraps every few hours; False for an old picture."""
         gap_ms = (clock_ms - self._clock_ms) % CLOCK_MS
         if self.name is None:
             self.pts_ns = clock_ms * 1_000_000

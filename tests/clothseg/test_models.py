@@ -139,7 +139,7 @@ def test_a_model_that_tells_people_alone_streams_and_its_garments_are_absent(tmp
     ("described", "sentence"),
     [
         (None, "says nothing of its classes; put two.yaml beside it"),
-        ("classes: [background, coat]", "the role of class 'coat' cannot be told"),
+        ("classes: [background, coat]", "the role of class 'coat' is unknown"),
         ("labels: {wall: background, who: person}\nactivatoin: none", "unknown key activatoin"),
         (
             "classes: [background, person]\nlabels: {wall: background}",

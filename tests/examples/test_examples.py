@@ -165,7 +165,7 @@ def test_node_says_when_nobody_is_there(node: Path) -> None:
         "for await (const _ of subscribe('tcp://127.0.0.1:1', { patienceMs: 200 })) {} })"
         ".catch((error) => console.log(error.message))"
     )
-    assert ended(start("node", "-e", script, cwd=node)).strip() == "nothing was heard from tcp://127.0.0.1:1 for 200 ms"
+    assert ended(start("node", "-e", script, cwd=node)).strip() == "no message from tcp://127.0.0.1:1 for 200 ms"
 
 
 def test_node_unpacks_what_lz4_packs(node: Path) -> None:

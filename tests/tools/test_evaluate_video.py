@@ -88,7 +88,7 @@ def test_the_curve_shows_other_settings_and_truth_itself(tmp_path: Path) -> None
     done = run("animated:slow:1", "--stills", str(stills), "--seconds", "0.1", "--curve")
     assert done.returncode == 0, done.stderr
     rows = {line.split("│")[1].strip(): line for line in done.stdout.splitlines() if line.startswith("│")}
-    assert {"smoothed", "no matting", "tolerance 6", "along the yardstick's motion, 400 ms"} <= rows.keys()
+    assert {"smoothed", "no matting", "tolerance 6", "along the reference flow, 400 ms"} <= rows.keys()
     assert rows["truth itself"].split("│")[3].strip() == "0 | 0"  # its steps are truth's
 
 
@@ -103,7 +103,7 @@ def test_the_curve_of_a_filmed_clip_goes_along_the_flow_that_judges_it(clip: Pat
     done = run(str(webcam), "--curve", "--json", str(tmp_path / "scores.json"))
     assert done.returncode == 0, done.stderr
     scores = msgspec.json.decode((tmp_path / "scores.json").read_bytes())
-    assert {"raw", "smoothed", "along the yardstick's motion, 100 ms"} <= scores.keys()
+    assert {"raw", "smoothed", "along the reference flow, 100 ms"} <= scores.keys()
     assert "truth itself" not in scores
 
 

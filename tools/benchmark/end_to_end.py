@@ -20,7 +20,7 @@ from stream.transport.protocol import PublishedFrame
 from stream.transport.sockets import private_endpoints, remove_folder
 from tools.benchmark.clip import ROOT
 
-_START_S = 60.0  # a first start compiles the network
+_START_TIMEOUT_S = 60.0  # a first start compiles the network
 _LOOK_S = 0.25
 _LEAST_FRAMES = 10
 
@@ -110,7 +110,7 @@ def measure(
         with log.open("w") as words:
             family = [subprocess.Popen(command, cwd=ROOT, stdout=words, stderr=words) for command in commands]
         try:
-            with Subscriber(endpoints["publish"], kinds=["cutout"], timeout_s=_START_S) as subscriber:
+            with Subscriber(endpoints["publish"], kinds=["cutout"], timeout_s=_START_TIMEOUT_S) as subscriber:
                 return _watch(subscriber, family, started_s, warm_up_s, measured_s)
         except Exception as error:
             raise RuntimeError(f"the run could not be measured ({error}): {log.read_text()[-2000:]}") from error
@@ -136,7 +136,7 @@ def _watch(
             frame = subscriber.receive(500)
             now_ns = time.monotonic_ns()
             if frame is None:
-                if subscriber.ended or time.monotonic() - started_s > _START_S + measured_s:
+                if subscriber.ended or time.monotonic() - started_s > _START_TIMEOUT_S + measured_s:
                     raise RuntimeError("it ended before the measured time")
                 continue
             first_s = first_s or now_ns / 1e9
@@ -235,11 +235,11 @@ class _Usage:
 
 
 def _stage(process: psutil.Process) -> str:
-    """`capture`, `dispatch`, `inference`, `composite`, or `launcher` for all else."""
+    """`capture`, `dispatch`, `inference`, `composite`, or `supervisor` for all else."""
     title = " ".join(process.cmdline())
     found = re.match(r"run_stream (.*)", title)
     if found is None:
-        return "inference" if "slow_worker" in title else "launcher"
+        return "inference" if "slow_worker" in title else "supervisor"
     name = found[1].strip()
     return "inference" if "-worker-" in name else "capture" if name == "bench" else name
 

@@ -11,7 +11,7 @@ _ELSEWHERE = (
     "resize",
     "network, whole view",
     "network",
-    "smoothing, carried",
+    "smoothing, propagated",
     "wire: one hop",
     "encode: H.264 of the composite",
     "encode: VP9 with alpha",
@@ -170,7 +170,7 @@ def _table(report: Report) -> Iterator[str]:
         yield "This machine has no AMX: the rows that expect it are reported as they came out on int8."
     yield (
         "Masks are made by the network as often as the latency target (`pace:` in docs/config.md) leaves time "
-        "for; between two of them the last is carried along the motion. Where frames would be too old they do not "
+        "for; between two of them the last is propagated along the motion. Where frames would be too old they do not "
         "wait for their masks, which then correct the frames after. Each run is measured from "
         f"{report.lengths.settle_s:g} s after its first frame, by when the pace has found its level."
     )
@@ -218,7 +218,7 @@ def _stage_table(report: Report) -> Iterator[str]:
 _COPIES: Sequence[str] = (
     "The last column is counted: the most memory that a stage holds beyond what it was given, its results included,",
     "in pictures of 2.8 MB. What FFmpeg and ZeroMQ hold out of Python's sight is not in it: I420 planes, and one copy",
-    "into and one out of the kernel for each hop. `smoothing, carried` takes the place of `network` and",
+    "into and one out of the kernel for each hop. `smoothing, propagated` replaces `network` and",
     "`smoothing` on frames between masks; `network` looks where people are, resizing included, `network, whole view`",
     "everywhere, as on each eighth frame.",
     "",

@@ -87,7 +87,7 @@ def _turns(runners: dict[str, Turn], pictures: Sequence[Pixels], rounds: int) ->
 
 
 class _Ours:
-    """From pictures to cut-outs as the pipeline makes them, with the past carried along."""
+    """From pictures to cut-outs as the pipeline makes them, with smoothing."""
 
     def __init__(self, segmenter: Segmenter) -> None:
         self._segmenter = segmenter

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from clothseg.segmenter import Segmenter
 from stream.inference import make_reply
-from stream.message import Frame, WorkerReady
+from stream.message import Frame, FramesSent, WorkerReady
 from stream.transport.sockets import DealerSocket, PushSocket
 
 
@@ -24,10 +24,12 @@ def main(inference_s: float, dispatch: str, results: str) -> None:
     segmenter = Segmenter.load(threads=1)
     # A slot of its own: two workers of one slot are taken for one that was started again.
     peer, outbox = DealerSocket(dispatch, f"slow_worker-{os.getpid()}.{os.getpid()}"), PushSocket(results)
-    received, probabilities = 0, None
+    received, sent, probabilities = 0, 0, None
     while True:
-        peer.send(WorkerReady(received))
+        peer.send(WorkerReady(received, sent))
         frame = peer.receive(250)
+        if isinstance(frame, FramesSent):
+            sent = frame.frames
         if not isinstance(frame, Frame):
             continue
         received += 1

@@ -121,7 +121,7 @@ def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> It
     """The pictures, carried from the wire to the publisher's door."""
     settings = Run()
     segmenter = Segmenter.load(threads=threads)
-    steadied = partial(smooth, garments=len(segmenter.classes.garments))
+    smoothed = partial(smooth, garments=len(segmenter.classes.garments))
     effects, states = open_camera_effects(settings.effects), None
     past: SmoothingState | None = None
     before: tuple[Matte, int] | None = None
@@ -138,9 +138,9 @@ def _finished(watch: Stopwatch, pictures: Sequence[Picture], threads: int) -> It
             probabilities = _probabilities(watch, segmenter, picture.pixels, box_for_frame(box, seq))
             box = person_box(probabilities)
             if past is not None:
-                watch("smoothing, carried", propagate, past, picture.pixels, settings.smoothing)
+                watch("smoothing, propagated", propagate, past, picture.pixels, settings.smoothing)
             past, steady = watch(
-                "smoothing", steadied, past, probabilities, picture.pixels, picture.pts_ns, settings.smoothing
+                "smoothing", smoothed, past, probabilities, picture.pixels, picture.pts_ns, settings.smoothing
             )
             held = None if before is None else previous_matte(*before, past, picture.pts_ns)
             masks: Matte = watch("matting", matte, steady, picture.pixels, segmenter.classes, settings.matting, held)

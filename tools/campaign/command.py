@@ -18,7 +18,7 @@ from tools.campaign.viewer import Viewer
 
 START_S = 150.0
 """A first start compiles the network; on a busy machine that takes long."""
-_END_S = 20.0
+_CLOSE_TIMEOUT_S = 20.0
 _MOST_LOAD = 4.0
 
 LIGHT: Mapping[str, Any] = {
@@ -43,6 +43,11 @@ def free_ports(count: int) -> list[int]:
 def tcp(port: int) -> str:
     """The endpoint of a port on loopback."""
     return f"tcp://127.0.0.1:{port}"
+
+
+def port_of(endpoint: str) -> int:
+    """The port of a TCP endpoint."""
+    return int(endpoint.rpartition(":")[2])
 
 
 def publisher(port: int) -> dict[str, str]:
@@ -88,9 +93,9 @@ def stopped(run: Running, allowed: int = 0) -> list[str]:
     """Stop a live run as Ctrl-C does; what was wrong about its end, nothing where all was well."""
     run.send(signal.SIGINT)
     try:
-        code = run.exit_code(_END_S)
+        code = run.exit_code(_CLOSE_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        return [f"it did not end within {_END_S:g} s of Ctrl-C"]
+        return [f"it did not end within {_CLOSE_TIMEOUT_S:g} s of Ctrl-C"]
     wrong = [] if code == allowed else [f"exit code {code}, expected {allowed}: {run.words[-300:]}"]
     return wrong + tracebacks(run)
 

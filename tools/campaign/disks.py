@@ -34,7 +34,7 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
         Result(
             part="disks",
             fault=", ".join(KINDS),
-            reach="the output on the full disk ends, told once, with exit code 1; a log costs no frame",
+            reach="the output on the full disk ends, reported once, with exit code 1; a log costs no frame",
             trials=len(KINDS),
             held=len(KINDS) - len(wrong),
             measured=f"{plan.frames} frames each",
@@ -76,7 +76,7 @@ def _full_log(frames: int, room: Path) -> str | None:
 
 
 def _closed_log(frames: int, room: Path) -> str | None:
-    """Standard error is a pipe that nobody reads any more."""
+    """Standard error is a pipe that is no longer read."""
     reading, writing = os.pipe()
     os.close(reading)
     try:

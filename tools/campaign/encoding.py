@@ -32,7 +32,7 @@ def encoded(item: object) -> Parts:
 
 
 def whole_messages() -> list[Parts]:
-    """One message of every kind but `WorkerReady`, of a camera that nobody knows: what mutations begin with."""
+    """One message of every kind but `WorkerReady`, of an unknown camera: what mutations begin with."""
     camera, picture = "stranger", message.Picture(np.zeros((4, 6, 3), np.uint8), 40_000_000, 1_000_000_000)
     frame, masks = message.Frame(camera, 0, 7, picture), np.zeros((5, 2, 3), np.uint8)
     items: Sequence[object] = (

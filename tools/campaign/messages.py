@@ -181,8 +181,8 @@ def _send_control(port: int, count: int, chance: random.Random) -> None:
         {"request": "status"},
         {"request": "list_cameras"},
         {"request": "set_cutout", "cutout": "top", "camera": "front"},
-        {"request": "set_panels", "panels": ["composite"], "camera": "nobody"},
-        {"request": "set_effects", "effects": [{"effect": "background_blur"}], "camera": "nobody"},
+        {"request": "set_panels", "panels": ["composite"], "camera": "missing"},
+        {"request": "set_effects", "effects": [{"effect": "background_blur"}], "camera": "missing"},
         {"request": "set_effects", "effects": [{"effect": "background_image", "path": "/dev/zero"}]},
         {"request": "set_effects", "effects": [{"effect": "background_video", "path": "http://127.0.0.1:9/x"}]},
     )

@@ -23,7 +23,7 @@ _RATE_HZ = 5  # five cameras of this rate cost what one at full rate does; still
 _HEALTHY = "healthy"
 _GAP_S = 2.0  # the healthy camera may be without a frame for so long, for the machine has two cores
 _PATIENCE_S = 20.0
-_BRIEF_S, _LONG_S = (0.2, 1.5), (2.7, 3.5)  # a frozen camera is given up after 2.5 s
+_BRIEF_S, _LONG_S = (0.2, 1.5), (2.7, 3.5)  # a frozen camera is closed after 2.5 s
 
 
 class Camera:

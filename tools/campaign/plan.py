@@ -15,7 +15,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     kills: int = 100
     """Of workers while a file of ten times as many frames is read."""
     hangs_s: float = 30.0
-    """How long the launcher stands still."""
+    """How long the supervisor stands still."""
     links: int = 50
     """Connections between stages that are broken on one side."""
     messages: int = 1_000_000

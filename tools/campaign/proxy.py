@@ -23,6 +23,8 @@ class Proxy:
         self._pairs: set[_Pair] = set()
         self.refusing = False
         self.holding = False
+        self.connections = 0
+        """How many there have been."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._loop = asyncio.new_event_loop()
@@ -56,7 +58,7 @@ class Proxy:
         self._do(change)
 
     def swallow(self, of: Side) -> int:
-        """Throw away, on the connections there are, what one side sends from now on; how many they are."""
+        """Throw away what one side of each connection sends from now on, even its end; how many connections."""
         return self._do(lambda: sum(pair.swallow(of) for pair in tuple(self._pairs)))
 
     def break_at(self, side: Side) -> int:
@@ -94,6 +96,7 @@ class Proxy:
     def joined(self, pair: _Pair) -> None:
         """Keep a pair in mind."""
         self._pairs.add(pair)
+        self.connections += 1
 
     def parted(self, pair: _Pair) -> None:
         """Forget it."""
@@ -157,6 +160,7 @@ class _Pair:
 
     def lost(self, side: Side) -> None:
         self._ends.pop(side, None)
+        self._broken = self._broken or side in self._swallowed
         if not self._broken or not self._ends:
             self.reset()
 

@@ -76,7 +76,7 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
         try:
             trials = [trial for job in jobs for trial in job.result()]
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C only those under way are waited for
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C only those in progress are waited for
     wrong = [trial for trial in trials if trial.wrong is not None]
     return [
         Result(
@@ -84,7 +84,7 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
             fault="SIGKILL and SIGSTOP of each process of a live run: " + ", ".join(trial.done for trial in trials),
             reach=f"worker, reader, page: back {KILL_REACH_S:g} s after a kill, {terms.hang_reach_s:g} s after a "
             f"hang; dispatcher, composite: exit code 1 with the cause, after {END_REACH_S:g} s or as long; "
-            "nothing outlives the launcher, and nothing waits for it",
+            "nothing outlives the supervisor, and nothing waits for it",
             trials=len(trials),
             held=len(trials) - len(wrong),
             measured=spread([trial.seconds for trial in trials if trial.wrong is None]),
@@ -147,7 +147,7 @@ def _hurt(lively: Lively, title: str, what: str, number: int, reach_s: float) ->
 
 def _shows(lively: Lively, after_s: float, timeout_s: float) -> bool:
     """Whether a frame captured after that time is shown."""
-    return lively.viewer.wait(_CAMERA, after_s + 1.0, timeout_s) is not None  # one that was under way proves nothing
+    return lively.viewer.wait(_CAMERA, after_s + 1.0, timeout_s) is not None  # one that was in flight proves nothing
 
 
 def _answers(lively: Lively, _after_s: float, timeout_s: float) -> bool:
@@ -170,7 +170,7 @@ def _answers(lively: Lively, _after_s: float, timeout_s: float) -> bool:
 
 
 def _ended(stage: str, number: int, terms: Terms) -> list[Trial]:
-    """A process that cannot be replaced is hurt: all ends, with its name as the cause, said once."""
+    """A process that cannot be replaced is hurt: all ends, with its name as the cause, reported once."""
     done = f"{stage} {_SIGNALS[number]}"
     reach_s = END_REACH_S if number == signal.SIGKILL else terms.hang_reach_s
     with ExitStack() as stack:
@@ -194,7 +194,7 @@ def _wrong_end(run: Running, stage: str, ended_s: float, reach_s: float) -> list
 
 
 def _orphaned(terms: Terms) -> list[Trial]:
-    """The launcher is killed: its stages notice."""
+    """The supervisor is killed: its stages notice."""
     with ExitStack() as stack:
         run = _lively(stack, "orphaned", terms).run
         left = run.stages()
@@ -203,11 +203,11 @@ def _orphaned(terms: Terms) -> list[Trial]:
         gone = _wait(lambda: not family.alive(left), KILL_REACH_S)
         wrong: list[str] = []
         _end(left, wrong)
-    return [Trial("launcher killed", time.monotonic() - killed_s, None if gone else "; ".join(wrong))]
+    return [Trial("supervisor killed", time.monotonic() - killed_s, None if gone else "; ".join(wrong))]
 
 
 def _speechless(length_s: float, terms: Terms) -> list[Trial]:
-    """The launcher stands still, as when its terminal is held: frames go on."""
+    """The supervisor stands still, as when its terminal is held: frames go on."""
     with ExitStack() as stack:
         lively = _lively(stack, "speechless", terms)
         still_s = time.monotonic()
@@ -217,7 +217,7 @@ def _speechless(length_s: float, terms: Terms) -> list[Trial]:
         lively.run.send(signal.SIGCONT)
         wrong = [] if shows else ["no frame came at the end"]
         wrong += command.stopped(lively.run)
-    return [Trial(f"launcher standing still for {length_s:g} s", 0.0, "; ".join(wrong) or None)]
+    return [Trial(f"supervisor standing still for {length_s:g} s", 0.0, "; ".join(wrong) or None)]
 
 
 def _end(left: Iterable[psutil.Process], wrong: list[str]) -> None:

@@ -22,7 +22,7 @@ _RATE_HZ = 5
 _ALONE_S, _LENGTH_S = 4.0, 4.0
 _STALLED = 4
 _TOPIC = f"{_CAMERA}/composite/raw".encode()
-_PATIENCE_MS = 10_000
+_TIMEOUT_MS = 10_000
 
 
 def measure(plan: Plan, around: Surroundings) -> list[Result]:
@@ -77,7 +77,7 @@ def _link(context: zmq.Context[zmq.Socket[bytes]], kind: int, endpoint: str) -> 
     with context.socket(kind) as link:
         link.setsockopt(zmq.LINGER, 0)
         link.setsockopt(zmq.RCVHWM, 1)
-        link.setsockopt(zmq.SNDTIMEO, _PATIENCE_MS)
+        link.setsockopt(zmq.SNDTIMEO, _TIMEOUT_MS)
         link.connect(endpoint)
         yield link
 

@@ -38,7 +38,7 @@ def measure(plan: Plan, around: Surroundings) -> list[Result]:
     with ExitStack() as stack:
         run = stack.enter_context(command.running(around.room, "visitors", settings))
         run.wait_for("the page is at")
-        beside = Beside(port, run, plan.visitor_s, random.Random(f"{around.seed}/visitors"))
+        beside = ReferenceVisitor(port, run, plan.visitor_s, random.Random(f"{around.seed}/visitors"))
         told = {name: beside.judged(name) for name in KINDS}
         wrong = [f"{name}: {judged.wrong}" for name, judged in told.items() if judged.wrong]
         last = command.stopped(run)
@@ -66,7 +66,7 @@ class Judged(NamedTuple):
     wrong: str | None
 
 
-class Beside:
+class ReferenceVisitor:
     """A page at which an honest visitor is, to which others come."""
 
     def __init__(self, port: int, run: Running, length_s: float, chance: random.Random) -> None:

@@ -1,4 +1,4 @@
-"""How sure a pooled measure is: intervals by drawing the pictures again and again (Efron 1979)."""
+"""Bootstrap intervals of pooled measures: the pictures are drawn again and again (Efron 1979)."""
 
 from typing import Final, NamedTuple
 
@@ -13,7 +13,7 @@ _LEVEL: Final = (2.5, 97.5)  # percentiles
 
 
 class Interval(NamedTuple):
-    """Where a measure lies in 95 of 100 draws."""
+    """Interval that holds a measure in 95 of 100 draws."""
 
     low: float
     high: float

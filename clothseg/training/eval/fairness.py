@@ -1,4 +1,4 @@
-"""Whether a model does as well for everybody: its measures by skin tone, by light, and by how dark clothes are.
+"""Fairness: a model's measures by skin tone, by light, and by how dark clothes are.
 
 Skin tone is the individual typology angle of the pixels that are labelled skin, in the six groups of Chardon 1991 and
 Del Bino 2013. In a photo it depends on the light too, so a group is of photos, not of people.
@@ -60,12 +60,12 @@ def skin_tone(angle: float) -> str:
 
 
 def light(picture: npt.NDArray[np.uint8]) -> str:
-    """How bright a picture (H, W, 3) uint8 BGR is on the whole."""
+    """Return how bright a picture (H, W, 3) uint8 BGR is on the whole."""
     return _third(picture, np.ones(picture.shape[:2], np.bool_), 40, 65, "scene")
 
 
 def cloth(sample: Sample) -> str | None:
-    """How dark the clothes in a picture are; none where there are none."""
+    """Return how dark the clothes in a picture are; None where there are none."""
     worn = np.isin(sample.mask, GARMENTS)
     return _third(sample.picture, worn, 25, 55, "clothes") if worn.any() else None
 
@@ -83,7 +83,7 @@ def labelled_skin(data: DataSet) -> Callable[[str], Mask]:
             f"skin is labelled in Clothing Co-Parsing alone, got layout {data.layout}; name such a data set"
         )
     names = [str(cell[0]) for cell in scipy.io.loadmat(data.root / "label_list.mat")["label_list"][0]]
-    load_label_map(data.labels).table(names)  # says so where the list of labels is another
+    load_label_map(data.labels).table(names)  # raises where the list of labels is another
     index = names.index("skin")
 
     def skin(name: str) -> Mask:

@@ -1,4 +1,4 @@
-"""A page on which a person looks at every labelled picture, the worst first, and writes down what is labelled wrongly.
+"""A page for reviewing every labelled picture, the worst first, and writing corrections.
 
 Picture, label and prediction side by side. A click into a picture adds a line for a file of corrections, which says the
 height that was clicked at (`clothseg/training/corrections.py`).

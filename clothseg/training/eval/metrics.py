@@ -1,4 +1,4 @@
-"""How good a segmentation is: every measure we report, defined once, gathered over pictures and pooled by pixels."""
+"""Metrics of a segmentation: every measure we report, defined once, gathered over pictures and pooled by pixels."""
 
 from typing import Final
 
@@ -82,7 +82,7 @@ def _inner_edge(mask: npt.NDArray[np.bool_]) -> Mask:
 
 
 class MetricsAccumulator:
-    """Gathers pictures one by one; `report` says how good they were together."""
+    """Gather pictures one by one; `report` computes the metrics of all."""
 
     def __init__(self, classes: ClassMap = USUAL) -> None:
         self._classes, count = classes, len(classes.names)
@@ -135,7 +135,7 @@ class MetricsAccumulator:
 
 
 def person_alone(report: Metrics) -> Metrics:
-    """The report of a model that does not tell garments apart: no measure of them, rather than a bad one."""
+    """Return the metrics of a model without garment classes: no measure of them, rather than a bad one."""
     nothing: dict[str, float | None] = dict.fromkeys(CLASSES)
     return msgspec.structs.replace(report, iou=nothing, mean_garment_iou=None, boundary_f=None)
 
@@ -155,7 +155,7 @@ def _max_f(background: npt.NDArray[np.int64], person: npt.NDArray[np.int64]) -> 
     """The best F over all thresholds of alpha, from histograms of alpha on background and on person."""
     if not person.any():
         return None
-    # Pixels at or above each threshold; at threshold 0 everything is person, which says nothing.
+    # Pixels at or above each threshold; at threshold 0 everything is person, which means nothing.
     hit, false = (np.cumsum(counts[::-1])[::-1][1:].astype(float) for counts in (person, background))
     precision, recall = hit / np.maximum(hit + false, 1), hit / person.sum()
     f = (1 + _BETA_SQUARED) * precision * recall / np.maximum(_BETA_SQUARED * precision + recall, 1e-12)

@@ -1,4 +1,4 @@
-"""What can be scored in one table: a model of ours, a folder of someone's masks, any ONNX person segmenter."""
+"""Predictors to score in one table: one of our models, a folder of masks, any ONNX person segmenter."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +18,10 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Prediction(NamedTuple):
-    """What a predictor says of one picture, all (H, W) uint8 at the picture's size.
+    """A prediction of one picture, all (H, W) uint8 at the picture's size.
 
     parts: class indices. alpha: the person's share of a pixel, 0..255. confidence: the winner's probability,
-    0..255; none where the predictor gives no probabilities. tells_garments: no for one that knows people alone.
+    0..255; none where the predictor gives no probabilities. tells_garments: False for one that finds people alone.
     """
 
     parts: Pixels
@@ -43,13 +43,13 @@ def from_probabilities(planes: Pixels, size: tuple[int, int]) -> Prediction:
 
 
 def from_weights(weights: Path, engine: EngineName, precision: Precision) -> Predictor:
-    """A model of ours on one of its engines, as a stream runs it but for smoothing and matting."""
+    """Return one of our models on one of its engines, as a stream runs it but for smoothing and matting."""
     segmenter = Segmenter.load(weights, engine, precision)
     return lambda sample: from_probabilities(segmenter.probabilities(sample.picture), sample.mask.shape)
 
 
 def remembered(predict: Predictor) -> Predictor:
-    """A predictor that says of a sample, by name, what it said before: for scoring one answer by two truths."""
+    """Return a predictor that caches by the sample's name: for scoring one prediction by two truths."""
     predictions: dict[str, Prediction] = {}
 
     def recall(sample: Sample) -> Prediction:
@@ -73,7 +73,7 @@ def from_masks(folder: Path) -> Predictor:
 
 
 def from_mattes(folder: Path) -> Predictor:
-    """Person mattes made elsewhere: `NAME.png`, grey, 255 for the person; garments are not told apart."""
+    """Person mattes made elsewhere: `NAME.png`, grey, 255 for the person; without garment classes."""
     return lambda sample: from_matte(read_index_mask(folder / f"{sample.name}.png"))
 
 

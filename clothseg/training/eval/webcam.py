@@ -1,4 +1,4 @@
-"""How a model does on webcam clips without labels: agreement with a sure peer, and garments that cannot be there."""
+"""Scores on webcam clips without labels: agreement with a strong person segmenter, and impossible garments."""
 
 from collections.abc import Iterator
 from pathlib import Path

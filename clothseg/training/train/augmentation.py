@@ -19,7 +19,7 @@ Size = tuple[int, int]
 
 
 class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far pictures are varied. Shares are of all pictures, 0..1."""
+    """Ranges of the augmentation. Shares are of all pictures, 0..1."""
 
     half_body: float = 0.3  # share framed from head to hip, as a webcam does, where the frame is a square
     zoom: tuple[float, float] = (0.8, 1.25)  # of the figure against the frame
@@ -84,7 +84,7 @@ def _stack(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
 
 
 def foreground_mask(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Where a mask (H, W) shows a person or a garment."""
+    """Return where a mask (H, W) shows a person or a garment."""
     return np.asarray((mask != BACKGROUND) & (mask != IGNORE))
 
 

@@ -1,4 +1,4 @@
-"""How a model does among several people, near and far: scores it on crowds made of labelled people, always the same."""
+"""Scores a model on crowds, near and far, made of labelled people, always the same."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +17,8 @@ from clothseg.training.train.crowds import Crowd, CrowdMaker, Crowds
 
 SIZES: Final = ((480, 640), (432, 768), (640, 480), (540, 720))  # (H, W), one after the other
 REACHES: Final = {"far": (0.0, 1 / 3), "mid": (1 / 3, 2 / 3), "near": (2 / 3, np.inf)}  # heights, of the frame's
-FOUND: Final = 0.5  # share of somebody's seen pixels that must be called somebody's
-_SEEN: Final = 0.0004  # share of the frame, from which somebody is seen at all: 120 pixels of 640×480
+FOUND: Final = 0.5  # share of a person's visible pixels that must be labelled a person's
+_SEEN: Final = 0.0004  # share of the frame from which a person counts as visible: 120 pixels of 640×480
 
 
 class CrowdSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,7 +37,7 @@ class CrowdReport(msgspec.Struct, frozen=True):
     people: dict[str, int]  # who is seen, by how far they are: REACHES
     found: dict[str, float | None]  # share of them that is found
     person_iou_by_people: dict[int, float | None]  # by how many are in the frame
-    false_person: float  # share of the pixels where no one is that are called somebody's
+    false_person: float  # share of the pixels without people that are labelled a person's
 
 
 class CrowdEvaluation(NamedTuple):
@@ -48,7 +48,7 @@ class CrowdEvaluation(NamedTuple):
 
 
 def read_crowd_set(path: Path) -> CrowdSet:
-    """A description of crowds to score on, YAML; ValueError where it says something else."""
+    """Read a description of crowds to score on, YAML; ValueError for anything else."""
     try:
         return msgspec.yaml.decode(path.read_bytes(), type=CrowdSet, dec_hook=decode_path)
     except msgspec.DecodeError as error:
@@ -93,7 +93,7 @@ def score_crowds(made: CrowdSet, predict: Predictor, tick: Callable[[], None]) -
 
 
 def found_people(crowd: Crowd, parts: npt.NDArray[np.uint8]) -> dict[str, list[bool]]:
-    """Whether each of those who are seen is found, by how far they are: half of their seen pixels are somebody's."""
+    """Return whether each visible person is found, by distance: half of their visible pixels are a person's."""
     answers: dict[str, list[bool]] = {reach: [] for reach in REACHES}
     for number, height in enumerate(crowd.heights, start=1):
         seen = crowd.people == number

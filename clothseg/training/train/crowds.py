@@ -29,7 +29,7 @@ _PLACE_PX: Final = 110_000  # size at which a place is kept in memory
 
 
 class Crowds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How crowds are made, of the figures of the training pictures. Shares are of made frames unless said otherwise."""
+    """Settings for crowds made of the training pictures' figures. Shares are of made frames unless stated otherwise."""
 
     share: Share = 0.4  # of all pictures of training
     people: tuple[int, int] = (1, 5)  # in a frame
@@ -95,7 +95,7 @@ class CrowdMaker:
         else:
             self._stand(frame, heights, rng)
         if rng.random() < 0.5 * settings.things:
-            self._scatter(frame, 1, rng)  # in front of somebody, perhaps
+            self._scatter(frame, 1, rng)  # in front of a person, perhaps
         return Crowd(*frame, heights=tuple(heights))
 
     def _figure(self, rng: Generator) -> Cutout:
@@ -193,7 +193,7 @@ class CrowdMaker:
 
 
 class _Frame(NamedTuple):
-    """What a crowd is painted on, in place: see `Crowd`."""
+    """The canvas of a crowd, painted in place: see `Crowd`."""
 
     picture: Pixels
     mask: Pixels
@@ -238,7 +238,7 @@ def _table(size: Size, cloth: Pixels, rng: Generator) -> Cutout:
 
 
 def _shade_floor(picture: Pixels, foot: tuple[float, float], figure: Size, rng: Generator) -> None:
-    """A soft shadow on the floor under somebody's feet, in place."""
+    """Paint a soft shadow on the floor under a figure's feet, in place."""
     h, w = picture.shape[:2]
     x, y, wide = round(foot[0] * w), round(foot[1] * h), max(figure[1] // 2, 2)
     box = np.s_[max(y - wide // 2, 0) : y + wide // 2 + 1, max(x - wide, 0) : x + wide + 1]

@@ -47,20 +47,20 @@ def with_classes(material: CalibrationData, names: tuple[str, ...]) -> Calibrati
 
 
 class ParityBound(NamedTuple):
-    """How far an export may be from torch: mean |Δ probability| of 255, and share of pixels of another class."""
+    """Bounds of an export's error against torch: mean |Δ probability| of 255, share of pixels of another class."""
 
     difference: float
     share_changed: float
 
 
 class Parity(NamedTuple):
-    """How far an export is from torch, in the units of `ParityBound`."""
+    """An export's difference from torch, in the units of `ParityBound`."""
 
     difference: float
     share_changed: float
 
     def within(self, bound: ParityBound) -> bool:
-        """Whether neither measure is over its bound."""
+        """Return whether neither measure is over its bound."""
         return self.difference <= bound.difference and self.share_changed <= bound.share_changed
 
 

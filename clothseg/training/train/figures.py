@@ -13,7 +13,7 @@ from clothseg.training.samples import Sample
 Pixels = npt.NDArray[np.uint8]
 
 _UNJUDGED: Final = 0.06  # share of the figure that may be unjudged: more, and its outline is not known
-_SMALLEST_PX: Final = 60  # height from which a figure can be shown near
+_MIN_HEIGHT_PX: Final = 60  # height from which a figure can be shown near
 
 
 class Cutout(NamedTuple):
@@ -43,7 +43,7 @@ def cut_out_figure(sample: Sample) -> Cutout | None:
     mask = np.where(own & (sample.mask[box] != IGNORE), sample.mask[box], np.uint8(BACKGROUND))
     dressed = np.isin(mask, GARMENTS).any()
     at_a_side = left == 0 or left + width == sample.mask.shape[1]
-    if height < _SMALLEST_PX or unjudged > _UNJUDGED or not dressed or at_a_side:
+    if height < _MIN_HEIGHT_PX or unjudged > _UNJUDGED or not dressed or at_a_side:
         return None
     solid = np.where(mask != BACKGROUND, np.uint8(255), np.uint8(0))
     # A lens draws an edge about a pixel wide. Half a pixel further in, as at the label's edge the photo already shows

@@ -1,6 +1,6 @@
 """Training: one loop over steps, each a function of the state, the seed and its number alone.
 
-No random state is carried from step to step, so a run that was killed continues bit for bit from what was saved.
+No random state passes from step to step, so a run that was killed continues bit for bit from its last save.
 """
 
 import io
@@ -67,12 +67,12 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def class_map(self) -> ClassMap:
-        """What is told apart, by index in the masks."""
+        """The classes, by index in the masks."""
         return class_map(self.classes)
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """What one step did."""
+    """Progress of one step."""
 
     step: int
     steps: int
@@ -107,7 +107,7 @@ class State:
 
 
 class TrainingRun(NamedTuple):
-    """All that takes part in training: what was asked, what is remembered, what it learns from, and with whom."""
+    """All parts of a training: its settings, its state, its samples, and its process group."""
 
     training: Training
     state: State
@@ -117,11 +117,11 @@ class TrainingRun(NamedTuple):
 
 
 def read_training(path: Path) -> Training:
-    """A training configuration, YAML; ValueError where it says something unknown or impossible."""
+    """Read a training configuration, YAML; ValueError for unknown keys and impossible values."""
     try:
         training = msgspec.yaml.decode(path.read_bytes(), type=Training, dec_hook=decode_path)
     except msgspec.DecodeError as error:
-        raise ValueError(f"{path}: {error}; configs/train/live.yaml shows all that can be said") from None
+        raise ValueError(f"{path}: {error}; configs/train/live.yaml shows every setting") from None
     if training.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ValueError(f"{path}: unknown architecture {training.architecture!r}; expected one of {known}")
@@ -131,7 +131,7 @@ def read_training(path: Path) -> Training:
 
 
 def _with_classes(path: Path, training: Training) -> Training:
-    """The training with its classes told to each data set; ValueError where they are not in the usual order."""
+    """Return the training with its classes set in each data set; ValueError where they are not in the usual order."""
     listed = tuple(entry if isinstance(entry, str) else entry.name for entry in training.classes)
     try:
         names = training.class_map.names

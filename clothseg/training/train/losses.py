@@ -1,4 +1,4 @@
-"""What training minimises: cross-entropy on every output at its own size, and a soft Dice on the finest."""
+"""The loss: cross-entropy on every output at its own size, and a soft Dice on the finest."""
 
 from collections.abc import Sequence
 

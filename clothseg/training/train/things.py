@@ -20,7 +20,7 @@ _DRAWN_PX: Final = 160  # height of a thing that is drawn
 
 
 def read_things(folder: Path, masks: str) -> Iterator[tuple[str, Cutout]]:
-    """Things cut out of the pictures in `folder/images`, by name; `folder/masks` says how much of a pixel each owns.
+    """Read things cut out of the pictures in `folder/images`, by name; `folder/masks` holds their alpha.
 
     Raises ValueError where the folder shows none.
     """
@@ -80,7 +80,7 @@ def _turned(cloth: Pixels, rng: Generator) -> Cutout:
 
 
 def _turned_light(across: npt.NDArray[np.float64], rng: Generator) -> npt.NDArray[np.float64]:
-    """How bright a round surface is at `across`, -1 to 1 from its left to its right."""
+    """Return how bright a round surface is at `across`, -1 to 1 from its left to its right."""
     slope = np.clip(across, -1, 1)
     from_left = rng.uniform(-0.8, 0.8)
     lit = 0.55 + 0.45 * np.clip(np.sqrt(1 - slope**2) * np.sqrt(1 - from_left**2) + slope * from_left, 0, 1)
@@ -130,7 +130,7 @@ def _ball(cloth: Pixels, rng: Generator) -> Cutout:
 
 
 def _surface(cloth: Pixels, size: tuple[int, int], rng: Generator) -> npt.NDArray[np.float64]:
-    """What a thing is made of (h, w, 3) float64: one colour, bands of some, or a pattern of cloth or place."""
+    """Make a thing's surface (h, w, 3) float64: one colour, bands of some, or a pattern of cloth or scenery."""
     h, w = size
     kind = rng.random()
     if kind < 0.4:

@@ -29,7 +29,7 @@ def _joined_inputs(architecture: Architecture) -> dict[str, tuple[int, ...]]:
 
 
 def _positions(narrow: tuple[int, ...], wide: tuple[int, ...]) -> Tensor:
-    """Where the narrow inputs lie among the wide ones."""
+    """Return the positions of the narrow inputs among the wide ones."""
     parts, start = [], 0
     for old, new in zip(narrow, wide, strict=True):
         parts.append(torch.arange(start, start + old))

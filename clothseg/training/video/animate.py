@@ -48,7 +48,7 @@ class AnimatedFrame(NamedTuple):
 def animate(person: LabelledPhoto, room: LabelledPhoto, scene: Scene, seed: int) -> Iterator[AnimatedFrame]:
     """Yield the frames of `scene`: `person` cut out and moved in front of `room` without its people.
 
-    The same arguments yield the same bytes. Raises ValueError where `person` shows nobody.
+    The same arguments yield the same bytes. Raises ValueError where `person` shows no one.
     """
     if not (person.labels != BACKGROUND).any():
         raise ValueError("expected a still with a person in it, got only background; choose another")
@@ -114,7 +114,7 @@ def _motion(
     sources: list[Points],
     before: tuple[float, Pixels],
 ) -> Points:
-    """Where what is seen now was `before` (its time and layers seen): see AnimatedFrame."""
+    """Return where what is visible now was `before` (its time and visible layers): see AnimatedFrame."""
     time_before, top_before = before
     motion = np.full_like(grid, np.nan)
     for number, (layer, source) in enumerate(zip(layers, sources, strict=True)):
@@ -137,7 +137,7 @@ def _expose(
     time: float,
     rng: np.random.Generator,
 ) -> Pixels:
-    """What the sensor makes of the light: slow drift of exposure and white balance, then noise."""
+    """Simulate the sensor: slow drift of exposure and white balance, then noise."""
     gain = 1 + scene.exposure * np.sin(0.9 * time + drift[0])
     balance = gain * (1 + 0.3 * scene.exposure * np.sin(np.array([0.7, 0.0, -0.7]) * time + drift[1]))
     noise = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(scene.noise)

@@ -74,7 +74,7 @@ def mask_shares(mask: Pixels) -> Pixels:
 
 
 def near(truth: Pixels, margin_px: int) -> NDArray[np.bool_]:
-    """The box around everybody in `truth` (K, H, W) and `margin_px` more: (H, W); everything where nobody is."""
+    """Return the box around all people in `truth` (K, H, W) and `margin_px` more: (H, W); all where there are none."""
     x, y, wide, tall = cv2.boundingRect(cv2.compare(truth[BACKGROUND], 128, cv2.CMP_LT))
     inside = np.full(truth.shape[1:], wide == 0, np.bool_)
     inside[max(y - margin_px, 0) : y + tall + margin_px, max(x - margin_px, 0) : x + wide + margin_px] = True

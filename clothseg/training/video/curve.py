@@ -1,4 +1,4 @@
-"""What trades against what: settings around the defaults on the same frames, and what no smoother can better."""
+"""Trade-off curves: settings around the defaults on the same frames, and what no smoother can better."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _Place = Literal["at the outline", "but at the outline"]
 class ClipReplay:
     """The frames of a clip as they pass, for makers that know of them what no smoother can.
 
-    The yardstick's motion is the exact one on animated clips, and elsewhere the flow by which steadiness is judged.
+    The reference flow is the exact one on animated clips, and elsewhere the flow by which stability is judged.
     """
 
     def __init__(self, frames: Iterable[ClipFrame]) -> None:
@@ -44,9 +44,9 @@ class ClipReplay:
             yield frame
 
     def flow_averaged(self) -> dict[str, MaskMaker]:
-        """Masks averaged along the yardstick's motion, by name."""
+        """Return masks averaged along the reference flow, by name."""
         return {
-            f"along the yardstick's motion, {constant_ms} ms": self._flow_averaged(constant_ms)
+            f"along the reference flow, {constant_ms} ms": self._flow_averaged(constant_ms)
             for constant_ms in _AVERAGE_MS
         }
 
@@ -59,7 +59,7 @@ class ClipReplay:
         return {f"true {place}": self._corrected_at(place) for place in places} | {"truth itself": self._truth}
 
     def _flow_averaged(self, constant_ms: float) -> MaskMaker:
-        """Masks with true edges, averaged over a time constant along the best flow there could be."""
+        """Return a maker of matted masks, averaged over a time constant along the exact flow."""
         previous: Planes | None = None
 
         def make(probabilities: Pixels, picture: Pixels, _: int) -> Pixels:
@@ -100,7 +100,7 @@ class ClipReplay:
 
 
 def _near_outline(shares: Pixels) -> Pixels:
-    """What is within `_OUTLINE_PX` of the person's outline, (H, W) uint8, not 0; `class_shares` (K, H, W) uint8."""
+    """Mark what is within `_OUTLINE_PX` of the person's outline, (H, W) uint8, not 0; `shares` (K, H, W) uint8."""
     _, person = cv2.threshold(shares[BACKGROUND], 127, 255, cv2.THRESH_BINARY_INV)
     outline = cv2.morphologyEx(person, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     near: Pixels = cv2.dilate(outline, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _OUTLINE_PX + 1,) * 2))

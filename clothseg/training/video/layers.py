@@ -56,7 +56,7 @@ def _similarity(
 
 
 def walking_figure(person: LabelledPhoto, scene: Scene, rng: np.random.Generator) -> Layer:
-    """The person, walking to and fro, leaning, and bending like a reed."""
+    """The person, walking to and fro, leaning and bending."""
     labels = _largest(person.labels)
     left, top, wide, tall = cv2.boundingRect(np.uint8(labels != BACKGROUND))
     width, height = scene.size_px
@@ -65,7 +65,7 @@ def walking_figure(person: LabelledPhoto, scene: Scene, rng: np.random.Generator
     pace = scene.speed_px * _NOMINAL_HZ / reach
     phase = rng.uniform(0, 2 * math.pi, 6)
     pivot = np.array([left + wide / 2, top + tall / 2], np.float32)
-    # Whoever is taller than the picture shows the head and as much of the rest as fits.
+    # A person taller than the picture shows the head and as much of the rest as fits.
     centre_y = 0.5 * height if scene.body <= 1 else 0.06 * height + scale * tall / 2
     lively = min(scene.speed_px, 1.0)
 
@@ -191,7 +191,7 @@ def _soften(plane: Pixels) -> Pixels:
 
 
 def _fill(picture: Pixels, known: Pixels) -> Pixels:
-    """Carry colours from where `known` (255) into the rest, by averages over ever larger areas (push-pull).
+    """Extend colours from where `known` (255) into the rest, by averages over ever larger areas (push-pull).
 
     Gortler et al. 1996, "The Lumigraph".
     """

@@ -1,4 +1,4 @@
-"""How well masks follow a video: match with truth, steadiness along the motion, lag, ghosts, flips."""
+"""Metrics of masks in a video: match with truth, stability along the motion, lag, ghosts, flips."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FLIP_SHARE: Final = 0.02  # of the person's area: the least region that can fli
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """One class over one clip. None: cannot be known, for want of truth or because the class never shows.
+    """One class over one clip. None: unknown, without truth or because the class never shows.
 
     iou: intersection over union of the masks (share ≥ half), pixels pooled over the clip.
     dtssd: mean over t of √mean(((aₜ − aₜ₋₁) − (gₜ − gₜ₋₁))²), a and truth g in 0..1 (Lin et al. 2021,
@@ -50,10 +50,10 @@ class Scores(msgspec.Struct, frozen=True):
 
 
 class FrameWarp(NamedTuple):
-    """How to carry the frame before onto this one.
+    """Warp of the frame before onto this one.
 
-    points: (H, W, 2) float32, where in the frame before each pixel was seen; explained: (H, W) bool, where
-    the picture carried so is the picture seen.
+    points: (H, W, 2) float32, where each pixel was in the frame before; valid: (H, W) bool, where the
+    warped picture is the current one.
     """
 
     points: Points
@@ -75,7 +75,7 @@ def warp(before: Pixels, now: Pixels, motion: Points | None) -> FrameWarp:
 
 
 def _grid(size: tuple[int, ...]) -> Points:
-    """Where each pixel of a plane of `size` (H, W) is: (H, W, 2) float32, x and y."""
+    """Return the position of each pixel of a plane of `size` (H, W): (H, W, 2) float32, x and y."""
     height, width = size
     return np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), 2)
 
@@ -104,7 +104,7 @@ class Scorer:
     def add(self, shares: Pixels, truth: Pixels | None, warp: FrameWarp | None, milliseconds: float) -> None:
         """Score one frame: `shares` and `truth` (K, H, W) uint8, each class's share of each pixel.
 
-        `warp` carries the frame before onto this one, None on the first.
+        `warp` maps the frame before onto this one, None on the first.
         """
         labels = shares.argmax(0).astype(np.uint8)
         labels_true = None if truth is None else truth.argmax(0).astype(np.uint8)
@@ -182,7 +182,7 @@ class _ClassScore:
         self.before = (plane, truth)
 
     def _follow(self, plane: Pixels, truth: Pixels) -> None:
-        """What needs the frames before: steps, ghosts, lag."""
+        """Score what needs the frames before: steps, ghosts, lag."""
         if self.before is not None and self.before[1] is not None:
             step = np.subtract(plane, self.before[0], dtype=np.int16)
             step -= np.subtract(truth, self.before[1], dtype=np.int16)
@@ -258,7 +258,7 @@ def lag(errors: Sequence[float] | NDArray[np.float64]) -> float | None:
 
 
 class _Flips:
-    """Counts garment regions that change class, on a map of settled classes carried along the motion.
+    """Count garment regions that change class, on a map of settled classes warped along the motion.
 
     The map is shares, not labels: rounded from frame to frame, what moves by less than half a pixel would stay behind.
     """

@@ -1,4 +1,4 @@
-"""What happens in an animated clip: who moves how fast, what crosses, what the sensor adds."""
+"""Scenes of animated clips: who moves how fast, what crosses, what the sensor adds."""
 
 from typing import Annotated, Final, NamedTuple
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What happens in a clip."""
+    """The scene of a clip."""
 
     size_px: tuple[int, int] = (640, 480)
     """Width and height."""

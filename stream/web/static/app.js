@@ -15,9 +15,9 @@ import { Library } from "./library.js";
 const $ = (selector) => document.querySelector(selector);
 const MINE = "";
 const PING_MS = 2000;
-const HERE = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+const LOCAL = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 // On this computer nothing is lost on the way, and the WebSocket is quicker (docs/decisions/web-transport.md).
-const RTC = "RTCPeerConnection" in window && (HERE ? location.search === "?webrtc" : location.search !== "?websocket");
+const RTC = "RTCPeerConnection" in window && (LOCAL ? location.search === "?webrtc" : location.search !== "?websocket");
 
 const connection = new Connection();
 const camera = new Camera();
@@ -40,16 +40,16 @@ const masks = new Set();
 // Texts for people.
 
 function speak(text) {
-  $("#said").textContent = text;
+  $("#announcement").textContent = text;
 }
 
 function alarm(text) {
   $("#alert").textContent = text;
 }
 
-function showStatus(state, text) {
-  $("#standing").dataset.state = state;
-  $("#standing span").textContent = text;
+function setState(state, text) {
+  $("#state").dataset.state = state;
+  $("#state span").textContent = text;
 }
 
 // The connection.
@@ -71,7 +71,7 @@ connection.addEventListener("open", ({ detail }) => {
 connection.addEventListener("lost", ({ detail }) => {
   hangUp();
   $("#join").disabled = true;
-  if (watched !== null) showStatus("wait", "Connecting…");
+  if (watched !== null) setState("wait", "Connecting…");
   alarm(
     detail.full
       ? "Too many people are here just now. Your place is asked for again and again; nothing to do."
@@ -91,22 +91,22 @@ connection.addEventListener("message", ({ detail: message }) => {
 
 function showState({ state, cause, camera: name }) {
   if (state === "running") {
-    showStatus("live", watched === MINE ? "Live" : `Watching ${name}`);
+    setState("live", watched === MINE ? "Live" : `Watching ${name}`);
     alarm("");
   } else if (state === "no_signal") {
-    showStatus("wait", "No signal");
+    setState("wait", "No signal");
     alarm(`The camera ${name} gives no picture (${cause}). It is tried again by itself.`);
   } else if (state === "full") {
-    showStatus("wait", "Waiting for a place");
+    setState("wait", "Waiting for a place");
     alarm("As many cameras as this server can take are on. Yours starts by itself when there is room.");
-  } else if (watched === MINE) showStatus("wait", "Paused");
+  } else if (watched === MINE) setState("wait", "Paused");
   else {
-    showStatus("off", "Ended");
+    setState("off", "Ended");
     alarm(cause ?? `The camera ${name} has ended.`);
   }
 }
 
-/** Follow the server's clock by the shortestRoundTrip answer (as NTP does), for the delay of its cameras. */
+/** Follow the server's clock by the shortest round trip (as NTP does), for the delay of its cameras. */
 function synchronise({ clock_ms: sent, server_ms: serverClock }) {
   const now = performance.now();
   if (now - sent > shortestRoundTrip) return;
@@ -130,7 +130,7 @@ function show(picture, width, height) {
   if (!stamp) return;
   const now = performance.now() + (watched === MINE ? 0 : offset);
   const delay = since(stamp.clock, now);
-  meter.note(delay);
+  meter.record(delay);
   sendWindow.returned(stamp.clock, delay);
   if (!$("#wait").hidden || !$("#welcome").hidden) {
     $("#wait").hidden = $("#welcome").hidden = true;
@@ -147,13 +147,13 @@ async function join() {
   trying?.abort();
   $("#welcome").hidden = true;
   $("#wait").hidden = false;
-  showStatus("wait", "Starting…");
+  setState("wait", "Starting…");
   try {
     await camera.open(server.size_px, server.rate_hz);
   } catch (error) {
     if (!(error instanceof CameraError)) throw error;
     rest();
-    showStatus("off", "Camera off");
+    setState("off", "Camera off");
     alarm(error.message);
     trying = await whenUsable(join);
     return;
@@ -187,7 +187,7 @@ function send() {
 }
 
 function explainDelay(name) {
-  $("#road").textContent =
+  $("#delay-hint").textContent =
     watched === MINE
       ? `Delay from your camera to this screen, read from the picture itself. Over ${name}.`
       : `Delay from the server's camera to this screen, by the clocks of both. Over ${name}.`;
@@ -207,7 +207,7 @@ function watch(name) {
   $("#source").value = name;
   $("#welcome").hidden = true;
   $("#wait").hidden = false;
-  showStatus("wait", "Starting…");
+  setState("wait", "Starting…");
   explainDelay("WebSocket");
   connection.send("watch_camera", { camera: name });
 }
@@ -229,7 +229,7 @@ camera.addEventListener("ended", async () => {
   if (watched !== MINE) return;
   connection.send("stop_watching");
   rest();
-  showStatus("off", "Camera off");
+  setState("off", "Camera off");
   alarm("The camera has stopped or was unplugged. It starts again by itself when it is back.");
   trying = await whenUsable(join);
 });
@@ -252,11 +252,11 @@ function addControls() {
     $("#masks").append(make("label", { className: "mask" }, box, dot, name));
   }
   if (server.cameras.length === 0) return;
-  $("#source-label").hidden = $("#house").hidden = false;
+  $("#source-label").hidden = $("#cameras").hidden = false;
   $("#source").append(make("option", { value: MINE, textContent: "My camera" }));
   for (const name of server.cameras) {
     $("#source").append(make("option", { value: name, textContent: name }));
-    $("#house").append(make("button", { type: "button", textContent: name, onclick: () => watch(name) }));
+    $("#cameras").append(make("button", { type: "button", textContent: name, onclick: () => watch(name) }));
   }
   $("#source").onchange = ({ target }) => (target.value === MINE ? join() : watch(target.value));
 }
@@ -265,7 +265,7 @@ $("#join").onclick = join;
 $("#leave").onclick = () => {
   connection.send("stop_watching");
   rest();
-  showStatus("off", "Camera off");
+  setState("off", "Camera off");
   $("#join").focus();
 };
 $("#mirror").onclick = () => {

@@ -14,11 +14,11 @@ export class Meter {
   constructor(canvas, out) {
     this.#context = canvas.getContext("2d");
     this.#out = out;
-    setInterval(() => this.#tell(), 500);
+    setInterval(() => this.#show(), 500);
   }
 
   /** A picture was shown, `delay` ms after it was taken. */
-  note(delay) {
+  record(delay) {
     this.shown += 1;
     this.#samples.push({ at: performance.now(), delay: Math.max(delay, 0) });
   }
@@ -37,7 +37,7 @@ export class Meter {
     return { rate: second.length / 2, median: at(0.5), worst: at(0.95) };
   }
 
-  #tell() {
+  #show() {
     const now = performance.now();
     this.#samples = this.#samples.filter(({ at }) => now - at < KEPT_MS);
     const { rate, median, worst } = this.figures;

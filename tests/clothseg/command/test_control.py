@@ -23,9 +23,9 @@ def changes() -> LookChanges:
 
 @pytest.fixture
 def endpoint(changes: LookChanges) -> Iterator[str]:
-    switchboard = ControlServer(SETTINGS, "tcp://127.0.0.1:*", changes, Reports())
-    yield switchboard.endpoint
-    switchboard.close()
+    server = ControlServer(SETTINGS, "tcp://127.0.0.1:*", changes, Reports())
+    yield server.endpoint
+    server.close()
 
 
 def shown(endpoint: str, capsys: pytest.CaptureFixture[str]) -> object:
@@ -83,4 +83,4 @@ def test_what_is_wrong_is_said_in_a_sentence(
 
 def test_nobody_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert control.main(["--endpoint", "tcp://127.0.0.1:1", "--timeout-ms", "100", "status"]) == 1
-    assert "nobody answered on tcp://127.0.0.1:1" in capsys.readouterr().err
+    assert "no reply on tcp://127.0.0.1:1" in capsys.readouterr().err

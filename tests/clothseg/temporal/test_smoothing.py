@@ -49,12 +49,12 @@ def block(x: int, kind: int = TOP) -> Pixels:
 def run(
     masks: list[Pixels], pictures: list[Pixels], settings: Smoothing, gap_ms: int = 33
 ) -> tuple[SmoothingState, list[Pixels]]:
-    state, steadied = None, []
+    state, smoothed = None, []
     for index, (mask, picture) in enumerate(zip(masks, pictures, strict=True)):
         state, steady = smooth(state, mask, picture, index * gap_ms * MS, settings)
-        steadied.append(steady)
+        smoothed.append(steady)
     assert state is not None
-    return state, steadied
+    return state, smoothed
 
 
 def test_works_from_the_first_frame() -> None:
@@ -67,9 +67,9 @@ def test_flicker_in_a_still_picture_is_at_least_halved() -> None:
     rng = np.random.default_rng(1)
     picture, labels = textured(rng), block(20)
     masks = [certain(labels, int(c)) for c in rng.integers(120, 256, 20)]
-    _, steadied = run(masks, [picture] * 20, PLAIN)
+    _, smoothed = run(masks, [picture] * 20, PLAIN)
     raw = np.abs(np.diff([m[TOP, 50, 40].astype(int) for m in masks])).mean()
-    steady = np.abs(np.diff([m[TOP, 50, 40].astype(int) for m in steadied])[5:]).mean()
+    steady = np.abs(np.diff([m[TOP, 50, 40].astype(int) for m in smoothed])[5:]).mean()
     assert steady < 0.5 * raw
 
 
@@ -87,9 +87,9 @@ def test_the_previous_state_is_warped_with_the_picture(speed_px: int) -> None:
         shown[where] = np.roll(cloth, 2 * index * speed_px, axis=1)[where]
         masks.append(certain(labels))
         pictures.append(shown)
-    _, steadied = run(masks, pictures, PLAIN)
-    both = (steadied[-1][TOP] > 127) & (masks[-1][TOP] > 127)
-    either = (steadied[-1][TOP] > 127) | (masks[-1][TOP] > 127)
+    _, smoothed = run(masks, pictures, PLAIN)
+    both = (smoothed[-1][TOP] > 127) & (masks[-1][TOP] > 127)
+    either = (smoothed[-1][TOP] > 127) | (masks[-1][TOP] > 127)
     assert both.sum() / either.sum() > 0.93
 
 
@@ -99,8 +99,8 @@ def test_a_person_who_left_leaves_no_ghost() -> None:
     with_block = wall.copy()
     with_block[60:140, 40:120] = shown[60:140, 40:120]
     masks = [certain(block(20))] * 5 + [certain(np.zeros(SIZE, np.uint8))]
-    _, steadied = run(masks, [with_block] * 5 + [wall], PLAIN)
-    assert steadied[-1][TOP, 32:68, 22:58].mean() < 0.15 * 255
+    _, smoothed = run(masks, [with_block] * 5 + [wall], PLAIN)
+    assert smoothed[-1][TOP, 32:68, 22:58].mean() < 0.15 * 255
 
 
 def test_a_dropped_frame_changes_nothing_in_how_a_mask_behaves() -> None:
@@ -109,8 +109,8 @@ def test_a_dropped_frame_changes_nothing_in_how_a_mask_behaves() -> None:
     on, off = certain(block(20)), certain(block(20, PERSON))
     left = []
     for gap_ms, frames in ((20, 4), (40, 2), (80, 1)):
-        _, steadied = run([on] + [off] * frames, [picture] * (frames + 1), PLAIN, gap_ms)
-        left.append(int(steadied[-1][TOP, 50, 40]))
+        _, smoothed = run([on] + [off] * frames, [picture] * (frames + 1), PLAIN, gap_ms)
+        left.append(int(smoothed[-1][TOP, 50, 40]))
     assert max(left) - min(left) <= 3
     assert left[0] == pytest.approx(255 * np.exp(-80 / PLAIN.time_constant_ms), abs=6)
 
@@ -133,16 +133,16 @@ def test_uncertain_pixels_weigh_history_more_than_certain_ones() -> None:
     sure, unsure = certain(block(20, PERSON)), certain(block(20, PERSON), 120)
     moved = []
     for now in (sure, unsure):
-        _, steadied = run([before] * 5 + [now], [picture] * 6, PLAIN)
-        moved.append((255 - steadied[-1][TOP, 50, 40]) / (255 - now[TOP, 50, 40]))
+        _, smoothed = run([before] * 5 + [now], [picture] * 6, PLAIN)
+        moved.append((255 - smoothed[-1][TOP, 50, 40]) / (255 - now[TOP, 50, 40]))
     assert moved[1] < 0.5 * moved[0]
 
 
 def test_a_cut_starts_anew() -> None:
     rng = np.random.default_rng(6)
     after = certain(block(60, BOTTOM))
-    _, steadied = run([certain(block(10))] * 4 + [after], [textured(rng)] * 4 + [textured(rng)], Smoothing())
-    assert np.abs(steadied[-1].astype(int) - after).max() <= 1
+    _, smoothed = run([certain(block(10))] * 4 + [after], [textured(rng)] * 4 + [textured(rng)], Smoothing())
+    assert np.abs(smoothed[-1].astype(int) - after).max() <= 1
 
 
 def test_a_timestamp_that_jumps_back_starts_anew() -> None:
@@ -187,8 +187,8 @@ def test_cloth_keeps_its_kind_against_short_doubts() -> None:
     """A shirt seen for two seconds does not become a dress for the dozen frames the network says so."""
     picture = textured(np.random.default_rng(11))
     masks = [certain(block(20), 200)] * 60 + [certain(block(20, DRESS), 180)] * 12
-    _, steadied = run(masks, [picture] * 72, Smoothing())
-    assert (steadied[-1][TOP] > steadied[-1][DRESS])[32:68, 22:58].all()
+    _, smoothed = run(masks, [picture] * 72, Smoothing())
+    assert (smoothed[-1][TOP] > smoothed[-1][DRESS])[32:68, 22:58].all()
     _, without = run(masks, [picture] * 72, PLAIN)
     assert (without[-1][TOP] < without[-1][DRESS])[32:68, 22:58].any()
 
@@ -196,8 +196,8 @@ def test_cloth_keeps_its_kind_against_short_doubts() -> None:
 def test_cloth_changes_its_kind_when_it_is_seen_for_long() -> None:
     picture = textured(np.random.default_rng(12))
     masks = [certain(block(20), 200)] * 30 + [certain(block(20, DRESS), 200)] * 150
-    _, steadied = run(masks, [picture] * 180, Smoothing())
-    assert (steadied[-1][TOP] < steadied[-1][DRESS])[32:68, 22:58].all()
+    _, smoothed = run(masks, [picture] * 180, Smoothing())
+    assert (smoothed[-1][TOP] < smoothed[-1][DRESS])[32:68, 22:58].all()
 
 
 def test_kinds_change_places_but_the_clothing_stays_the_same() -> None:
@@ -253,9 +253,9 @@ def test_only_where_somebody_is_or_was_anything_is_kept() -> None:
     labels[100:140, 40:90] = TOP
     mask = certain(labels)
     mask[PERSON, 10, 300], mask[0, 10, 300] = 9, 246
-    state, steadied = run([mask] * 3, [picture] * 3, Smoothing())
+    state, smoothed = run([mask] * 3, [picture] * 3, Smoothing())
     assert state.averages[0].shape[0] * state.averages[0].shape[1] < 0.2 * labels.size
-    assert np.abs(steadied[-1].astype(int) - mask).max() <= 1
+    assert np.abs(smoothed[-1].astype(int) - mask).max() <= 1
 
 
 def test_a_turning_person_before_a_static_background_is_no_cut() -> None:

@@ -72,15 +72,15 @@ def changes() -> LookChanges:
 
 
 @pytest.fixture
-def switchboard(changes: LookChanges, reports: Reports) -> Iterator[ControlServer]:
-    switchboard = ControlServer(SETTINGS, LOOPBACK, changes, reports)
-    yield switchboard
-    switchboard.close()
+def server(changes: LookChanges, reports: Reports) -> Iterator[ControlServer]:
+    server = ControlServer(SETTINGS, LOOPBACK, changes, reports)
+    yield server
+    server.close()
 
 
 @pytest.fixture
-def controller(switchboard: ControlServer) -> Iterator[Controller]:
-    with Controller(switchboard.endpoint) as controller:
+def controller(server: ControlServer) -> Iterator[Controller]:
+    with Controller(server.endpoint) as controller:
         yield controller
 
 
@@ -127,9 +127,9 @@ def test_the_cutout_is_changed_in_what_every_output_gets(controller: Controller,
 
 
 def test_what_the_model_does_not_tell_is_refused_once_its_classes_are_known(
-    switchboard: ControlServer, controller: Controller
+    server: ControlServer, controller: Controller
 ) -> None:
-    switchboard.write(composited_frame())
+    server.write(composited_frame())
     with pytest.raises(ControlError, match="cutout: expected one of person, clothing, top, bottom, dress, got hat"):
         controller.request(SetCutout(cutout="hat"))
     with pytest.raises(ControlError, match=r"effects\[0\]\.part: expected one of top, bottom, dress, got person"):
@@ -144,28 +144,28 @@ def test_panels_are_changed(controller: Controller, changes: LookChanges) -> Non
     assert made.composite.shape == (height, 3 * width, 3)
 
 
-def test_a_visitor_has_the_default_look_until_changed(switchboard: ControlServer, controller: Controller) -> None:
+def test_a_visitor_has_the_default_look_until_changed(server: ControlServer, controller: Controller) -> None:
     with pytest.raises(ControlError, match="camera: expected one of front, side, got visitor"):
         controller.request(SetCutout(cutout="top", camera="visitor"))
     controller.request(SetCutout(cutout="dress"))
-    switchboard.write(StreamStart("visitor", 0, 0, "live", "browser"))
+    server.write(StreamStart("visitor", 0, 0, "live", "browser"))
     assert controller.request(ListCameras()) == CameraList(("front", "side", "visitor"))
     assert state(controller, "visitor").look.cutout == "dress"
     assert controller.request(SetCutout(cutout="top", camera="visitor")) == Accepted()
-    switchboard.write(EndOfStream("visitor", 10))
+    server.write(EndOfStream("visitor", 10))
     assert controller.request(ListCameras()) == CameraList(("front", "side"))
 
 
-def test_the_status_follows_what_is_given_out(switchboard: ControlServer, controller: Controller) -> None:
+def test_the_status_follows_what_is_given_out(server: ControlServer, controller: Controller) -> None:
     assert state(controller, "front").state == "awaited"
-    switchboard.write(StreamStart("front", 1, 4, "live", "rtsp://host"))
-    switchboard.write(composited_frame("front", 4))
-    switchboard.write(composited_frame("front", 6))
+    server.write(StreamStart("front", 1, 4, "live", "rtsp://host"))
+    server.write(composited_frame("front", 4))
+    server.write(composited_frame("front", 6))
     seen = state(controller, "front")
     assert (seen.state, seen.epoch, seen.frames, seen.last_seq) == ("running", 1, 2, 6)
-    switchboard.write(Outage("front", 6, "the server is gone"))
-    assert (state(controller, "front").state, state(controller, "front").cause) == ("no_signal", "the server is gone")
-    switchboard.write(StreamStart("front", 2, 7, "live", "rtsp://host"))
+    server.write(Outage("front", 6, "the camera is gone"))
+    assert (state(controller, "front").state, state(controller, "front").cause) == ("no_signal", "the camera is gone")
+    server.write(StreamStart("front", 2, 7, "live", "rtsp://host"))
     assert (state(controller, "front").state, state(controller, "front").cause) == ("running", None)
 
 
@@ -175,7 +175,7 @@ def test_stop_is_passed_on(controller: Controller, reports: Reports) -> None:
 
 
 def test_stop_is_answered_while_a_picture_is_being_opened(
-    switchboard: ControlServer, controller: Controller, monkeypatch: pytest.MonkeyPatch, reports: Reports
+    server: ControlServer, controller: Controller, monkeypatch: pytest.MonkeyPatch, reports: Reports
 ) -> None:
     opening, enough = threading.Event(), threading.Event()
 
@@ -185,7 +185,7 @@ def test_stop_is_answered_while_a_picture_is_being_opened(
         return ()
 
     monkeypatch.setattr("stream.composite.control_server.open_camera_effects", slowly)
-    with ThreadPoolExecutor(1) as another, Controller(switchboard.endpoint) as patient:
+    with ThreadPoolExecutor(1) as another, Controller(server.endpoint) as patient:
         dressed = another.submit(patient.request, SetEffects(effects=()))
         assert opening.wait(5)
         assert controller.request(ListCameras()) == CameraList(("front", "side"))
@@ -255,8 +255,8 @@ def test_two_backgrounds_are_one_too_many(controller: Controller) -> None:
         controller.request(SetEffects(effects=(BackgroundColour(), BackgroundColour())))
 
 
-def test_a_malformed_request_is_rejected_and_the_next_one_answered(switchboard: ControlServer) -> None:
-    caller = ReqSocket(switchboard.endpoint)
+def test_a_malformed_request_is_rejected_and_the_next_one_answered(server: ControlServer) -> None:
+    caller = ReqSocket(server.endpoint)
     try:
         for garbage in (b"", b"{", b"\xff\x00", b'{"request": "fly"}', b"[" * 50_000):
             answer = caller.request(garbage, 5000)
@@ -267,8 +267,8 @@ def test_a_malformed_request_is_rejected_and_the_next_one_answered(switchboard: 
         caller.close()
 
 
-def test_a_client_that_disconnects_after_asking_is_harmless(switchboard: ControlServer, controller: Controller) -> None:
-    hasty = ReqSocket(switchboard.endpoint)
+def test_a_client_that_disconnects_after_asking_is_harmless(server: ControlServer, controller: Controller) -> None:
+    hasty = ReqSocket(server.endpoint)
     assert hasty.request(control.encode(GetStatus()), 0) is None
     hasty.close()
     assert controller.request(ListCameras()) == CameraList(("front", "side"))
@@ -277,6 +277,6 @@ def test_a_client_that_disconnects_after_asking_is_harmless(switchboard: Control
 def test_nobody_there_is_a_sentence() -> None:
     with (
         Controller("tcp://127.0.0.1:1", timeout_ms=100) as controller,
-        pytest.raises(ControlError, match=r"nobody answered on tcp://127.0.0.1:1 within 100 ms"),
+        pytest.raises(ControlError, match=r"no reply on tcp://127.0.0.1:1 within 100 ms"),
     ):
         controller.request(GetStatus())

@@ -12,8 +12,8 @@ from tests.stream.pictures import picture
 SECOND_NS = 1_000_000_000
 
 
-def opened(mode: str, *cameras: str, guests: int = 0) -> Scheduler:
-    machine = Scheduler([] if guests else [*cameras], SECOND_NS, guests)
+def opened(mode: str, *cameras: str, visitors: int = 0) -> Scheduler:
+    machine = Scheduler([] if visitors else [*cameras], SECOND_NS, visitors)
     for camera in cameras:
         machine.on_reader_message(SourceOpened(camera, "file" if mode == "file" else "live", "a source"), 0)
     return machine
@@ -38,7 +38,7 @@ def finish_one(machine: Scheduler, worker: str, seq: int) -> list[Outgoing]:
 
 class TestGuests:
     def test_a_guest_who_left_while_the_worker_with_his_picture_dies_ends_nothing(self) -> None:
-        machine = opened("live", "first", "second", guests=2)
+        machine = opened("live", "first", "second", visitors=2)
         machine.on_worker_ready("w.1", 0)
         machine.on_reader_message(offer(0, "first"), 0)
         machine.on_reader_message(SourceEnded("first"), 0)
@@ -89,6 +89,37 @@ class TestNonsense:
         machine.on_worker_ready("host-worker-0.200", 0)
         machine.on_reader_message(offer(0), 0)
         assert machine.on_worker_ready("host-worker-0.100", 0) == []
+
+
+class TestFramesLostOnTheirWayToAWorker:
+    def test_of_a_file_go_out_again_and_blame_nobody(self) -> None:
+        machine = opened("file", "front")
+        machine.on_worker_ready("w.1", 0)
+        assert handed(machine.on_reader_message(offer(0), 0)) == [("w.1", 0)]
+        for _ in range(20):
+            assert machine.on_frame_undelivered("w.1") == []
+            assert handed(machine.on_worker_ready("w.1", 0)) == [("w.1", 0)]
+        finish_one(machine, "w.1", 0)
+        [status] = machine.status(0)
+        assert (status.delivered, status.dropped, machine.failure) == (1, {}, None)
+
+    def test_of_a_live_camera_are_too_old_and_the_next_goes_out(self) -> None:
+        machine = opened("live", "front")
+        machine.on_worker_ready("w.1", 0)
+        machine.on_reader_message(offer(0), 0)
+        machine.on_reader_message(offer(1), 0)
+        assert told(machine.on_frame_undelivered("w.1")) == [Dropped("front", 0, 0, "worker_lost")]
+        assert handed(machine.on_worker_ready("w.1", 0)) == [("w.1", 1)]
+
+    def test_that_were_given_to_another_meanwhile_stay_with_it(self) -> None:
+        machine = opened("file", "front")
+        machine.on_worker_ready("a.1", 0)
+        machine.on_reader_message(offer(0), 0)
+        machine.on_reader_message(SourceEnded("front"), 0)
+        machine.on_worker_ready("b.1", 0)
+        assert handed(machine.on_worker_lost("a.1", 0)) == [("b.1", 0)]
+        assert machine.on_frame_undelivered("a.1") == []
+        assert handed(machine.on_worker_ready("a.1", 0)) == []
 
 
 class TestFramesThatCannotBeDrawn:

@@ -1,4 +1,4 @@
-"""Cameras and guests that come and go, workers that die, readers that are replaced, in any order of events.
+"""Cameras and visitors that come and go, workers that die, readers that are replaced, in any order of events.
 
 The dispatcher and the resequencer stand where they stand in a run: what workers send on, and what the dispatcher tells
 composite, arrives there in any order but each sender's own, and the word of what was taken comes back late or never.
@@ -110,9 +110,9 @@ class Run(RuleBasedStateMachine):
     def a_reader_ends(self, camera: str, error: str | None) -> None:
         self.tell(self.dispatcher.on_reader_message(SourceEnded(camera, error), self.now_ns))
 
-    @rule(camera=CAMERAS, by_anyone=st.booleans())
-    def somebody_looks_or_nobody(self, camera: str, by_anyone: bool) -> None:
-        self.tell(self.dispatcher.on_demand_changed(DemandChanged(camera, by_anyone)))
+    @rule(camera=CAMERAS, watched=st.booleans())
+    def demand_changes(self, camera: str, watched: bool) -> None:
+        self.tell(self.dispatcher.on_demand_changed(DemandChanged(camera, watched)))
 
     @rule(slot=SLOTS)
     def a_worker_is_ready(self, slot: str) -> None:
@@ -133,6 +133,13 @@ class Run(RuleBasedStateMachine):
         self.tell(self.dispatcher.on_worker_exited(worker, self.now_ns))
 
     @rule(slot=SLOTS)
+    def a_frame_is_lost_on_the_way_to_a_worker(self, slot: str) -> None:
+        worker = self.worker(slot)
+        if self.work.pop(worker, None) is not None:
+            self.tell(self.dispatcher.on_frame_undelivered(worker))
+            self.tell(self.dispatcher.on_worker_ready(worker, self.now_ns))
+
+    @rule(slot=SLOTS)
     def a_worker_is_replaced_without_a_word(self, slot: str) -> None:
         self.work.pop(self.worker(slot), None)
         self.incarnation[slot] += 1
@@ -149,8 +156,8 @@ class Run(RuleBasedStateMachine):
         for worker in self.dispatcher.hung_workers(self.now_ns):
             self.work.pop(worker, None)
             self.tell(self.dispatcher.on_worker_lost(worker, self.now_ns))
-        for guest in self.dispatcher.silent_visitors(self.now_ns):
-            self.tell(self.dispatcher.on_reader_message(SourceEnded(guest), self.now_ns))
+        for visitor in self.dispatcher.silent_visitors(self.now_ns):
+            self.tell(self.dispatcher.on_reader_message(SourceEnded(visitor), self.now_ns))
         self.tell(self.dispatcher.redispatch_unacknowledged(self.now_ns))
 
     @rule(data=st.data(), draws=st.booleans())

@@ -1,4 +1,4 @@
-"""A stage and its launcher hear each other over a pipe, and a stage without a launcher ends."""
+"""A stage and its supervisor hear each other over a pipe, and a stage without a supervisor ends."""
 
 from __future__ import annotations
 
@@ -38,32 +38,32 @@ def pipe() -> tuple[Connection, SupervisorPipe]:
     "command", [StopStage(), WorkerLost("host-worker-0.12"), ReaderLost("front", "gone", retried=True)]
 )
 def test_commands_go_down(pipe: tuple[Connection, SupervisorPipe], command: Command) -> None:
-    launcher, line = pipe
-    launcher.send_bytes(msgspec.json.encode(command))
+    supervisor, line = pipe
+    supervisor.send_bytes(msgspec.json.encode(command))
     assert list(line.commands()) == [command]
     assert line.stopping == isinstance(command, StopStage)
 
 
 def test_reports_are_sent_and_heartbeats_are_rate_limited(pipe: tuple[Connection, SupervisorPipe]) -> None:
-    launcher, line = pipe
+    supervisor, line = pipe
     line.report(Notice("all is well"))
     line.heartbeat()
     line.heartbeat()
     line.close()
     said: list[StageReport] = []
-    while launcher.poll():
-        said.append(msgspec.json.decode(launcher.recv_bytes(), type=StageReport))
+    while supervisor.poll():
+        said.append(msgspec.json.decode(supervisor.recv_bytes(), type=StageReport))
     assert said == [Notice("all is well"), Heartbeat()]
 
 
-def heard(launcher: Connection, line: SupervisorPipe) -> list[StageReport]:
-    """Everything that was reported, once the launcher listens again."""
+def heard(supervisor: Connection, line: SupervisorPipe) -> list[StageReport]:
+    """Everything that was reported, once the supervisor listens again."""
     said: list[StageReport] = []
 
     def listen() -> None:
         with contextlib.suppress(EOFError):
             while True:
-                said.append(msgspec.json.decode(launcher.recv_bytes(), type=StageReport))
+                said.append(msgspec.json.decode(supervisor.recv_bytes(), type=StageReport))
 
     listener = threading.Thread(target=listen)
     listener.start()
@@ -76,33 +76,33 @@ def heard(launcher: Connection, line: SupervisorPipe) -> list[StageReport]:
 def test_a_launcher_that_stands_still_holds_up_nobody_and_misses_no_failure(
     pipe: tuple[Connection, SupervisorPipe],
 ) -> None:
-    launcher, line = pipe
+    supervisor, line = pipe
     for number in range(20_000):  # far more than any pipe holds
         line.report(Notice(f"event {number} " + "x" * 200))
     line.report(SinkFailed("the disk is full"))
     line.report(StageFailed("and now this"))
-    said = heard(launcher, line)
+    said = heard(supervisor, line)
     assert said[-2:] == [SinkFailed("the disk is full"), StageFailed("and now this")]
     assert len(said) < 20_000
 
 
 def test_signs_of_life_are_given_while_files_are_finished(pipe: tuple[Connection, SupervisorPipe]) -> None:
-    launcher, line = pipe
+    supervisor, line = pipe
     line.heartbeat_while_closing()
     for _ in range(3):
-        assert launcher.poll(20)
-        assert msgspec.json.decode(launcher.recv_bytes(), type=StageReport) == Heartbeat()
+        assert supervisor.poll(20)
+        assert msgspec.json.decode(supervisor.recv_bytes(), type=StageReport) == Heartbeat()
 
 
 def test_a_name_that_is_no_utf_8_is_told_all_the_same(pipe: tuple[Connection, SupervisorPipe]) -> None:
-    launcher, line = pipe
+    supervisor, line = pipe
     line.report(Notice(os.fsdecode(b"recording caf\xe9.mp4")))
-    assert heard(launcher, line) == [Notice("recording caf\\xe9.mp4")]
+    assert heard(supervisor, line) == [Notice("recording caf\\xe9.mp4")]
 
 
 def test_a_broken_pipe_is_a_stop(pipe: tuple[Connection, SupervisorPipe]) -> None:
-    launcher, line = pipe
-    launcher.close()
+    supervisor, line = pipe
+    supervisor.close()
     assert list(line.commands()) == [StopStage()]
     assert line.orphaned
     line.report(Notice("nobody hears this"))

@@ -1,4 +1,4 @@
-"""The launcher heeds what asks a run to stop; what it begins does not. Signals are sent in processes of their own."""
+"""The supervisor heeds what asks a run to stop; what it begins does not. Signals are sent in processes of their own."""
 
 from __future__ import annotations
 

@@ -52,9 +52,9 @@ def test_what_the_start_took_is_told_apart_once_it_is_known() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"mask_timing": "ahead"}, "reconnects 2, frames go ahead of their masks"),
-        ({"mask_timing": "ahead", "mask_every": 3}, "ahead of their masks, the network sees every 3. frame"),
-        ({"mask_every": 2, "mask_detail": 0.5}, "reconnects 2, the network sees every 2. frame, at 50% of its size"),
+        ({"mask_timing": "ahead"}, "reconnects 2, frames do not wait for their masks"),
+        ({"mask_timing": "ahead", "mask_every": 3}, "do not wait for their masks, network on every 3rd frame"),
+        ({"mask_every": 2, "mask_detail": 0.5}, "reconnects 2, network on every 2nd frame, at 50% of its input size"),
         ({}, "reconnects 2"),
     ],
 )
@@ -75,7 +75,7 @@ def test_the_ledger_ends_with_what_was_refused(capsys: pytest.CaptureFixture[str
     Console().ledger(StatusReport([STATUS], 7))
     said = capsys.readouterr().err
     assert "delivered 100 of 120" in said
-    assert "7 messages that were not ours were refused" in said
+    assert "7 malformed messages rejected" in said
 
 
 def test_square_brackets_in_an_event_are_not_markup(capsys: pytest.CaptureFixture[str]) -> None:

@@ -207,7 +207,7 @@ class TestProof:
         movie = self.movie(tmp_path / "clip.mkv", make_frame)
         movie.end_tick += 140
         movie.latest_end_tick += 140
-        with pytest.raises(SinkError, match=r"players are told 2\.400 s in place of 2\.540 s"):
+        with pytest.raises(SinkError, match=r"players are told 2\.400 s instead of 2\.540 s"):
             verify(movie)
 
     def test_a_file_cut_short_is_found(self, tmp_path: Path, make_frame: Any) -> None:

@@ -169,7 +169,7 @@ def test_a_server_that_comes_back_gets_the_picture_again(scheme: str, stopped: t
         assert server.picture()
         server.kill()
         shown = redact(url)
-        lost = f"push to {shown} is lost and tried again: {shown}: "
+        lost = f"push to {shown} is lost, reconnecting: {shown}: "
         while not (said := told.get(timeout=20)).startswith(lost) or said.endswith("Connection refused"):
             pass  # at the start it may have been asked before it listened
         _, server = serve(scheme, port)
@@ -217,7 +217,7 @@ def test_a_hung_server_is_reported_and_stalls_no_other_output(scheme: str, stopp
         other.wait_for(before + 50)  # two seconds of pictures, taken as they came
         assert time.monotonic() - before_s < 6
         server.kill()
-        while not (said := told.get(timeout=20)).startswith(f"push to {redact(url)} is lost and tried again"):
+        while not (said := told.get(timeout=20)).startswith(f"push to {redact(url)} is lost, reconnecting"):
             assert "failed" not in said
     finally:
         stopped.set()
@@ -306,9 +306,7 @@ def test_by_srt_a_viewer_may_come_to_us(srt_port: int, stopped: threading.Event)
     feeder = threading.Thread(target=feed, args=(sink, stopped))
     feeder.start()
     try:
-        assert told.get(timeout=20) == (
-            f"push to {redact(url)} is lost and tried again: {redact(url)}: nobody is there"
-        )
+        assert told.get(timeout=20) == (f"push to {redact(url)} is lost, reconnecting: {redact(url)}: no peer answered")
         viewer = srt_server(f"srt://127.0.0.1:{srt_port}")
         assert viewer.picture()[1:4] == [120, 160, 3]
         assert told.get(timeout=20) == f"push to {redact(url)} is back"

@@ -46,7 +46,7 @@ def test_after_a_failure_it_reconnects_and_both_are_reported() -> None:
     output.write(composited_frame(seq=0))
     assert written.get(timeout=WAIT_S) == 0
     output.write(composited_frame(seq=1))
-    assert told.get(timeout=WAIT_S) == "the output is lost and tried again: no more after 1"
+    assert told.get(timeout=WAIT_S) == "the output is lost, reconnecting: no more after 1"
     for seq in itertools.count(2):
         output.write(composited_frame(seq=seq))
         if not told.empty():

@@ -68,7 +68,7 @@ def test_a_device_that_is_missing_is_tried_again(monkeypatch: pytest.MonkeyPatch
     told: SimpleQueue[str] = SimpleQueue()
     sink = VirtualCameraSink(VirtualCamera(), ["front"], told.put)
     sink.write(composited_frame("front", 0))
-    assert "the virtual camera is lost and tried again" in told.get(timeout=WAIT_S)
+    assert "the virtual camera is lost, reconnecting" in told.get(timeout=WAIT_S)
     sink.write(composited_frame("front", 1))
     assert FakeCamera.shown.get(timeout=WAIT_S).any()
     sink.close()

@@ -14,7 +14,7 @@ from stream.transport import keys
 )
 def test_an_endpoint_beyond_this_host_without_keys_is_warned_of(endpoint: str) -> None:
     [warning] = keys.warnings({"transport.dispatch": (endpoint, None)})
-    assert warning.startswith(f"transport.dispatch: {endpoint} is open to whoever reaches it: make keys")
+    assert warning.startswith(f"transport.dispatch: {endpoint} is open to anyone who reaches it: make keys")
     assert keys.warnings({"transport.dispatch": (endpoint, Path("keys"))}) == []
 
 

@@ -82,5 +82,5 @@ def test_backgrounds_and_colours() -> None:
 
 @pytest.mark.parametrize("wear", [Outfit(LibraryChoice("nowhere")), Outfit(garments={"top": LibraryChoice("nothing")})])
 def test_what_is_not_in_the_library_is_rejected(wear: Outfit) -> None:
-    with pytest.raises(OutfitError, match="on the shelf"):
+    with pytest.raises(OutfitError, match="in the library"):
         effects_of(wear, HOUSE, {})

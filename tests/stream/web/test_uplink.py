@@ -38,12 +38,12 @@ def pictured(clock_ms: int) -> bytes:
     return to_jpeg(stamp.add_stamp(PICTURE, Stamp(clock_ms)))
 
 
-async def settled(guest: VisitorCamera, *pictures: bytes) -> None:
-    """Have a guest take in pictures one after the other."""
-    running = asyncio.create_task(guest.run())
+async def settled(visitor: VisitorCamera, *pictures: bytes) -> None:
+    """Have a visitor take in pictures one after the other."""
+    running = asyncio.create_task(visitor.run())
     for picture in pictures:
-        guest.receive(picture)
-        await guest.idle()
+        visitor.receive(picture)
+        await visitor.idle()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
@@ -54,11 +54,11 @@ def test_a_visitor_is_a_live_camera_that_sends_a_picture_on_request(ends: tuple[
 
     async def visit() -> None:
         hearing = asyncio.create_task(uplink.run())
-        guest = VisitorCamera(uplink, PICTURE.shape[0] * PICTURE.shape[1], lambda cause: None)
-        running = asyncio.create_task(guest.run())
+        visitor = VisitorCamera(uplink, PICTURE.shape[0] * PICTURE.shape[1], lambda cause: None)
+        running = asyncio.create_task(visitor.run())
         for clock_ms in (1000, 1033, 1066):
-            guest.receive(pictured(clock_ms))
-            await guest.idle()
+            visitor.receive(pictured(clock_ms))
+            await visitor.idle()
         received = await asyncio.to_thread(hub.receive, 2000)
         assert received is not None
         peer, opened = received
@@ -93,18 +93,18 @@ def test_names_cannot_be_guessed_and_there_is_room_for_so_many(ends: tuple[Route
 
 def test_timestamps_go_on_where_the_pages_clock_starts_over(ends: tuple[RouterSocket, Uplink]) -> None:
     hub, uplink = ends
-    guest = VisitorCamera(uplink, 128 * 96, lambda cause: None)
-    asyncio.run(settled(guest, pictured(CLOCK_MS - 10), pictured(20)))
-    assert guest.rejected == 0
+    visitor = VisitorCamera(uplink, 128 * 96, lambda cause: None)
+    asyncio.run(settled(visitor, pictured(CLOCK_MS - 10), pictured(20)))
+    assert visitor.rejected == 0
     assert isinstance(heard(hub), SourceOpened)
-    assert guest.pts_ns == (CLOCK_MS + 20) * 1_000_000
+    assert visitor.pts_ns == (CLOCK_MS + 20) * 1_000_000
 
 
 def test_old_doubled_and_foreign_pictures_are_refused(ends: tuple[RouterSocket, Uplink]) -> None:
     _, uplink = ends
     changes: list[StreamState | None] = []
-    guest = VisitorCamera(uplink, 128 * 96, changes.append)
+    visitor = VisitorCamera(uplink, 128 * 96, changes.append)
     foreign = (b"nonsense", to_jpeg(PICTURE), to_jpeg(np.zeros((2000, 2000, 3), np.uint8)))
-    asyncio.run(settled(guest, *(pictured(clock_ms) for clock_ms in (1000, 1000, 900, 1033)), *foreign))
-    assert guest.rejected == 5
+    asyncio.run(settled(visitor, *(pictured(clock_ms) for clock_ms in (1000, 1000, 900, 1033)), *foreign))
+    assert visitor.rejected == 5
     assert changes == [None]

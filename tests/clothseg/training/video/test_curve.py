@@ -77,7 +77,7 @@ def test_what_is_true_at_the_outline_has_its_boundary_and_what_is_true_elsewhere
 def test_masks_led_along_the_exact_motion_stay_on_what_moves() -> None:
     """A network that is right in the first frame and sees nobody after: the past goes where the body goes."""
     told = ClipReplay(frames())
-    led = told.flow_averaged()["along the yardstick's motion, 2000 ms"]
+    led = told.flow_averaged()["along the reference flow, 2000 ms"]
     first = itertools.count()
 
     def forgetful(picture: Pixels) -> Pixels:
@@ -103,7 +103,7 @@ def test_a_clip_without_truth_is_refused() -> None:
         score(told, nobody, told.truth(), None, lambda _: False)
 
 
-def test_without_exact_motion_the_yardsticks_flow_leads() -> None:
+def test_without_exact_motion_the_estimated_flow_is_the_reference() -> None:
     """What flickers in a still picture flickers less the longer it is averaged along the flow by which it is judged."""
     first = next(frames())
     still = [first._replace(pts_ns=index * 33_000_000, truth=None, motion=None) for index in range(8)]
@@ -119,7 +119,7 @@ def test_without_exact_motion_the_yardsticks_flow_leads() -> None:
 
     told = ClipReplay(still)
     scores = score(told, flickering_person, {"raw": raw_masks(), **told.flow_averaged()}, None, lambda _: False).scores
-    short, long = (scores[f"along the yardstick's motion, {ms} ms"]["person"].warp_disagreement for ms in (100, 2000))
+    short, long = (scores[f"along the reference flow, {ms} ms"]["person"].warp_disagreement for ms in (100, 2000))
     assert short is not None
     assert long is not None
     assert long < 0.5 * short < 0.5 * (scores["raw"]["person"].warp_disagreement or 0)

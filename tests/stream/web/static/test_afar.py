@@ -151,7 +151,7 @@ def test_who_does_not_know_the_token_stays_at_the_door(shop: Shop, browser: Brow
 
 def test_a_visitor_from_another_host_is_dressed_over_tls(shop: Shop, browser: Browser) -> None:
     page = shop.join(browser)
-    expect(page.locator("#road")).to_contain_text("WebRTC")
+    expect(page.locator("#delay-hint")).to_contain_text("WebRTC")
     green_wall(page)
     (cookie,) = page.context.cookies()
     assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Strict")
@@ -173,12 +173,12 @@ def test_visit_after_visit_leaves_nothing_behind(shop: Shop) -> None:
     stages = shop.running.stages()
 
     def visits(number: int) -> tuple[int, int, int]:
-        left = shop.running.words.count("a visitor has left")
+        left = shop.running.words.count("a visitor left")
         for past in range(1, number + 1):
             # Playwright's loop has this thread.
             with ThreadPoolExecutor(1) as aside:
                 aside.submit(asyncio.run, shop.visit(2)).result()
-            shop.running.wait_for("a visitor has left", left + past)
+            shop.running.wait_for("a visitor left", left + past)
         held = [(p.num_threads(), p.num_fds(), p.memory_info().rss) for p in stages]
         threads, files, memory_bytes = map(sum, zip(*held, strict=True))
         return threads, files, memory_bytes

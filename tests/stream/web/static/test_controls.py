@@ -43,7 +43,7 @@ def test_one_click_and_another_shows_oneself_in_another_garment(visitor: Page) -
     choose(visitor, "layout", "beside")
     until(visitor, lambda now: now.shape[1] == 1280 and change(now, CHEST) < 8, "one's own clothes")
     visitor.click("#garments button[data-name=hoodie]")
-    expect(visitor.locator("#said")).to_have_text("Hoodie put on")
+    expect(visitor.locator("#announcement")).to_have_text("Hoodie put on")
     until(visitor, lambda now: change(now, CHEST) > 25 and change(now, WALL) < 8, "the hoodie, in the same room")
 
     def hands_in_front(both: Picture) -> bool:

@@ -80,15 +80,15 @@ def test_keyboard_alone_is_enough(fitting: Fitting, browser: Browser) -> None:
     tab_to(page, "#garments button")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    expect(page.locator("#said")).to_have_text("Dotted dress put on")
+    expect(page.locator("#announcement")).to_have_text("Dotted dress put on")
     tab_to(page, "input[name=way-top]")
     page.keyboard.press("ArrowRight")
     tab_to(page, "#choice-top .swatch")
     page.keyboard.press("Enter")
-    expect(page.locator("#said")).to_have_text("Top: Terracotta")
+    expect(page.locator("#announcement")).to_have_text("Top: Terracotta")
     tab_to(page, "input[name=background]")
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#said")).to_have_text("Background blurred")
+    expect(page.locator("#announcement")).to_have_text("Background blurred")
 
 
 SPOKEN = """
@@ -139,7 +139,7 @@ def test_a_phone_held_upright_shows_it_all_without_scrolling_sideways(
     page = fitting.open(browser, viewport={"width": width, "height": 844})
     assert page.locator("#join").bounding_box()["y"] < 844  # type: ignore[index]
     open_all(page)
-    page.evaluate("document.querySelector('#standing span').textContent = 'Watching ' + 'long_name_'.repeat(6)")
+    page.evaluate("document.querySelector('#state span').textContent = 'Watching ' + 'long_name_'.repeat(6)")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for height in (480, 960):  # one picture, and two of them one above the other
         page.evaluate(f"document.querySelector('#view').height = {height}")

@@ -33,7 +33,7 @@ from tests.stream.web.static.resources import (
 pytestmark = pytest.mark.timeout(200)
 
 ROSE = (232, 196, 192)
-LEFT = re.compile(r"a visitor has left: delivered (\d+) of (\d+) pictures, dropped (\d+)")
+LEFT = re.compile(r"a visitor left: delivered (\d+) of (\d+) frames, dropped (\d+)")
 
 
 def test_two_visitors_see_their_own_picture_and_a_third_is_over_the_limit(fitting: Fitting, browser: Browser) -> None:
@@ -62,7 +62,7 @@ def test_a_visitor_who_leaves_frees_everything_within_5_s(fitting: Fitting, brow
     assert kept(fitting)[0] > empty[0]
     begun_s = time.monotonic()
     page.context.close()
-    fitting.running.wait_for("a visitor has left", before + 1)
+    fitting.running.wait_for("a visitor left", before + 1)
     assert freed_after_s(fitting, empty, begun_s) < 5
     delivered, captured, dropped = map(int, LEFT.findall(fitting.running.words)[-1])
     assert delivered + dropped == captured > 0  # the ledger balances
@@ -76,7 +76,7 @@ def test_a_visitor_who_vanishes_silently_is_forgotten_too(
 
 def test_webrtc_carries_the_same_pictures(fitting: Fitting, browser: Browser) -> None:
     page = fitting.join(browser, "?webrtc")
-    expect(page.locator("#road")).to_contain_text("WebRTC")
+    expect(page.locator("#delay-hint")).to_contain_text("WebRTC")
     green_wall(page)
 
 
@@ -94,13 +94,13 @@ def test_the_delay_that_is_shown_is_that_of_the_picture(fitting: Fitting, visito
 
 def test_a_configured_camera_can_be_watched(fitting: Fitting, browser: Browser) -> None:
     page = fitting.open(browser)
-    page.locator("#house button", has_text="front").click()
+    page.locator("#cameras button", has_text="front").click()
     page.wait_for_selector("#leave:not([disabled])")
-    expect(page.locator("#standing")).to_have_text("Watching front")
+    expect(page.locator("#state")).to_have_text("Watching front")
     assert pixels(page).shape == (240, 320, 3)
     assert page.is_disabled("#mirror")
     page.select_option("#source", "back")
-    expect(page.locator("#standing")).to_have_text("Watching back")
+    expect(page.locator("#state")).to_have_text("Watching back")
     until(page, lambda now: now.shape == (180, 240, 3), "the other camera")
     page.click("#leave")
     expect(page.locator("#welcome")).to_be_visible()
@@ -111,7 +111,7 @@ def test_a_dropped_connection_is_reported_and_reconnects(fitting: Fitting, visit
     visitor.click("#garments button[data-name=hoodie]")
     fitting.running.stage("web").kill()
     expect(visitor.locator("#alert")).to_contain_text("connection to the server is lost")
-    fitting.running.wait_for("a new one takes its place")
+    fitting.running.wait_for("restarting it")
     shown = visitor.evaluate("fitting.meter.shown")
     wait(visitor, f"fitting.meter.shown > {shown}")
     expect(visitor.locator("#alert")).to_be_empty()
