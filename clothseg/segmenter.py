@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from clothseg.engines import Engine, EngineName, Precision, open_engine
 from clothseg.matting.matting import Matting, matte
 from clothseg.model_file import read_metadata
+from clothseg.network.box import Box
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS, Metadata
-from clothseg.network.roi import Box, choose_region, crop, paste, region_sizes
+from clothseg.network.roi import choose_region, crop, paste, region_sizes
 from clothseg.network.transforms import network_size, to_network
 
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from clothseg.classes import Pixels
-from clothseg.network.roi import Box
+from clothseg.network.box import Box
 
 MAX_SIDE_PX = 16_384
 MAX_PIXELS = 64_000_000

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from stream.stage import StreamError
-from stream.transport import protocol, published
+from stream.transport import codec, protocol, published
 from stream.transport.camera_state import CameraState, StreamInfo
 from stream.transport.codec import Encoding
 from stream.transport.protocol import Kind, ProtocolError, Roster, Stats, VersionError
@@ -58,6 +58,9 @@ class Subscriber:
         self._cameras = tuple(cameras)
         self._kinds = protocol.topic_of("camera", kinds, encoding).kinds
         self._encoding = encoding
+        if lacking := codec.missing(encoding):
+            packages = " ".join(lacking)
+            raise SubscriberError(f"encoding {encoding} needs packages: pip install {packages}, or ask for raw")
         self._timeout_s = timeout_s
         self._subscribed: set[str] = set()
         self._last_seq: dict[str, int] = {}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from clothseg.classes import ClassMap
 from clothseg.engines import available_cores
+from clothseg.engines.cache import has_compiled
 from clothseg.segmenter import Segmenter
 from stream.message import Frame, FramesSent, LateMasks, Pixels, SegmentedFrame, WorkerReady
 from stream.process.pipe import HEARTBEAT_S, Notice, SupervisorPipe
@@ -58,6 +60,26 @@ def step(segmenter: Segmenter) -> Step[Frame, SegmentedFrame | LateMasks]:
     return segment
 
 
+def announcing(
+    segment: Step[Frame, SegmentedFrame | LateMasks], tell: Callable[[str], None]
+) -> Step[Frame, SegmentedFrame | LateMasks]:
+    """A step that says what its first frame waits for, where no network was compiled on this machine before."""
+    began_s: float | None = None
+
+    def announced(frame: Frame) -> Iterator[SegmentedFrame | LateMasks]:
+        nonlocal began_s
+        if began_s is not None:
+            yield from segment(frame)
+            return
+        tell("compiling the network for this machine, once: this takes some seconds")
+        began_s = time.monotonic()
+        for made in segment(frame):
+            tell(f"the network is compiled, after {time.monotonic() - began_s:.1f} s")
+            yield made
+
+    return segment if has_compiled() else announced
+
+
 class WorkerInput:
     """Source of the frames assigned to this worker: sends WorkerReady, waits, until told to stop."""
 
@@ -89,4 +111,5 @@ def serve(settings: Run, endpoints: Endpoints, name: str, supervisor: Supervisor
     segmenter = load_segmenter(settings.model)
     supervisor.report(Notice(f"{name}: {segmenter.engine.description}"))
     peer = DealerSocket(endpoints.dispatch, supervisor.identity, endpoints.keys)
-    run(WorkerInput(peer, supervisor), step(segmenter), PushSocket(endpoints.results, endpoints.keys))
+    segment = announcing(step(segmenter), lambda text: supervisor.report(Notice(f"{name}: {text}")))
+    run(WorkerInput(peer, supervisor), segment, PushSocket(endpoints.results, endpoints.keys))

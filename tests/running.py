@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -19,15 +19,24 @@ PATIENCE_S = 50.0
 
 
 class Running:
-    """`run_stream.py` under way; leaving the context ends whatever is left of it, by process id."""
+    """The command under way; leaving the context ends whatever is left of it, by process id."""
 
-    def __init__(self, *arguments: str, prepare: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        command: Sequence[str] = (sys.executable, str(ROOT / "run_stream.py")),
+        folder: Path = ROOT,
+        environment: Mapping[str, str] | None = None,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        """`command` is how it is called, `folder` where; without an `environment` it inherits that of the tests."""
         self._words: list[str] = []
         self._silent = False
         self._news = threading.Condition()
         self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "run_stream.py"), *arguments],
-            cwd=ROOT,
+            [*command, *arguments],
+            cwd=folder,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

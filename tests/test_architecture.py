@@ -15,6 +15,7 @@ FILES = [ROOT / "run_stream.py", *sorted((ROOT / "stream").rglob("*.py")), *sort
 
 ROOMS: dict[str, tuple[str, ...]] = {
     # The library, from the ground up.
+    "clothseg.shipped": (),
     "clothseg.regular": (),
     "clothseg.image_header": (),
     "clothseg.classes": (),
@@ -33,7 +34,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "clothseg.training.skirts": ("clothseg.labels",),
     "clothseg.training.corrections": ("clothseg.labels",),
     "clothseg.training.samples": (
-        "clothseg.labels", "clothseg.network", "clothseg.training.skirts", "clothseg.training.corrections",
+        "clothseg.shipped", "clothseg.labels", "clothseg.network", "clothseg.training.skirts",
+        "clothseg.training.corrections",
     ),
     "clothseg.training.eval": (
         "clothseg.classes", "clothseg.labels", "clothseg.network", "clothseg.engines", "clothseg.segmenter",
@@ -58,7 +60,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "stream.client": ("stream.stage", "stream.transport"),
     "stream.media": ("stream.bounds", "stream.message"),
     "stream.settings": (  # of media how an address is shown: a refusal must not repeat a secret
-        "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
+        "clothseg.shipped", "clothseg.temporal", "clothseg.matting", "clothseg.tryon",
         "stream.stage", "stream.message", "stream.transport", "stream.media",
     ),
     "stream.process": ("stream.stage", "stream.message", "stream.transport", "stream.settings"),
@@ -90,25 +92,31 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "stream.process", "stream.capture", "stream.composite",
     ),
     "stream.run": (
-        "clothseg.model_file",
+        "clothseg.shipped", "clothseg.model_file",
         "stream.stage", "stream.transport", "stream.media", "stream.settings", "stream.process",
         "stream.sources", "stream.sinks", "stream.composite", "stream.web",
     ),
-    "run_stream": ("stream.process", "stream.run"),
+    "clothseg.command": (
+        "clothseg.shipped", "clothseg.classes", "clothseg.network", "clothseg.model_file", "clothseg.engines",
+        "clothseg.segmenter", "clothseg.training.samples", "clothseg.training.eval", "clothseg.training.train",
+        "stream.stage", "stream.transport", "stream.settings", "stream.process", "stream.sinks", "stream.composite",
+    ),
+    "clothseg.__main__": ("clothseg.command",),
+    "run_stream": ("clothseg.command",),
 }  # fmt: skip
 """Every room, and which of those above it in this table it may import: no arrow runs back up."""
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "zmq": ("stream.transport.sockets", "stream.transport.connections", "stream.transport.keys"),
     "lz4": ("stream.transport.codec",),
-    "av": ("stream.media", "stream.sources", "stream.sinks"),
+    "av": ("stream.media", "stream.sources", "stream.sinks", "clothseg.command.doctor"),
     "aiortc": ("stream.web",),
     "starlette": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
     "uvicorn": ("stream.web", "stream.media.http_server", "stream.sinks.mjpeg"),
     "pyvirtualcam": ("stream.sinks.virtual_camera",),
     "jinja2": ("clothseg.training.pages", "stream.sinks.mjpeg"),
     "yaml": ("stream.settings.parse", "stream.web.library"),
-    "rich": ("stream.run.console", "clothseg.training.train"),
+    "rich": ("stream.run.console", "clothseg.training.train", "clothseg.command.evaluate", "clothseg.command.export"),
     "torch": (
         "clothseg.network.u2net", "clothseg.network.checkpoint", "clothseg.network.transforms",
         "clothseg.engines", "clothseg.training.train",
@@ -225,6 +233,7 @@ def test_a_listing_is_read_at_a_glance(folder: str) -> None:
         ("stream.run.supervisor", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
         ("stream.composite.composite", ("torch", "kornia", "openvino", "clothseg.segmenter", "clothseg.engines")),
         ("stream.inference", ("torch", "kornia", "av", "clothseg.training")),
+        ("stream.client", ("cv2", "lz4", "av", "yaml", "stream.settings")),
     ],
 )
 def test_a_stage_loads_only_what_it_needs(loaded: str, absent: tuple[str, ...]) -> None:

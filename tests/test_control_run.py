@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 import zmq
 
+from clothseg.command import control
 from clothseg.labels import BOTTOM, DRESS, PERSON, TOP
 from stream.client import PublishedFrame, Subscriber
 from stream.message import Pixels
 from tests.running import ROOT, Running, run
-from tools import control
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from clothseg.classes import USUAL, ClassEntry, ClassMap, class_map
+from clothseg.command import export, train
 from clothseg.labels import TOP
 from clothseg.network.architecture import ARCHITECTURES
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS, load, read_metadata, save
@@ -26,7 +27,6 @@ from stream.settings.parse import parse
 from stream.sources import open_source
 from stream.sources.synthetic import figure
 from tests.stream.pictures import frame
-from tools import export, train
 
 CLIP = Path("configs/clips/again.mkv")
 GARMENTS = Path("configs/garments")

@@ -11,15 +11,21 @@ from typing import Final
 import platformdirs
 
 # Compiled models, 3 to 10 MB each, and exported networks, 5 to 25 MB.
+_COMPILED: Final = "openvino"
 _LARGEST_COMPILED: Final = 16
 _LARGEST_EXPORTED: Final = 4
 
 
 def compiled_folder() -> Path:
     """The folder of compiled models, the oldest beyond a bound removed. Raises OSError if unwritable."""
-    folder = _folder("openvino")
+    folder = _folder(_COMPILED)
     _forget(folder.glob("*.blob"), _LARGEST_COMPILED)
     return folder
+
+
+def has_compiled() -> bool:
+    """Whether anything compiled is kept from before: else the first picture waits for it."""
+    return any((platformdirs.user_cache_path("clothseg") / _COMPILED).glob("*.blob"))
 
 
 def exported(weights: Path, name: str, version: str, write: Callable[[Path], None]) -> Path:

@@ -1,5 +1,6 @@
 """Which engine, at which precision: one rule over what was asked and what the host has."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -94,8 +95,13 @@ def _cpu_flags() -> frozenset[str]:
     return frozenset(flags.split())
 
 
+def has_cuda_device() -> bool:
+    """Whether there may be a CUDA device, usable or not."""
+    return any(Path(node).exists() for node in _CUDA_NODES)
+
+
 def _has_cuda() -> bool:
-    if not any(Path(node).exists() for node in _CUDA_NODES):
+    if not has_cuda_device() or find_spec("torch") is None:
         return False
     import torch
 

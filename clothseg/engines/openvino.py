@@ -102,7 +102,7 @@ def read_int8(weights: Path) -> ov.Model:
     Raises FileNotFoundError where none does, ValueError where it is damaged or was made from other weights.
     """
     path = int8_path(weights)
-    remedy = f"make it with tools/export.py int8 {weights.name}"
+    remedy = f"make it with clothseg export int8 {weights.name}"
     if not path.is_file() or not path.with_suffix(".bin").is_file():
         raise FileNotFoundError(f"{path.name} or its .bin is not beside the weights; {remedy}")
     try:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from clothseg.classes import Pixels
+from clothseg.network.box import Box
 
 FULL_FRAME_EVERY: Final = 8
 """Frames from one full frame to the next: how late a person who enters beside the others can be found."""
@@ -19,15 +20,6 @@ _SHARES: Final = (0.5, 0.65, 0.8)  # of the full view's width: few, for each siz
 _MAX_ZOOM: Final = 4.0  # closer than this the network saw no one in training
 _PERSON_THRESHOLD: Final = 128  # of 255: from here on a pixel is a person's
 _EDGE_PX: Final = 2
-
-
-class Box(NamedTuple):
-    """A part of a picture, its sides as shares of the picture's, 0 to 1."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 class InputRegion(NamedTuple):

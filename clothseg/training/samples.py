@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.io
 
+from clothseg import shipped
 from clothseg.labels import BENEATH, CLASSES, IGNORE, LabelMap, load_label_map
 from clothseg.network.transforms import mask_to_network, network_size, to_network
 from clothseg.training.corrections import Correction, corrected, read_corrections
@@ -148,10 +149,13 @@ def read_data_set(path: Path) -> DataSet:
 
 
 def decode_path(kind: type, value: object) -> object:
-    """Decode a path for msgspec, which leaves paths in YAML to its caller; ValueError for what is no text."""
+    """A path in YAML, which msgspec leaves to its caller: yours, or what ships under that name.
+
+    ValueError, which it tells with the place, for no text.
+    """
     if kind is not Path or not isinstance(value, str):
         raise ValueError(f"expected a {kind.__name__} as text, got {value!r}")
-    return Path(value)
+    return shipped.find(Path(value))
 
 
 def read(data: DataSet) -> Iterator[Sample]:

@@ -6,7 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
-from clothseg.network.roi import Box, box_for_frame
+from clothseg.network.box import Box
+from clothseg.network.roi import box_for_frame
 from stream.dispatch.latency_controller import LEVELS, Level
 from stream.dispatch.ledger import Ledger
 from stream.dispatch.pace import Pacer
@@ -261,6 +262,7 @@ class ScheduledCamera:
             out_hz=out_hz,
             age_p50_ms=age_p50_ms,
             age_p95_ms=age_p95_ms,
+            start_ms=self.ledger.start_ms,
             frames=self.start.frames if self.start is not None else None,
             mask_sources=dict(self.ledger.masks),
             mask_timing=self.level.timing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from clothseg.network.roi import Box
+from clothseg.network.box import Box
 from stream import bounds
 
 Mode = Literal["live", "file"]

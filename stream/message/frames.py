@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from clothseg.classes import ClassMap, Pixels
-from clothseg.network.roi import Box
+from clothseg.network.box import Box
 from stream import bounds
 
 Propagation = Literal["still", "warped", "ahead"]

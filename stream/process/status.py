@@ -20,7 +20,8 @@ class CameraStatus(msgspec.Struct, frozen=True):
 
     `mask_sources` counts delivered frames by where their masks came from. The network is now to see every
     `mask_every`-th frame at `mask_detail` of its own input size; `mask_timing` says whether that frame waits for its
-    masks or goes ahead.
+    masks or goes ahead. `start_ms` is the age of the first frame that was delivered, None before it; the ages are of
+    those after start-up.
     """
 
     camera: str
@@ -35,6 +36,7 @@ class CameraStatus(msgspec.Struct, frozen=True):
     out_hz: float
     age_p50_ms: float
     age_p95_ms: float
+    start_ms: float | None
     frames: int | None
     mask_sources: dict[MaskSource, int]
     mask_timing: MaskTiming

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
+from clothseg import shipped
 from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
 from stream import sinks
 from stream.composite.effects import expect_cut_out, expect_garments, open_camera_effects
@@ -86,6 +87,7 @@ def _inputs(settings: Run) -> Iterator[Path]:
         if (path := local_path(camera.source)) is not None:
             yield path
     yield from _paths(structs.replace(settings, outputs=(), cameras={}))
+    yield shipped.configs()  # of the package, whose files the next run reads
 
 
 def _paths(value: object) -> Iterator[Path]:

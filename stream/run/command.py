@@ -1,11 +1,11 @@
 """The command: any video in, cut-outs, garment masks and try-on overlays out, live.
 
 Examples:
-  run_stream.py configs/webcam.yaml                            the webcam in a window
-  run_stream.py configs/file.yaml --source clip.mp4 --record out/clip.webm
-  run_stream.py configs/rtsp.yaml --source rtsp://host/stream  its cut-outs and masks published
-  run_stream.py configs/file.yaml --source front=a.mp4 --source side=b.mp4 --record 'out/{camera}.mp4'
-  run_stream.py configs/hosts.yaml --stage inference           one stage on this host, the others elsewhere
+  clothseg configs/webcam.yaml                                 the webcam in a window
+  clothseg configs/file.yaml --source clip.mp4 --record out/clip.webm
+  clothseg configs/rtsp.yaml --source rtsp://host/stream       its cut-outs and masks published
+  clothseg configs/file.yaml --source front=a.mp4 --source side=b.mp4 --record 'out/{camera}.mp4'
+  clothseg configs/hosts.yaml --stage inference                one stage on this host, the others elsewhere
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ from stream.settings import config, parse
 from stream.stage import StreamError
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; its exit code: 0, 1 after a failure, 2 for wrong settings, 129, 130 or 143 when stopped."""
-    options = _parser().parse_args(arguments)
+def main(arguments: list[str] | None = None, program: str | None = None) -> int:
+    """Run the command; its exit code: 0, 1 after a failure, 2 for wrong settings, 129, 130 or 143 when stopped.
+
+    `program` is what its help calls it.
+    """
+    options = _parser(program).parse_args(arguments)
     console = Console()
     try:
         return _run(options, console)
@@ -58,12 +61,12 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     return outcome.exit_code()
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        program, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     add = parser.add_argument
-    add("config", type=Path, metavar="CONFIG.yaml", help="settings; see configs/ and docs/config.md")
+    add("config", type=Path, metavar="CONFIG.yaml", help="settings, your own or one that ships (docs/config.md)")
     add("--source", action="append", metavar="[NAME=]ADDRESS", default=[],
         help="read this instead: camera:0, /dev/video0, a URL, a video, a photo, a folder of images or "
         "synthetic: ; several times for several cameras, each NAME=ADDRESS")  # fmt: skip

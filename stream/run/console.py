@@ -88,7 +88,7 @@ def escape_controls(text: str) -> str:
 
 
 def _table(status: StatusReport) -> Table:
-    table = Table("camera", "captured", "delivered", "dropped", "reconnects", "fps", "age p50/p95 ms")
+    table = Table("camera", "captured", "delivered", "dropped", "reconnects", "fps", "start s", "age p50/p95 ms")
     for camera in status.cameras:
         table.add_row(
             camera.camera,
@@ -97,6 +97,7 @@ def _table(status: StatusReport) -> Table:
             _dropped(camera),
             str(camera.reconnects),
             f"{camera.out_hz:.1f}",
+            "" if camera.start_ms is None else f"{camera.start_ms / 1000:.1f}",
             f"{camera.age_p50_ms:.0f} / {camera.age_p95_ms:.0f}",
         )
     return table
@@ -106,9 +107,15 @@ def summary(camera: CameraStatus) -> str:
     """One camera in one line of plain text."""
     return (
         f"{camera.camera}: {camera.state.replace('_', ' ')}, {camera.in_hz:.1f} → {camera.out_hz:.1f} fps, "
-        f"age {camera.age_p50_ms:.0f}/{camera.age_p95_ms:.0f} ms, delivered {camera.delivered} of {camera.captured}, "
+        f"{_start(camera)}age {camera.age_p50_ms:.0f}/{camera.age_p95_ms:.0f} ms, "
+        f"delivered {camera.delivered} of {camera.captured}, "
         f"dropped {_dropped(camera)}, reconnects {camera.reconnects}{_mask_savings(camera)}"
     )
+
+
+def _start(camera: CameraStatus) -> str:
+    """How long the first frame took, which waits for the network to be compiled; empty before it."""
+    return "" if camera.start_ms is None else f"started in {camera.start_ms / 1000:.1f} s, "
 
 
 def _mask_savings(camera: CameraStatus) -> str:

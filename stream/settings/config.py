@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from clothseg import shipped
 from clothseg.matting.matting import Matting
 from clothseg.temporal.smoothing import Smoothing
 from clothseg.tryon import BackgroundColour, Effect
@@ -148,9 +149,6 @@ class Null(_Output, frozen=True, kw_only=True, tag="null"):
 OutputSettings = Recording | Publisher | Push | Mjpeg | VirtualCamera | Window | Null
 
 
-_CONFIGS = Path(__file__).parents[2] / "configs"
-
-
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The page for live fitting, see docs/web.md."""
 
@@ -168,10 +166,10 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """Width and height asked of a visitor's camera (turned on a phone); larger pictures are rejected."""
     rate_hz: Annotated[float, msgspec.Meta(gt=0, le=60)] = 30
     """Frames a second asked of a visitor's camera."""
-    garments: Path = _CONFIGS / "garments"
-    """Folder with garments to try on, see docs/web.md."""
-    textures: Path = _CONFIGS / "textures"
-    backgrounds: Path = _CONFIGS / "backgrounds"
+    garments: Path = msgspec.field(default_factory=lambda: shipped.configs() / "garments")
+    """Folder with garments to try on, see docs/web.md; by default those that ship."""
+    textures: Path = msgspec.field(default_factory=lambda: shipped.configs() / "textures")
+    backgrounds: Path = msgspec.field(default_factory=lambda: shipped.configs() / "backgrounds")
 
     @property
     def address(self) -> tuple[str, int]:

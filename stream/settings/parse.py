@@ -12,9 +12,11 @@ from typing import Annotated, Any
 
 import msgspec
 import yaml
+from msgspec import structs
 
-from stream.media.address import redact
-from stream.settings.config import ConfigError, Run
+from clothseg import shipped
+from stream.media.address import local_path, redact
+from stream.settings.config import Camera, ConfigError, Run
 
 
 class _Loader(yaml.SafeLoader):
@@ -31,7 +33,8 @@ def _read_yaml(text: str) -> Any:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The plain mapping in the YAML file at `path`; ConfigError where it cannot be read or is not one."""
+    """The plain mapping in the YAML file at `path`, or that ships under that name; ConfigError where it is none."""
+    path = shipped.find(path)
     try:
         plain = _read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -102,7 +105,15 @@ def parse(plain: Mapping[str, Any]) -> Run:
     run: Run = convert(plain, Run)
     if not run.cameras and run.web is None:
         raise ConfigError("cameras: expected at least one, as in cameras: {front: {source: camera:0}}, got none")
-    return run
+    return structs.replace(run, cameras={name: _with_clip(camera) for name, camera in run.cameras.items()})
+
+
+def _with_clip(camera: Camera) -> Camera:
+    """A camera whose source, where it is a file that ships and no file of the user's, is found."""
+    path = local_path(camera.source)
+    if path is None or (found := shipped.find(path)) == path:
+        return camera
+    return structs.replace(camera, source=str(found))
 
 
 def convert(plain: Mapping[str, Any], kind: Any) -> Any:
@@ -120,7 +131,7 @@ def plain(run: Run) -> dict[str, Any]:
 def decode_path(kind: type, value: object) -> object:
     """The hook by which msgspec reads a `Path`."""
     if kind is Path and isinstance(value, str):
-        return Path(value).expanduser()
+        return shipped.find(Path(value).expanduser())
     raise ValueError(f"Expected `{'path' if kind is Path else kind.__name__}`, got `{type(value).__name__}`")
 
 

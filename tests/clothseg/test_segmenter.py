@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from clothseg.classes import USUAL
 from clothseg.labels import BACKGROUND, CLASSES
+from clothseg.network.box import Box
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS, load, read_metadata, save
-from clothseg.network.roi import Box
 from clothseg.segmenter import Segmenter
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from clothseg.classes import USUAL
-from clothseg.network.roi import Box
-from stream.inference import step
+from clothseg.network.box import Box
+from stream.inference import announcing, step
 from stream.message import Frame, LateMasks, SegmentedFrame
 from tests.stream.pictures import CLASSES, frame
 
@@ -87,3 +90,24 @@ def test_of_a_frame_that_went_ahead_the_masks_alone_are_sent_on() -> None:
     assert isinstance(made, LateMasks)
     assert (made.camera, made.seq, made.classes) == ("front", 7, USUAL)
     assert made.probabilities.shape == (len(CLASSES), 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"), [((), ["compiling the network", "the network is compiled"]), (("a.blob",), [])]
+)
+def test_the_first_run_on_a_machine_says_what_it_waits_for(
+    kept: tuple[str, ...], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "clothseg/openvino"
+    folder.mkdir(parents=True)
+    for name in kept:
+        (folder / name).touch()
+    words: list[str] = []
+
+    def masks(item: Frame) -> Iterator[SegmentedFrame | LateMasks]:
+        yield LateMasks(item.camera, item.seq, USUAL, np.zeros((len(CLASSES), 2, 2), np.uint8))
+
+    work = announcing(masks, words.append)
+    assert [made.seq for seq in range(2) for made in work(frame(seq)) if isinstance(made, LateMasks)] == [0, 1]
+    assert [word.split(" for ")[0].split(",")[0] for word in words] == said

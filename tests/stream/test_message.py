@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clothseg.classes import class_map
-from clothseg.network.roi import Box
+from clothseg.network.box import Box
 from stream.bounds import MAX_MASK_SIDE_PX, MAX_SIDE_PX, MessageError
 from stream.message import (
     Ack,

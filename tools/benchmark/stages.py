@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clothseg.matting.matting import Matte, matte, previous_matte
+from clothseg.network.box import Box
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS, read_metadata
-from clothseg.network.roi import Box, box_for_frame, person_box
+from clothseg.network.roi import box_for_frame, person_box
 from clothseg.network.transforms import network_size, to_network
 from clothseg.segmenter import Segmenter
 from clothseg.temporal.smoothing import propagate, smooth

@@ -100,7 +100,7 @@ def test_auto_says_that_it_would_take_int8_were_it_there(weights: Path, monkeypa
     engine = open_engine(weights, "auto", "auto", 1)
     assert engine.precision == "fp32"
     assert "the CPU has VNNI, but u2netp-stem2.int8.xml" in engine.description
-    assert "make it with tools/export.py int8" in engine.description
+    assert "make it with clothseg export int8" in engine.description
 
 
 def test_int8_when_asked_for_is_never_replaced(weights: Path) -> None:

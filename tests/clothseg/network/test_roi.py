@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clothseg.labels import BACKGROUND, CLASSES, PERSON, TOP
+from clothseg.network.box import Box
 from clothseg.network.roi import (
     FULL_FRAME_EVERY,
-    Box,
     InputRegion,
     box_for_frame,
     choose_region,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clothseg.network.roi import Box
+from clothseg.network.box import Box
 from stream.composite.composite import AcknowledgingSink
 from stream.composite.demand import DemandTracker
 from stream.message import Ack, DemandChanged, Dropped, EndOfRun, StreamStart

@@ -28,6 +28,15 @@ def test_ages_are_from_capture_to_delivery() -> None:
     assert p95_ms == pytest.approx(94, abs=0.1)
 
 
+def test_frames_that_waited_for_the_start_are_told_apart() -> None:
+    ledger = Ledger()
+    assert ledger.start_ms is None
+    for captured_ms, delivered_ms in ((0, 1600), (40, 1620), (1590, 1640), (1600, 1650), (1640, 1690)):
+        ledger.deliver(captured_ms * MS, "network", delivered_ms * MS)
+    assert ledger.start_ms == 1600
+    assert ledger.ages_ms() == (50, 50)
+
+
 def test_drops_are_counted_by_reason() -> None:
     ledger = Ledger()
     ledger.drop("superseded", 3)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clothseg.network.roi import Box
+from clothseg.network.box import Box
 from stream.dispatch.camera import FILE_FRAMES_IN_FLIGHT, Outgoing
 from stream.dispatch.latency_controller import LEVELS, Level
 from stream.dispatch.scheduler import Scheduler

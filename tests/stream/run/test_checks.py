@@ -57,6 +57,10 @@ class TestNothingIsRecordedOverAnInput:
         cameras = {"a": {"source": "synthetic:"}}
         assert "would overwrite" in refused({"cameras": cameras, "effects": [effect], "outputs": [recording]})
 
+    def test_of_what_ships(self) -> None:
+        recording = {"kind": "recording", "path": "configs/clips/again.mkv"}
+        assert "would overwrite" in refused({"cameras": {"a": {"source": "synthetic:"}}, "outputs": [recording]})
+
     def test_but_beside_it_and_into_its_folder_as_a_new_file(self, tmp_path: Path) -> None:
         (tmp_path / "photos").mkdir()
         (tmp_path / "photos" / "a.png").write_bytes(b"a photo")

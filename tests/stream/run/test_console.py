@@ -28,6 +28,7 @@ STATUS = CameraStatus(
     out_hz=25.0,
     age_p50_ms=41.2,
     age_p95_ms=77.9,
+    start_ms=1640.0,
     frames=None,
     mask_sources={"network": 60, "warped": 40},
     mask_timing="network",
@@ -44,6 +45,11 @@ def test_one_line_tells_pace_age_and_drops_by_reason() -> None:
     line = summary(STATUS)
     for word in ("front", "30.0 → 25.0 fps", "41/78 ms", "100 of 120", "18 superseded, 1 worker_lost", "reconnects 2"):
         assert word in line
+
+
+def test_what_the_start_took_is_told_apart_once_it_is_known() -> None:
+    assert "25.0 fps, started in 1.6 s, age 41/78 ms" in summary(STATUS)
+    assert "25.0 fps, age 41/78 ms" in summary(status(start_ms=None))
 
 
 @pytest.mark.parametrize(

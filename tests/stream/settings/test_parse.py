@@ -25,6 +25,23 @@ def settings(**groups: Any) -> Run:
     return parse({"cameras": CAMERAS, **groups})
 
 
+class TestWhatShips:
+    """A path under `configs/` is the user's own, or else the one that ships."""
+
+    def test_is_found_from_any_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        run = parse(load(Path("configs/demo.yaml")))
+        assert run.cameras["webcam"].source == str(ROOT / "configs/clips/again.mkv")
+        assert parse({"web": {"garments": "configs/garments"}}).web == parse({"web": {}}).web
+
+    def test_does_not_go_before_the_users_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        own = tmp_path / "configs/clips/again.mkv"
+        own.parent.mkdir(parents=True)
+        own.touch()
+        assert parse(load(Path("configs/demo.yaml"))).cameras["webcam"].source == "configs/clips/again.mkv"
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_config_that_ships_is_right(path: Path) -> None:
     run = parse(load(path))

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -67,3 +70,29 @@ def test_a_huge_picture_in_a_small_file_is_refused_before_it_is_decoded() -> Non
     header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
     with pytest.raises(CodecError, match=r"got \(60000, 60000\)"):
         codec.decode(header, "png", (16, 16, 3))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "module", "packages"),
+    [("raw", "cv2", ()), ("lz4", "lz4", ("lz4",)), ("png", "cv2", ("opencv-python",)), ("jpeg", "lz4", ("lz4",))],
+)
+def test_what_an_encoding_lacks_is_named(encoding: Encoding, module: str, packages: tuple[str, ...]) -> None:
+    """In a process of its own, where `module` is not found."""
+    program = (
+        f"import sys; from importlib.machinery import PathFinder; found = PathFinder.find_spec\n"
+        f"PathFinder.find_spec = lambda name, *rest: None if name == {module!r} else found(name, *rest)\n"
+        f"from stream.transport import codec; print(*codec.missing({encoding!r}))"
+    )
+    made = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
+    assert tuple(made.stdout.split()) == packages
+
+
+def test_what_cannot_be_unpacked_here_is_refused_as_bytes_that_were_not_asked_for() -> None:
+    program = (
+        "import sys; sys.modules['cv2'] = None\n"
+        "from stream.transport import codec\n"
+        "try: codec.decode(b'any', 'png', (1, 1))\n"
+        "except codec.CodecError as refusal: print(refusal)"
+    )
+    made = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
+    assert made.stdout == "expected what was asked for, got png, which needs cv2\n"

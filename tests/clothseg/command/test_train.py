@@ -15,7 +15,7 @@ from clothseg.labels import CLASSES
 from clothseg.network.checkpoint import load, read_metadata
 from clothseg.segmenter import Segmenter
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Command = Callable[..., subprocess.Popen[str]]
 
 

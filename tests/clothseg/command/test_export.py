@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from clothseg.command import export
 from clothseg.engines import open_engine
 from clothseg.labels import CLASSES
 from clothseg.network.architecture import ARCHITECTURES
 from clothseg.network.checkpoint import Metadata, load, save
 from clothseg.network.u2net import U2Net
 from clothseg.training.train.export import ParityBound
-from tools import export
 
 Run = Callable[..., int]
 

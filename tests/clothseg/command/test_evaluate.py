@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from clothseg.command import evaluate
 from clothseg.labels import CLASSES
 from clothseg.network.checkpoint import DEFAULT_WEIGHTS
-from tools import evaluate
 
 Score = Callable[..., dict[str, object]]
 

@@ -9,11 +9,11 @@ from queue import SimpleQueue
 
 import pytest
 
+from clothseg.command import control
 from clothseg.tryon import BackgroundColour
 from stream.composite.control_server import ControlServer
 from stream.composite.looks import LookChange, LookChanges, drain
 from tests.stream.composite.test_control_server import SETTINGS, Reports
-from tools import control
 
 
 @pytest.fixture

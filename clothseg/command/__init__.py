@@ -1,0 +1,1 @@
+"""The command `clothseg`: one word each for what can be asked of it, and what answers where nothing else does."""
