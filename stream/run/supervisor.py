@@ -137,9 +137,9 @@ class Supervisor:
         return self._outcome
 
     def _start(self, kind: ProcessType, name: str) -> None:
-        ours, child_end = Pipe()
+        parent_end, child_end = Pipe()
         stage = self._launch(kind, name, child_end)
-        self._processes.append(_Process(name, kind, stage, ours, time.monotonic()))
+        self._processes.append(_Process(name, kind, stage, parent_end, time.monotonic()))
 
     def _finished(self) -> bool:
         """Return whether all that decides the run has exited, or the time to close is up."""
