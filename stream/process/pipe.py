@@ -24,6 +24,7 @@ from msgspec import structs
 from setproctitle import setproctitle
 
 from stream.process import signals
+from stream.process.heap import start_trimming
 from stream.process.status import CameraStatus
 from stream.settings.config import Run
 from stream.settings.parse import parse
@@ -191,6 +192,7 @@ def run_stage_process(
     module, name = stage
     signals.ignore_stop_signals()
     setproctitle(f"run_stream {name}")
+    start_trimming()
     cv2.setNumThreads(1)  # the stages share the cores; the network's threads are those that gain by being several
     supervisor = SupervisorPipe(pipe, f"{name}.{os.getpid()}")
     exit_code = run_stage(module, name, parse(json.loads(document)), endpoints, supervisor)

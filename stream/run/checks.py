@@ -13,6 +13,7 @@ from clothseg.model_file import DEFAULT_WEIGHTS, read_metadata
 from stream import sinks
 from stream.composite.effects import expect_cut_out, expect_garments, open_camera_effects
 from stream.media.address import local_path
+from stream.run.ports import check_ports
 from stream.settings.config import ConfigError, Publisher, Recording, Run
 from stream.sinks.recording import path_for
 from stream.transport import keys
@@ -33,6 +34,7 @@ def check(settings: Run, stages: tuple[str, ...]) -> None:
             "transport: --stage expects transport.dispatch and transport.results, the endpoints where the "
             "stages meet, as in tcp://10.0.0.1:5550; add them to the config"
         )
+    check_ports(settings, stages)
 
 
 def warnings(settings: Run) -> list[str]:

@@ -27,7 +27,11 @@ BOUNDARY = "frame"
 _LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]", "::1")
 _CLOSE_TIMEOUT_S = 1.0
 _CONNECTIONS = 64
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",  # pictures of people, which no cache on the way is to keep
+}
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ one that sends too much is shut down, which frees what it sent.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket as sockets
 import struct
 import threading
@@ -39,6 +40,8 @@ class Limit(NamedTuple):
 
     max_unconsumed_bytes: int
     drain_bytes_s: int = 65_536
+    refuse_s: float = 0.0
+    """For so long after one was cut off, new ones of its host are cut off before they have said anything."""
 
 
 @dataclass
@@ -49,7 +52,7 @@ class _Connection:
     messages of all.
     """
 
-    peer: object
+    peer: tuple[str, int]
     looked_s: float
     began_s: float
     received_bytes: int = 0
@@ -66,6 +69,7 @@ class Connections:
         """Watch `socket` from before it is bound."""
         self._limit = limit
         self._of: dict[int, _Connection] = {}
+        self._refused_until_s: dict[str, float] = {}
         self._cut_off = 0
         self._turn = 0
         self._waits = False
@@ -78,6 +82,7 @@ class Connections:
         self._events = context.socket(zmq.PAIR)
         self._events.setsockopt(zmq.RCVHWM, 0)  # where this end is full, libzmq's own thread would wait
         self._events.connect(address)
+        self._something_happened = self._events.fileno()  # may be waited for without a lock, unlike the socket itself
         self._thread = threading.Thread(target=self._watch, name="connections", daemon=True)
         self._thread.start()
 
@@ -135,7 +140,8 @@ class Connections:
 
     def _watch(self) -> None:
         try:
-            while not self._over.wait(_CHECK_S):
+            while not self._over.is_set():
+                select.select([self._something_happened], [], [], _CHECK_S)
                 with self._lock:  # also a fence, so that several threads may read the events
                     self._read_events()
                     self._count(time.monotonic())
@@ -152,15 +158,19 @@ class Connections:
                 continue
             with _borrowed(descriptor) as connection:
                 if connection is not None and connection.family in (sockets.AF_INET, sockets.AF_INET6):
-                    now_s = time.monotonic()
-                    self._of[descriptor] = _Connection(connection.getpeername(), now_s, now_s, turn=self._turn)
+                    now_s, peer = time.monotonic(), connection.getpeername()[:2]
+                    if now_s < self._refused_until_s.get(peer[0], 0.0):
+                        _shut_down(descriptor, peer)
+                        self._cut_off += 1
+                        continue
+                    self._of[descriptor] = _Connection(peer, now_s, now_s, turn=self._turn)
 
     def _count(self, now_s: float) -> None:
         """Count what each has sent since the last time."""
         for descriptor, connection in [*self._of.items()]:
             received_bytes = None
             with _borrowed(descriptor) as borrowed:
-                if borrowed is not None and borrowed.getpeername() == connection.peer:
+                if borrowed is not None and borrowed.getpeername()[:2] == connection.peer:
                     received_bytes = _received_bytes(borrowed)
             if received_bytes is None:  # it is gone, and the descriptor another's by now
                 del self._of[descriptor]
@@ -192,8 +202,16 @@ class Connections:
             elif connection.looked_s - connection.began_s >= 1:
                 connection.began_s, connection.taken = connection.looked_s, 0
         for descriptor in bad:
-            _shut_down(descriptor, self._of.pop(descriptor).peer)
+            connection = self._of.pop(descriptor)
+            _shut_down(descriptor, connection.peer)
+            self._refuse(connection.peer[0])
         self._cut_off += len(bad)
+
+    def _refuse(self, host: str) -> None:
+        """Let nobody of a host in for a while: who is cut off comes again in 0.1 s, and says all of it once more."""
+        now_s = time.monotonic()
+        self._refused_until_s = {host: until_s for host, until_s in self._refused_until_s.items() if until_s > now_s}
+        self._refused_until_s[host] = now_s + self._limit.refuse_s
 
 
 @contextlib.contextmanager
@@ -219,8 +237,8 @@ def _received_bytes(connection: sockets.socket) -> int:
     return int.from_bytes(info[_RECEIVED_AT:], "little") if len(info) == _TCP_INFO_BYTES else 0
 
 
-def _shut_down(descriptor: int, peer: object) -> None:
+def _shut_down(descriptor: int, peer: tuple[str, int]) -> None:
     with _borrowed(descriptor) as connection:
-        if connection is not None and connection.getpeername() == peer:
+        if connection is not None and connection.getpeername()[:2] == peer:
             connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an end
             connection.shutdown(sockets.SHUT_RDWR)

@@ -41,7 +41,7 @@ _ROLE_OF_MESSAGE: dict[Role, tuple[type, ...]] = {
 _STAGES = Limit(wire.MAX_MESSAGE_BYTES)
 _REQUESTERS = Limit(2 * MAX_REQUEST_BYTES)
 # One that subscribes to a thousand cameras sends some 100 kB at once.
-_SUBSCRIBERS = Limit(262_144, drain_bytes_s=16_384)
+_SUBSCRIBERS = Limit(262_144, drain_bytes_s=16_384, refuse_s=2.0)
 # Who connects sends heartbeats; who is bound answers them and sends none. Where a high-water mark holds up what comes
 # in, libzmq takes its own heartbeats for death and aborts: as it connects again (its issue 3937, "Assertion failed:
 # _input_stopped"), or as a peer breaks off while the queue is full ("!_io_error"). There the kernel looks after the

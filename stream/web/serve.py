@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -48,6 +49,14 @@ def check(settings: Web) -> None:
     for name, path in (("certificate", settings.certificate), ("key", settings.key)):
         if path is not None and not path.is_file():
             raise ConfigError(f"web.{name}: expected a file, {path} is none")
+    if settings.certificate is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.certificate, settings.key)
+        except OSError as error:  # of which TLS errors are a kind
+            cause = error.strerror or error
+            raise ConfigError(
+                f"web.certificate and web.key: expected a certificate and its private key as PEM ({cause})"
+            ) from error
 
 
 def serve(settings: Run, endpoints: Endpoints, name: str, supervisor: SupervisorPipe) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +13,7 @@ from stream.run.checks import check, warnings
 from stream.run.command import main
 from stream.settings.config import ConfigError
 from stream.settings.parse import parse
+from tools.campaign.command import free_ports
 
 ROOT = Path(__file__).parents[3]
 STAGES = ("capture", "inference", "composite")
@@ -105,10 +108,58 @@ class TestThePageIsRefusedThroughTheCommand:
         assert main([str(ROOT / "configs" / "web.yaml"), *pair]) == 2
         assert "web.certificate: expected a file" in capsys.readouterr().err
 
+    def test_certificate_and_key_that_are_no_pem(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        pem = tmp_path / "short.pem"
+        pem.write_text("no certificate", encoding="utf-8")
+        pair = ["--set", f"web.certificate={pem}", "--set", f"web.key={pem}"]
+        assert main([str(ROOT / "configs" / "web.yaml"), *pair]) == 2
+        assert (
+            "web.certificate and web.key: expected a certificate and its private key as PEM" in capsys.readouterr().err
+        )
+
     @pytest.mark.parametrize("where", ["--inline", "--stage=capture"])
     def test_a_page_where_it_cannot_run(self, capsys: pytest.CaptureFixture[str], where: str) -> None:
         assert main([str(ROOT / "configs" / "web.yaml"), where]) == 2
         assert "the page" in capsys.readouterr().err
+
+
+class TestAPortThatIsTaken:
+    """Is told before anything is opened: an earlier recording is as it was."""
+
+    @pytest.fixture
+    def taken(self) -> Iterator[int]:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            yield other.getsockname()[1]
+
+    @pytest.mark.parametrize(
+        ("key", "settings"),
+        [
+            ("outputs[1].bind", "outputs: [RECORDING, {kind: mjpeg, bind: 'HOST'}]"),
+            ("outputs[1].bind", "outputs: [RECORDING, {kind: publisher, bind: 'tcp://HOST'}]"),
+            ("control.bind", "outputs: [RECORDING]\ncontrol: {bind: 'tcp://HOST'}"),
+            ("transport.results", "outputs: [RECORDING]\ntransport: {results: 'tcp://HOST'}"),
+            ("web.bind", "outputs: [RECORDING]\nweb: {bind: 'HOST'}"),
+        ],
+    )
+    def test_by_another(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], taken: int, key: str, settings: str
+    ) -> None:
+        made, config = tmp_path / "made.mp4", tmp_path / "run.yaml"
+        made.write_bytes(b"an earlier recording")
+        settings = settings.replace("RECORDING", f"{{kind: recording, path: {made}}}")
+        config.write_text(f"cameras: {{a: {{source: 'synthetic:?frames=3'}}}}\n{settings}\n")
+        config.write_text(config.read_text().replace("HOST", f"127.0.0.1:{taken}"))
+        assert main([str(config)]) == 2
+        said = capsys.readouterr().err
+        assert f"{key}: cannot serve at 127.0.0.1:{taken} (Address already in use): choose another port" in said
+        assert len(said.strip().splitlines()) == 1
+        assert made.read_bytes() == b"an earlier recording"
+
+    def test_by_another_setting_of_the_run(self) -> None:
+        [port] = free_ports(1)
+        outputs = [{"kind": "mjpeg", "bind": f"127.0.0.1:{port}"}] * 2
+        told = refused({"cameras": {"a": {"source": "synthetic:"}}, "outputs": outputs})
+        assert told.startswith(f"outputs[1].bind: cannot serve at 127.0.0.1:{port} (Address already in use)")
 
 
 class TestWhatIsOpenToEverybodyIsSaid:

@@ -102,6 +102,16 @@ def test_a_page_that_calls_this_host_by_another_name_is_refused(sink: MjpegSink)
     assert found(sink, "/front.mjpg", host="evil.example").status_code == 400
 
 
+@pytest.mark.usefixtures("feeding")
+@pytest.mark.parametrize("path", ["/", "/front.mjpg", "/nowhere.mjpg"])
+def test_every_reply_forbids_sniffing_embedding_and_keeping_it(sink: MjpegSink, path: str) -> None:
+    found(sink, "/front.mjpg")
+    headers = httpx2.head(f"http://127.0.0.1:{sink.port}{path}").headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+
+
 def test_a_camera_that_is_not_there_is_said_so(sink: MjpegSink) -> None:
     assert httpx2.get(f"http://127.0.0.1:{sink.port}/attic.mjpg").status_code == 404
 

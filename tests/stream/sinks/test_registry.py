@@ -80,7 +80,8 @@ def test_every_means_all_frames_and_news_however_slow_it_is(monkeypatch: pytest.
 def test_newest_means_that_frames_are_skipped_where_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     sink = Collector(last=4)
     fed(monkeypatch, sink, SinkType(name=str, open=lambda settings, context: sink, takes="newest"))
-    assert sink.seqs in ([0, 4], [4])
+    assert sink.seqs[-1] == 4
+    assert len(sink.seqs) < 5
 
 
 def test_a_kind_may_take_some_of_the_cameras_only(monkeypatch: pytest.MonkeyPatch) -> None:

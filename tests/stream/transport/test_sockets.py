@@ -271,6 +271,39 @@ def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch, closing: Calla
         assert hub.receive(TIMEOUT_MS) == (b"a.1", WorkerReady(1))
 
 
+def test_who_is_cut_off_is_not_let_in_again_at_once_to_say_it_all_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Subscriptions are taken within libzmq, in one call that lasts for as long as more come: a gap for others."""
+    monkeypatch.setattr(sockets, "_SUBSCRIBERS", Limit(100_000, refuse_s=1.5))
+    publication = XPubSocket("tcp://127.0.0.1:*")
+
+    def stays() -> bool:
+        try:
+            with zmtp.connected(b"SUB", publication.endpoint) as late:
+                late.settimeout(0.5)
+                late.recv(1)  # nothing, or its end
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    with contextlib.closing(publication), zmtp.connected(b"SUB", publication.endpoint) as honest:
+        honest.sendall(zmtp.whole(b"\x01front"))
+        with zmtp.connected(b"SUB", publication.endpoint) as stranger, contextlib.suppress(OSError):
+            stranger.settimeout(10)
+            for _ in range(500):
+                stranger.sendall(zmtp.whole(b"\x01invented") * 1000)
+        cut_off_s = time.monotonic()
+        assert not stays()
+        while not stays():
+            [*publication.subscription_changes()]
+        assert 0.5 < time.monotonic() - cut_off_s < 10
+        [*publication.subscription_changes()]
+        publication.publish([b"front", b"a frame"])
+        honest.settimeout(10)
+        assert honest.recv(100).endswith(b"a frame")
+
+
 def test_an_endpoint_that_cannot_be_bound_is_named() -> None:
     with pytest.raises(TransportError, match=r"cannot bind ipc:///no/such/folder: "):
         RouterSocket("ipc:///no/such/folder")
