@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import msgspec
 
 from stream.message import CompositedFrame, Pixels, to_bgra
@@ -63,8 +64,6 @@ class FrameEncoder:
     def _cropped(self, name: PlaneName) -> Pixels:
         """The plane where something is cut out or a class is named; one pixel where nothing is."""
         if self._crop is None:
-            import cv2  # a publisher has it, a subscriber may not
-
             seen = cv2.max(self._frame.alpha, self._frame.parts)
             x, y, width, height = cv2.boundingRect(seen)
             self._crop = (x, y, max(width, 1), max(height, 1))

@@ -70,7 +70,7 @@ def test_int8_is_calibrated_and_belongs_to_its_weights(
 
     metadata, state = load(weights)
     save(weights, metadata, {**state, "side1.bias": state["side1.bias"] + 1})
-    with pytest.raises(ValueError, match=r"model\.int8\.xml was made from other weights; make it with tools/export"):
+    with pytest.raises(ValueError, match=r"model\.int8\.xml was made from other weights; make it with clothseg export"):
         open_engine(weights, "openvino", "int8", 1)
 
     weights.with_suffix(".int8.xml").write_text("<net")

@@ -104,7 +104,7 @@ def test_auto_says_that_it_would_take_int8_were_it_there(weights: Path, monkeypa
 
 
 def test_int8_when_asked_for_is_never_replaced(weights: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"make it with tools/export\.py int8"):
+    with pytest.raises(FileNotFoundError, match=r"make it with clothseg export int8"):
         open_engine(weights, "openvino", "int8", 1)
 
 
