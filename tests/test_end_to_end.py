@@ -163,7 +163,7 @@ class TestFile:
         made = tmp_path / "made.mp4"
         code, words = run(FILE, "--source", synthetic(60), "--record", str(made), prepare=small_files)
         assert code == 1
-        assert words.count(f"recording {made} has ended") == 1
+        assert words.count(f"recording {made} stopped:") == 1
         assert delivered(words) == (60, 60)
 
 
@@ -214,8 +214,8 @@ class TestLive:
             running.wait_for("front: live", times=lives + 2)
             running.send(signal.SIGINT)
             assert running.exit_code(5) == 0, running.words
-        assert int(re.findall(r"front: ended.*reconnects (\d+)", running.words)[-1]) >= 1
-        assert re.search(r"side: ended.*reconnects 0", running.words)
+        assert int(re.findall(r"front: stopped.*reconnects (\d+)", running.words)[-1]) >= 1
+        assert re.search(r"side: stopped.*reconnects 0", running.words)
         assert "no signal: side" not in running.words
         for camera in ("front", "side"):
             shown = times(tmp_path / f"{camera}.mp4")

@@ -63,7 +63,7 @@ def _full_disk(frames: int, room: Path) -> str | None:
 
     made = room / "full.mp4"
     code, words = _run(_arguments(frames, made), subprocess.PIPE, prepare=small_files)
-    if code != 1 or words.count(f"recording {made} has ended") != 1:
+    if code != 1 or words.count(f"recording {made} stopped:") != 1:
         return f"exit code {code}, expected 1 and one sentence: {words[-300:]}"
     return None if f"delivered {frames} of {frames}" in words else f"frames were lost: {words[-300:]}"
 
