@@ -220,7 +220,7 @@ def _send_http(port: int, count: int, chance: random.Random) -> None:
         [b"GET /" + head + b"\r\n"],
         [b"GET /garments/hoodie.png" + head + b"Cookie: stream_token=x\r\n\r\n"],
         [b"GET /live" + head + key + b"\r\n"],
-        [b"POST /enter" + head + b"Content-Length: 7\r\nOrigin: http://127.0.0.1\r\n\r\ntoken=x"],
+        [b"POST /login" + head + b"Content-Length: 7\r\nOrigin: http://127.0.0.1\r\n\r\ntoken=x"],
         [b"GET /../../etc/passwd" + head + b"\r\n"],
         [b"GET /nowhere.mjpg" + head + b"\r\n"],
         [b"GET / HTTP/1.1\r\nHost: [\r\n\r\n"],

@@ -95,7 +95,7 @@ class Shop(Fitting):
         if self._session is None:
             async with httpx2.AsyncClient(verify=trusting) as client:
                 entered = await client.post(
-                    f"{self.url}enter", data={"token": SECRET}, headers={"Origin": self.url.rstrip("/")}
+                    f"{self.url}login", data={"token": SECRET}, headers={"Origin": self.url.rstrip("/")}
                 )
             self._session = entered.cookies[COOKIE]
         return self._session
