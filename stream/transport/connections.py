@@ -139,9 +139,11 @@ class Connections:
         return self._of.get(descriptor)
 
     def _watch(self) -> None:
+        something = select.poll()  # select(2) knows no descriptor above 1023
+        something.register(self._something_happened, select.POLLIN)
         try:
             while not self._over.is_set():
-                select.select([self._something_happened], [], [], _CHECK_S)
+                something.poll(_CHECK_S * 1000)
                 with self._lock:  # also a fence, so that several threads may read the events
                     self._read_events()
                     self._count(time.monotonic())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import resource
 import shutil
 import stat
 import subprocess
@@ -257,6 +259,23 @@ def test_a_watch_that_fails_is_told_and_holds_no_closing_up(monkeypatch: pytest.
 
     with contextlib.closing(hub), pytest.raises(RuntimeError, match="watched no more"):
         hear()
+
+
+def test_a_process_with_many_open_files_watches_its_connections_too(closing: Callable[..., None]) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    try:
+        with contextlib.ExitStack() as files:
+            for _ in range(1100):
+                files.enter_context(open(os.devnull, "rb"))
+            results = PullSocket("tcp://127.0.0.1:*")
+            worker = PushSocket(results.endpoint)
+            closing(results, worker)
+            for seq in range(3):  # a watcher that failed is reported at the next message
+                worker.write(segmented(seq))
+                assert isinstance(results.receive(TIMEOUT_MS), SegmentedFrame)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch, closing: Callable[..., None]) -> None:
